@@ -1,0 +1,1 @@
+//! The Dockerfile language: text in, syntax tree and diagnostics out.

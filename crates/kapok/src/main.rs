@@ -1,0 +1,2 @@
+//! Kapok.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Digests, references, manifests, layers and the store.
