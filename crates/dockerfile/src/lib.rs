@@ -1,1 +1,28 @@
 //! The Dockerfile language: text in, syntax tree and diagnostics out.
+//!
+//! [`parse`] reads a whole file and never fails: what is wrong with it comes back as [`Diagnostic`]s, all in one
+//! go, each with its place in the text. [`expand`] substitutes variables as BuildKit's shell lexer does,
+//! [`ignore`] reads `.dockerignore`, [`wildcard`] matches the sources of COPY, [`mode`] reads `--chmod`.
+//!
+//! The language is that of BuildKit's stable `docker/dockerfile` frontend; where its reference and its behaviour
+//! differ, the behaviour decides. Deviations are listed in `docs/dockerfile.md`.
+
+mod check;
+mod diagnostic;
+pub mod expand;
+pub mod fuzz;
+pub mod ignore;
+pub mod mode;
+mod parse;
+mod render;
+mod source;
+pub mod suggest;
+mod syntax;
+pub mod wildcard;
+
+pub use check::{CheckOptions, Rule, Rules};
+pub use diagnostic::{Diagnostic, Level};
+pub use parse::{parse, parse_trigger};
+pub use render::{render, render_json};
+pub use source::{LineColumn, Source, Span, Spanned, line_column};
+pub use syntax::*;
