@@ -1,1 +1,5 @@
 //! From a Dockerfile to an image.
+
+pub mod base;
+pub mod fetch;
+pub mod sandbox;

@@ -1,0 +1,5 @@
+//! Debian and what is made like it: a base image straight from the signed archive.
+
+pub mod deb822;
+pub mod relation;
+pub mod version;

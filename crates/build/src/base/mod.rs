@@ -1,0 +1,3 @@
+//! Base images assembled from signed packages, where no vendor's image is at hand or wanted.
+
+pub mod debian;
