@@ -1,0 +1,29 @@
+//! Layers in their three forms: an overlay directory, a path index, a tar; and the ways between them.
+//!
+//! ```text
+//!   upper of a step ── normalise ── index_directory ──> PathIndex ── write_tar ──> tar ── Compressor ──> blob
+//!   blob ── Decompressor ──> tar ── unpack_tar ──> directory + PathIndex
+//! ```
+//! A layer's directory is used as an overlay lower, so it says exactly what its tar says.
+
+mod compress;
+mod decompress;
+mod error;
+mod normalise;
+mod overlay;
+mod pack;
+mod rules;
+mod scan;
+mod unpack;
+
+pub mod tar;
+
+pub use compress::{Compression, Compressor};
+pub use decompress::{Decompressor, detect};
+pub use error::{TreeError, UnpackError};
+pub use normalise::{Normalised, normalise};
+pub use overlay::OverlayForm;
+pub use pack::{PackedLayer, pack_layer, write_tar};
+pub use rules::{Action, Rule, Rules};
+pub use scan::{PrivateKey, Scanned, index_directory, scan_directory};
+pub use unpack::{UnpackLimits, UnpackOptions, Whiteouts, unpack, unpack_tar};
