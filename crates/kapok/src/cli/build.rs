@@ -1,0 +1,175 @@
+//! `kapok build` and `kapok plan`: the flags of a build.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::limits::LimitFlags;
+use super::values::{Assignment, HostEntry, LabelFlag, OutputFlag, Pair, SecretFlag, SshFlag};
+
+/// Builds an image from a Dockerfile and a build context.
+///
+/// The image stays in the store under its digest and the names given with `--tag`; `--output` writes it elsewhere too.
+#[derive(Debug, Args)]
+pub struct Build {
+    #[command(flatten)]
+    pub input: Input,
+
+    #[command(flatten)]
+    pub limits: LimitFlags,
+
+    /// Name of the image, as `NAME[:TAG]`; may be repeated.
+    #[arg(short, long, value_name = "NAME", help_heading = "Result")]
+    pub tag: Vec<String>,
+
+    /// Write the result: `type=oci|docker|tar|local,dest=PATH`, a directory, or `-` for a tar archive; may be repeated.
+    #[arg(short, long, value_name = "OUTPUT", help_heading = "Result")]
+    pub output: Vec<OutputFlag>,
+
+    /// How layers are compressed.
+    #[arg(long, value_name = "KIND", help_heading = "Result")]
+    pub compression: Option<CompressionFlag>,
+
+    /// Write the image's digest to this file.
+    #[arg(long, value_name = "FILE", help_heading = "Result")]
+    pub iidfile: Option<PathBuf>,
+
+    /// Write what is known about the result to this file, as JSON.
+    #[arg(long, value_name = "FILE", help_heading = "Result")]
+    pub metadata_file: Option<PathBuf>,
+
+    /// A secret for `RUN --mount=type=secret`: `id=ID,src=FILE` or `id=ID,env=VARIABLE`; may be repeated.
+    #[arg(long, value_name = "SECRET", help_heading = "Steps")]
+    pub secret: Vec<SecretFlag>,
+
+    /// An agent for `RUN --mount=type=ssh`: `default`, `ID` or `ID=SOCKET`; may be repeated.
+    #[arg(long, value_name = "AGENT", help_heading = "Steps")]
+    pub ssh: Vec<SshFlag>,
+
+    /// A line for /etc/hosts of every step, as `NAME:ADDRESS`; may be repeated.
+    #[arg(long, value_name = "ENTRY", help_heading = "Steps")]
+    pub add_host: Vec<HostEntry>,
+
+    /// Run every step; results of earlier builds are not used.
+    #[arg(long, help_heading = "Steps")]
+    pub no_cache: bool,
+
+    /// Run every step twice and list the files that differ.
+    #[arg(long, help_heading = "Steps")]
+    pub twice: bool,
+
+    /// Keep log files in layers instead of emptying them.
+    #[arg(long, help_heading = "Steps")]
+    pub keep_logs: bool,
+
+    /// How many steps run at once; by default as many as there are processors.
+    #[arg(short, long, value_name = "NUMBER", help_heading = "Steps", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+
+    /// How progress is shown.
+    #[arg(long, value_name = "KIND", default_value = "auto", help_heading = "Progress")]
+    pub progress: Progress,
+
+    /// Show no progress, and print the image's digest on success.
+    #[arg(short, long, help_heading = "Progress")]
+    pub quiet: bool,
+}
+
+/// Shows what `kapok build` would do with the same flags.
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub input: Input,
+
+    /// How the plan is printed.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: super::Format,
+}
+
+/// What a build is made from: the part that `build` and `plan` share.
+#[derive(Debug, Args)]
+pub struct Input {
+    /// Build context: a directory, a git URL (`URL#REF:SUBDIR`), the URL of an archive, or `-` for an archive or a
+    /// Dockerfile on standard input.
+    #[arg(value_name = "CONTEXT")]
+    pub context: String,
+
+    /// The Dockerfile; `-` is standard input. By default `Dockerfile`, then `Containerfile`, in the build context.
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// The stage to build; by default the last one.
+    #[arg(long, value_name = "STAGE")]
+    pub target: Option<String>,
+
+    /// The value of an ARG, as `NAME=VALUE`, or `NAME` to take it from the environment; may be repeated.
+    #[arg(long, value_name = "ARG")]
+    pub build_arg: Vec<Assignment>,
+
+    /// A named build context, as `NAME=VALUE`; VALUE is a directory, a URL, `oci-layout://DIR` or
+    /// `docker-image://NAME`; may be repeated.
+    #[arg(long, value_name = "CONTEXT")]
+    pub build_context: Vec<Pair>,
+
+    /// The image that replaces the one of the first FROM.
+    #[arg(long, value_name = "IMAGE")]
+    pub from: Option<String>,
+
+    /// Platforms to build for, such as `linux/amd64,linux/arm64`; several make an image index.
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub platform: Vec<String>,
+
+    /// Ask the registry for base images, even if the store has an image of that name.
+    #[arg(long)]
+    pub pull: bool,
+
+    /// The network of RUN steps that do not say otherwise.
+    #[arg(long, value_name = "NETWORK")]
+    pub network: Option<NetworkFlag>,
+
+    /// A label of the image, as `NAME=VALUE`; may be repeated.
+    #[arg(long, value_name = "LABEL")]
+    pub label: Vec<LabelFlag>,
+
+    /// Times in the image are clamped to this one, in seconds since 1970; by default SOURCE_DATE_EPOCH, then the base
+    /// image's time.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..))]
+    pub source_date_epoch: Option<i64>,
+}
+
+/// The network of a RUN step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NetworkFlag {
+    /// What Kapok gives a step.
+    Default,
+    /// No network but loopback.
+    None,
+    /// This machine's network.
+    Host,
+}
+
+/// How layers are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompressionFlag {
+    /// Every tool reads it.
+    Gzip,
+    /// Smaller and faster; Docker before 23 does not read it.
+    Zstd,
+    /// Not at all.
+    #[value(alias = "uncompressed")]
+    None,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// A live view on a terminal, plain lines elsewhere.
+    #[default]
+    #[value(alias = "tty")]
+    Auto,
+    /// One line per event.
+    Plain,
+    /// One JSON object per line, on standard error.
+    #[value(alias = "rawjson")]
+    Json,
+}

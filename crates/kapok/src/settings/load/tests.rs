@@ -1,0 +1,57 @@
+//! What the loader takes, refuses and merges.
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::cli::values::Size;
+
+fn check(text: &str, trusted: bool, expected: Expect) {
+    let mut settings = Settings::default();
+    let diagnostics = apply(text, trusted, &mut settings);
+    let source = Source::new("kapok.yaml", text);
+    expected.assert_eq(&dockerfile::render(&source, &diagnostics, false));
+}
+
+#[test]
+fn a_key_that_nobody_reads_is_an_error() {
+    check("limits:\n  memroy: 2g\nstroe: /x\nmemory: 1g\n", true, expect![[""]]);
+}
+
+#[test]
+fn a_project_cannot_loosen_the_machine() {
+    check("network:\n  host: true\n", false, expect![[""]]);
+}
+
+#[test]
+fn values_have_forms() {
+    check("limits:\n  cpus: many\n  memory: [1]\nbuild: fast\nstore: x\n", true, expect![[""]]);
+}
+
+#[test]
+fn later_places_win_key_by_key() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("it is written");
+        Some(path)
+    };
+    let settings = merge(&[
+        (file("machine", "limits: {memory: 1g, pids: 100}\nnetwork: {host: true}\n"), Places::MachineAndUser),
+        (Some(directory.path().join("missing")), Places::MachineAndUser),
+        (file("project", "limits: {memory: 2g}\n"), Places::All),
+    ])
+    .expect("all three are right");
+    assert_eq!(settings.limits.memory, Some(Size(2 << 30)));
+    assert_eq!(settings.limits.pids, Some(100));
+    assert!(settings.host_network);
+}
+
+#[test]
+fn the_nearest_file_above_counts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let inner = directory.path().join("a/b");
+    std::fs::create_dir_all(&inner).expect("directories");
+    std::fs::write(directory.path().join("a/kapok.yaml"), "").expect("it is written");
+    let found = nearest(&inner).expect("it is found");
+    assert!(found.ends_with("a/kapok.yaml"));
+}

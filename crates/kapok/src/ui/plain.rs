@@ -1,0 +1,59 @@
+//! Progress as plain lines, for logs of continuous integration: every line says which step it belongs to.
+
+use std::time::Duration;
+
+use build::engine::{Event, StepId};
+
+use super::format;
+use super::state::{State, Status, Step, number};
+
+/// The lines that an event adds; `completed` is what [`State::apply`] answered for it.
+pub fn lines(state: &State, at: Duration, event: &Event, completed: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let step = |id: &StepId| state.steps.get(id);
+    match event {
+        Event::Started { step: id } => lines.extend(step(id).and_then(|step| started(state, step))),
+        Event::Cached { step: id } => {
+            lines.extend(step(id).and_then(|step| Some(format!("{}: cached", started(state, step)?))));
+        }
+        Event::Output { step: id, .. } => lines.extend(output(state, *id, at, completed)),
+        Event::Finished { step: id, wall, written } => {
+            lines.extend(output(state, *id, at, completed));
+            let (time, size) = (format::duration(*wall), format::size(*written));
+            lines.extend(step(id).and_then(|step| ended(step, &format!("done in {time}, wrote {size}"))));
+        }
+        Event::Failed { step: id, wall } => {
+            lines.extend(output(state, *id, at, completed));
+            lines.extend(
+                step(id).and_then(|step| ended(step, &format!("failed after {}", format::duration(*wall)))),
+            );
+        }
+        Event::Warning { message, step: None } => lines.push(format!("warning: {message}")),
+        Event::Warning { message, step: Some(id) } => {
+            lines.push(format!("#{} warning: {message}", number(*id)))
+        }
+        Event::Planned { .. } | Event::Cancelled { .. } | Event::Transfer { .. } => {}
+    }
+    lines
+}
+
+fn started(state: &State, step: &Step) -> Option<String> {
+    step.info
+        .makes_layer
+        .then(|| format!("#{} [{}] {}", number(step.info.id), state.heading(&step.info), step.info.text))
+}
+
+fn ended(step: &Step, how: &str) -> Option<String> {
+    step.info.makes_layer.then(|| format!("#{} {how}", number(step.info.id)))
+}
+
+/// Output is stamped with the time since its step began, as that is what a reader compares.
+fn output(state: &State, id: StepId, at: Duration, completed: &[String]) -> Vec<String> {
+    let since = match state.steps.get(&id).map(|step| step.status) {
+        Some(Status::Running(since)) => at.saturating_sub(since),
+        Some(Status::Done(wall, _) | Status::Failed(wall)) => wall,
+        _ => at,
+    };
+    let stamp = format!("#{} {}.{:03}", number(id), since.as_secs(), since.subsec_millis());
+    completed.iter().map(|line| format!("{stamp} {line}").trim_end().to_owned()).collect()
+}

@@ -1,0 +1,64 @@
+//! The end of a build: digest, names, time, steps, the slowest, sizes.
+
+use std::time::Duration;
+
+use super::format;
+use super::state::{State, Status, Step, number};
+
+/// What the summary says about the image.
+pub struct Result<'a> {
+    /// The image's digest.
+    pub digest: &'a str,
+    /// Its names.
+    pub names: &'a [String],
+    /// Uncompressed bytes of all its layers, with its base's.
+    pub size: Option<u64>,
+}
+
+/// Steps that the list of the slowest has.
+const SLOWEST: usize = 3;
+/// A step faster than this is not worth a line.
+const WORTH_A_LINE: Duration = Duration::from_millis(50);
+
+/// The summary as lines.
+pub fn lines(state: &State, result: &Result<'_>, wall: Duration) -> Vec<String> {
+    let run = state.count(|status| matches!(status, Status::Done(..)));
+    let cached = state.count(|status| status == Status::Cached);
+    let names = if result.names.is_empty() { String::new() } else { format!(" {}", result.names.join(", ")) };
+    let mut lines = vec![
+        format!("built{names} in {}", format::duration(wall)),
+        format!("  digest   {}", result.digest),
+        format!("  steps    {} run, {cached} cached", run),
+    ];
+    let mut slowest: Vec<(Duration, &Step)> = done(state).map(|(step, wall, _)| (wall, step)).collect();
+    slowest.retain(|(wall, _)| *wall >= WORTH_A_LINE);
+    slowest.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.info.id.cmp(&b.1.info.id)));
+    for (index, (wall, step)) in slowest.iter().take(SLOWEST).enumerate() {
+        let title = if index == 0 { "slowest" } else { "" };
+        lines.push(format!("  {title:<8} {:>8}  {}", format::duration(*wall), named(state, step)));
+    }
+    let largest = done(state).max_by_key(|(_, _, written)| *written).filter(|(_, _, written)| *written > 0);
+    match (result.size, largest) {
+        (Some(size), Some((step, _, written))) => lines.push(format!(
+            "  size     {}, of which {} by {}",
+            format::size(size),
+            format::size(written),
+            named(state, step)
+        )),
+        (Some(size), None) => lines.push(format!("  size     {}", format::size(size))),
+        (None, _) => {}
+    }
+    lines
+}
+
+fn done(state: &State) -> impl Iterator<Item = (&Step, Duration, u64)> {
+    state.visible().filter_map(|step| match step.status {
+        Status::Done(wall, written) => Some((step, wall, written)),
+        _ => None,
+    })
+}
+
+fn named(state: &State, step: &Step) -> String {
+    let text = super::text::cut(&step.info.text, 60);
+    format!("#{} [{}] {text}", number(step.info.id), state.heading(&step.info))
+}
