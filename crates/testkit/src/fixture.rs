@@ -30,7 +30,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Timespec, Timestamps, Uid, X
 
 use crate::archive;
 
-/// Seconds since 1970 that every written entry has: 2020-01-01, after which nothing of a fixture changes.
+/// 2020-01-01 in seconds since 1970: the time of everything written, unless a test says otherwise.
 pub const EPOCH: i64 = 1_577_836_800;
 
 /// What a fixture cannot be read or written for.
@@ -93,10 +93,18 @@ pub enum NodeKind {
 }
 
 /// A directory tree as text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fixture {
     /// In the order of the text.
     pub nodes: Vec<Node>,
+    /// The modification time of everything written, in seconds since 1970.
+    pub mtime: i64,
+}
+
+impl Default for Fixture {
+    fn default() -> Fixture {
+        Fixture { nodes: Vec::new(), mtime: EPOCH }
+    }
 }
 
 impl Fixture {
@@ -121,7 +129,7 @@ impl Fixture {
         if let Some((at, previous)) = heading {
             nodes.push(node(previous, &body, at)?);
         }
-        Ok(Fixture { nodes })
+        Ok(Fixture { nodes, mtime: EPOCH })
     }
 
     /// Writes what starts with `/` into `context` and what starts with `@` below `beside`.
@@ -135,7 +143,8 @@ impl Fixture {
         for node in self.nodes.iter().rev() {
             let root = if node.beside { beside } else { context };
             let path = root.join(&node.path);
-            finish_node(node, root, &path).map_err(|source| FixtureError::Write { path, source })?;
+            finish_node(node, root, &path, self.mtime)
+                .map_err(|source| FixtureError::Write { path, source })?;
         }
         Ok(())
     }
@@ -208,7 +217,7 @@ fn write_node(node: &Node, root: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// Owner, attributes, mode and times, and the times of the directories above.
-fn finish_node(node: &Node, root: &Path, path: &Path) -> io::Result<()> {
+fn finish_node(node: &Node, root: &Path, path: &Path, mtime: i64) -> io::Result<()> {
     if let Some((uid, gid)) = node.owner {
         let ids = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
         rustix::fs::chownat(CWD, path, ids.0, ids.1, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -224,15 +233,15 @@ fn finish_node(node: &Node, root: &Path, path: &Path) -> io::Result<()> {
     if let Some(mode) = plain {
         fs::set_permissions(path, fs::Permissions::from_mode(node.mode.unwrap_or(mode)))?;
     }
-    set_time(path)?;
+    set_time(path, mtime)?;
     for above in path.ancestors().skip(1).take_while(|above| above.starts_with(root) && *above != root) {
-        set_time(above)?;
+        set_time(above, mtime)?;
     }
     Ok(())
 }
 
-fn set_time(path: &Path) -> io::Result<()> {
-    let time = Timespec { tv_sec: EPOCH, tv_nsec: 0 };
+fn set_time(path: &Path, mtime: i64) -> io::Result<()> {
+    let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
     let times = Timestamps { last_access: time, last_modification: time };
     rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(io::Error::from)
 }

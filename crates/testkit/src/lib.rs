@@ -8,4 +8,5 @@ pub mod fixture;
 pub mod fuzz;
 pub mod http;
 pub mod image;
+pub mod layout;
 pub mod tree;

@@ -1,0 +1,54 @@
+//! Counts of tests, and what is said about those that failed or were skipped.
+
+use std::ops::AddAssign;
+
+/// How many tests passed, failed and were skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Did what they should.
+    pub passed: usize,
+    /// Did not.
+    pub failed: usize,
+    /// Could not run here.
+    pub skipped: usize,
+}
+
+impl Tally {
+    /// Counts a failure and says what it was.
+    pub fn fail(&mut self, name: &str, report: &str) {
+        self.failed += 1;
+        println!("FAILED {name}\n{}", indent(report));
+    }
+
+    /// Counts a test that cannot run here and says why.
+    pub fn skip(&mut self, name: &str, why: &str) {
+        self.skipped += 1;
+        println!("skipped {name}: {why}");
+    }
+
+    /// Counts one test by its outcome.
+    pub fn check(&mut self, name: &str, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.passed += 1,
+            Err(report) => self.fail(name, &report),
+        }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}
