@@ -1,5 +1,8 @@
 //! From a Dockerfile to an image.
 
 pub mod base;
+pub mod context;
+pub mod copy;
 pub mod fetch;
+pub mod plan;
 pub mod sandbox;

@@ -1,0 +1,72 @@
+//! Collects what is to be said about a file.
+
+use dockerfile::suggest::nearest;
+use dockerfile::{CheckOptions, Diagnostic, Level, Span};
+
+use super::images::ImageError;
+
+/// Diagnostics in the making. While a trigger of a base image is planned, all of them stand at the FROM: the file
+/// has no better place for them.
+#[derive(Debug)]
+pub struct Report<'a> {
+    file: &'a CheckOptions,
+    diagnostics: Vec<Diagnostic>,
+    images: Vec<ImageError>,
+    place: Option<(Span, String)>,
+}
+
+impl<'a> Report<'a> {
+    /// Nothing to say yet. The options are those of the whole file.
+    pub fn new(file: &'a CheckOptions) -> Report<'a> {
+        Report { file, diagnostics: Vec::new(), images: Vec::new(), place: None }
+    }
+
+    /// From now on, diagnostics stand at `place`, and their text begins with the words beside it.
+    pub fn set_place(&mut self, place: Option<(Span, String)>) {
+        self.place = place;
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, diagnostic: Diagnostic) {
+        self.add_under(diagnostic, None);
+    }
+
+    /// Adds one that the options of a single instruction may silence.
+    pub fn add_under(&mut self, mut diagnostic: Diagnostic, options: Option<&CheckOptions>) {
+        if let Some((span, words)) = &self.place {
+            diagnostic.span = *span;
+            diagnostic.message = format!("{words}: {}", diagnostic.message);
+            diagnostic.label = None;
+        }
+        let allowed = options.map_or(vec![diagnostic.clone()], |options| options.apply(vec![diagnostic]));
+        for diagnostic in self.file.apply(allowed) {
+            // Several words of an instruction may miss the same variable.
+            if !self.diagnostics.iter().rev().take(16).any(|said| *said == diagnostic) {
+                self.diagnostics.push(diagnostic);
+            }
+        }
+    }
+
+    /// Adds an image that is not there, with its diagnostic.
+    pub fn add_image(&mut self, error: ImageError, diagnostic: Diagnostic) {
+        self.add(diagnostic);
+        self.images.push(error);
+    }
+
+    /// Whether something forbids the build.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.level == Level::Error)
+    }
+
+    /// All of it, in the order of the text.
+    pub fn finish(self) -> (Vec<Diagnostic>, Vec<ImageError>) {
+        let mut diagnostics = self.diagnostics;
+        diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
+        (diagnostics, self.images)
+    }
+}
+
+/// Advice for a name that is not known: the nearest one that is.
+pub fn undefined<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
+    nearest(name, known).map(|near| format!("did you mean `{near}`?"))
+}

@@ -1,0 +1,390 @@
+//! One stage: its instructions carried out on a configuration and a set of variables, which gives its steps.
+
+use std::borrow::Cow;
+
+use dockerfile::expand::{Options, expand};
+use dockerfile::{Diagnostic, Instruction, InstructionKind, Rule, Span, Word};
+use oci::config::{Execution, History};
+use oci::{ImageConfig, Platform};
+
+use super::bases::ImageFor;
+use super::model::{Action, PlannedStage, StageBase, StageId, Step, TreeSource, WorkdirAction};
+use super::report::undefined;
+use super::scope::Variables;
+use super::stages::{HeadFrom, Planner};
+use super::{copy, metadata, path, run};
+
+/// Times of images that know nothing better: 1980-01-01, the first that zip archives, and so Python's wheels, can hold.
+const FIRST_EPOCH: i64 = 315_532_800;
+
+/// What BuildKit writes into the history of its steps.
+const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";
+
+const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// An instruction to carry out.
+pub struct Command<'a> {
+    instruction: Cow<'a, Instruction>,
+    trigger: bool,
+    /// For triggers of images: the FROM, and what the trigger is called.
+    place: Option<(Span, String)>,
+}
+
+impl<'a> Command<'a> {
+    /// An instruction of the stage itself.
+    pub fn own(instruction: &'a Instruction) -> Command<'a> {
+        Command { instruction: Cow::Borrowed(instruction), trigger: false, place: None }
+    }
+
+    /// A trigger of a stage in the same file.
+    pub fn trigger(instruction: &'a Instruction) -> Command<'a> {
+        Command { trigger: true, ..Command::own(instruction) }
+    }
+
+    /// A trigger of an image.
+    pub fn of_image(instruction: Instruction, from: Span, image: &str) -> Command<'a> {
+        let place = Some((from, format!("ONBUILD trigger of `{image}`")));
+        Command { instruction: Cow::Owned(instruction), trigger: true, place }
+    }
+
+    /// The instruction.
+    pub fn instruction(&self) -> &Instruction {
+        &self.instruction
+    }
+
+    fn span(&self) -> Span {
+        self.place.as_ref().map_or(self.instruction.span, |(span, _)| *span)
+    }
+
+    fn text(&self) -> String {
+        if self.trigger {
+            format!("ONBUILD {}", self.instruction.text)
+        } else {
+            self.instruction.text.clone()
+        }
+    }
+}
+
+/// A stage that is planned, and what a stage on top of it inherits besides.
+pub struct Finished {
+    /// The stage.
+    pub stage: PlannedStage,
+    variables: Variables,
+    declared: Vec<(String, Option<String>)>,
+    workdir_set: bool,
+}
+
+/// A stage in the making.
+pub struct Draft<'p, 'a> {
+    /// What all stages share.
+    pub planner: &'p mut Planner<'a>,
+    /// The stage's number.
+    pub index: usize,
+    /// What it is built for.
+    pub platform: Platform,
+    /// The configuration so far.
+    pub config: ImageConfig,
+    /// ENV and ARG, as instructions expand them and RUN sees them.
+    pub variables: Variables,
+    /// The ARGs so far, in order.
+    pub declared: Vec<(String, Option<String>)>,
+    /// Whether a WORKDIR of this file was seen.
+    pub workdir_set: bool,
+    /// Whether this stage has a CMD, which its ENTRYPOINT then leaves alone.
+    pub cmd_set: bool,
+    epoch: i64,
+    base: StageBase,
+    /// The instruction that is carried out now.
+    current: (Span, Option<Box<dockerfile::CheckOptions>>),
+}
+
+/// Plans a stage. Nothing where its base is in error.
+pub fn plan(planner: &mut Planner<'_>, index: usize, program: Vec<Command<'_>>) -> Option<Finished> {
+    let replaced = planner.heads[index].replaced;
+    let mut draft = Draft::start(planner, index)?;
+    if !replaced {
+        draft.complete_base();
+    }
+    let of = program.len();
+    let mut steps = Vec::new();
+    for (position, command) in program.into_iter().enumerate() {
+        draft.planner.report.set_place(command.place.clone());
+        draft.current = (command.instruction.span, command.instruction.check.clone());
+        let action = draft.dispatch(&command.instruction);
+        draft.planner.report.set_place(None);
+        if draft.planner.budget.spend(1).is_err() {
+            let message = super::budget::TooLarge.to_string();
+            draft.planner.report.add(Diagnostic::error(command.span(), message));
+            return None;
+        }
+        steps.extend(action.map(|action| Step {
+            number: position + 1,
+            of,
+            text: command.text(),
+            span: command.span(),
+            action,
+        }));
+    }
+    Some(draft.finish(steps))
+}
+
+impl<'p, 'a> Draft<'p, 'a> {
+    fn start(planner: &'p mut Planner<'a>, index: usize) -> Option<Draft<'p, 'a>> {
+        let head = &planner.heads[index];
+        let span = head.span;
+        let platform = head.platform.clone().unwrap_or_else(|| planner.request.platform.clone());
+        let name = head.stage.from.name.as_ref().map(|name| name.value.clone());
+        let from = match head.replaced {
+            true => HeadFrom::Named(name?),
+            false => head.from.clone()?,
+        };
+        let epoch = planner.request.epoch;
+        let draft = |planner, platform, config, base, epoch| Draft {
+            planner,
+            index,
+            platform,
+            config,
+            variables: Variables::default(),
+            declared: Vec::new(),
+            workdir_set: false,
+            cmd_set: false,
+            epoch,
+            base,
+            current: (span, None),
+        };
+        match from {
+            HeadFrom::Scratch => {
+                let platform = planner.request.platform.clone();
+                let config = empty_config(&platform);
+                Some(draft(planner, platform, config, StageBase::Scratch, epoch.unwrap_or(FIRST_EPOCH)))
+            }
+            HeadFrom::Stage(base) => {
+                let below = planner.finished.get(base)?.as_ref()?;
+                let config = inherited(&below.stage.config);
+                let (variables, declared) = (below.variables.clone(), below.declared.clone());
+                let (workdir_set, epoch) = (below.workdir_set, below.stage.epoch);
+                let platform = below.stage.platform.clone();
+                planner.budget.spend(config.history.len() + variables.len()).ok()?;
+                let draft = draft(planner, platform, config, StageBase::Stage(StageId(base)), epoch);
+                Some(Draft { variables, declared, workdir_set, ..draft })
+            }
+            HeadFrom::Named(name) => match planner.bases.get(&name, &platform, span, &mut planner.report)? {
+                ImageFor::Tree(context) => {
+                    let config = empty_config(&platform);
+                    Some(draft(
+                        planner,
+                        platform,
+                        config,
+                        StageBase::Context(context),
+                        epoch.unwrap_or(FIRST_EPOCH),
+                    ))
+                }
+                ImageFor::Image(image) => {
+                    warn_of_platform(planner, index, &name, &platform, &image.config);
+                    let config = inherited(&image.config);
+                    let epoch = epoch.or(image.epoch).unwrap_or(FIRST_EPOCH);
+                    let base = StageBase::Image(*image);
+                    Some(draft(planner, platform, config, base, epoch))
+                }
+            },
+        }
+    }
+
+    /// What BuildKit adds to every base before the first instruction: a PATH, a clean working directory.
+    fn complete_base(&mut self) {
+        let execution = &mut self.config.config;
+        if !execution.env.iter().any(|entry| entry == "PATH" || entry.starts_with("PATH=")) {
+            execution.env.push(DEFAULT_PATH.to_owned());
+        }
+        for entry in &execution.env {
+            let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
+            self.variables.set(name, value);
+        }
+        if !execution.working_dir.is_empty() {
+            execution.working_dir = path::workdir("/", &execution.working_dir);
+        }
+    }
+
+    fn dispatch(&mut self, instruction: &Instruction) -> Option<Action> {
+        match &instruction.kind {
+            InstructionKind::Run(run) => run::plan(self, run).map(Action::Run),
+            InstructionKind::Copy(copy) => copy::plan_copy(self, copy).map(Action::Copy),
+            InstructionKind::Add(add) => copy::plan_add(self, add).map(Action::Copy),
+            InstructionKind::Workdir(word) => self.workdir(word),
+            kind => {
+                metadata::apply(self, kind);
+                Some(Action::Metadata)
+            }
+        }
+    }
+
+    fn workdir(&mut self, word: &Word) -> Option<Action> {
+        let path = self.expand(word)?;
+        if !self.workdir_set && !path.starts_with('/') {
+            let message = format!("the working directory `{path}` depends on that of the base image");
+            self.warn(Rule::WorkdirRelativePath, word.span, message);
+        }
+        self.workdir_set = true;
+        let path = path::workdir(&self.config.config.working_dir, &path);
+        self.config.config.working_dir.clone_from(&path);
+        let is_root = path == "/";
+        self.commit(format!("WORKDIR {path}"), !is_root);
+        let user = self.config.config.user.clone();
+        Some(if is_root { Action::Metadata } else { Action::Workdir(WorkdirAction { path, user }) })
+    }
+
+    /// Adds a line to the history.
+    pub fn commit(&mut self, created_by: String, makes_layer: bool) {
+        self.config.history.push(History {
+            created: Some(oci::time::format_rfc3339(self.epoch)),
+            created_by: Some(created_by),
+            comment: Some(HISTORY_COMMENT.to_owned()),
+            empty_layer: !makes_layer,
+            ..History::default()
+        });
+    }
+
+    /// Expands a word with the stage's variables; an error is reported and gives nothing.
+    pub fn expand(&mut self, word: &Word) -> Option<String> {
+        let options = Options::new(self.planner.request.dockerfile.directives.escape);
+        self.expand_text(&word.raw, word.span, options).map(|expanded| expanded.word)
+    }
+
+    /// The same for text that is no [`Word`], with options of its own.
+    pub fn expand_text(
+        &mut self,
+        raw: &str,
+        span: Span,
+        options: Options,
+    ) -> Option<dockerfile::expand::Expanded> {
+        match expand(raw, options, &self.variables) {
+            Ok(expanded) => {
+                self.warn_undefined(&expanded.unmatched, span);
+                Some(expanded)
+            }
+            Err(error) => {
+                self.error(Diagnostic::error(span, error.to_string()));
+                None
+            }
+        }
+    }
+
+    /// Warns of variables that are neither set nor declared.
+    pub fn warn_undefined<'n>(&mut self, unmatched: impl IntoIterator<Item = &'n String>, span: Span) {
+        for name in unmatched {
+            if !self.declared.iter().any(|(declared, _)| declared == name) {
+                let hint = undefined(name, self.variables.names());
+                let diagnostic = Diagnostic::check(Rule::UndefinedVar, span, format!("`${name}` is not set"));
+                self.add(diagnostic.hint_opt(hint));
+            }
+        }
+    }
+
+    /// Reports a warning of a rule, unless the file or the instruction silences it.
+    pub fn warn(&mut self, rule: Rule, span: Span, message: String) {
+        self.add(Diagnostic::check(rule, span, message));
+    }
+
+    /// Reports what forbids the build.
+    pub fn error(&mut self, diagnostic: Diagnostic) {
+        self.add(diagnostic);
+    }
+
+    fn add(&mut self, diagnostic: Diagnostic) {
+        self.planner.report.add_under(diagnostic, self.current.1.as_deref());
+    }
+
+    /// Where the current instruction stands.
+    pub fn span(&self) -> Span {
+        self.current.0
+    }
+
+    /// The tree that a `--from` names.
+    pub fn tree(&mut self, name: &str, span: Span) -> Option<TreeSource> {
+        match self.stage_reference(name, span)? {
+            Some(stage) => Some(TreeSource::Stage(StageId(stage))),
+            None if name == "scratch" => Some(TreeSource::Empty),
+            None => {
+                let platform = self.planner.request.platform.clone();
+                match self.planner.bases.get(name, &platform, span, &mut self.planner.report)? {
+                    ImageFor::Image(image) => Some(TreeSource::Image(image)),
+                    ImageFor::Tree(context) => Some(TreeSource::Context(context)),
+                }
+            }
+        }
+    }
+
+    /// The stage that a `--from` names; nothing in the inner option where it names something else.
+    fn stage_reference(&mut self, name: &str, span: Span) -> Option<Option<usize>> {
+        let dockerfile = self.planner.request.dockerfile;
+        let is_name = dockerfile.stage_names().any(|own| own.eq_ignore_ascii_case(name));
+        if !is_name && name.parse::<usize>().is_err() {
+            return Some(None);
+        }
+        let before = dockerfile.stages[..self.index].iter().rposition(|stage| {
+            stage.from.name.as_ref().is_some_and(|own| own.value.eq_ignore_ascii_case(name))
+        });
+        match before.or_else(|| dockerfile.stage_index(name)) {
+            Some(stage) if stage < self.index => Some(Some(stage)),
+            Some(stage) if stage == self.index => {
+                self.error(Diagnostic::error(span, format!("stage `{name}` cannot copy from itself")));
+                None
+            }
+            Some(stage) => {
+                let label = self.planner.stage_label(self.index);
+                let message = format!("stage `{name}` comes after stage `{label}`, which needs it");
+                let hint = format!("move stage {stage} before stage {}", self.index);
+                self.error(Diagnostic::error(span, message).hint(hint));
+                None
+            }
+            None => {
+                let count = dockerfile.stages.len();
+                let message = format!("there is no stage {name}: the file has {count}, counted from 0");
+                self.error(Diagnostic::error(span, message));
+                None
+            }
+        }
+    }
+
+    fn finish(self, steps: Vec<Step>) -> Finished {
+        let Draft {
+            planner, index, platform, mut config, variables, declared, workdir_set, epoch, base, ..
+        } = self;
+        config.created = Some(oci::time::format_rfc3339(epoch));
+        let name = planner.heads[index].stage.from.name.as_ref().map(|name| name.value.clone());
+        let stage = PlannedStage { id: StageId(index), name, platform, base, steps, config, epoch };
+        Finished { stage, variables, declared, workdir_set }
+    }
+}
+
+/// The configuration of an empty image.
+fn empty_config(platform: &Platform) -> ImageConfig {
+    let config =
+        Execution { working_dir: "/".to_owned(), env: vec![DEFAULT_PATH.to_owned()], ..Execution::default() };
+    ImageConfig { config, ..ImageConfig::for_platform(platform) }
+}
+
+/// The configuration that a stage takes over: without layers, which its base knows, and without triggers, which
+/// reach one level only.
+fn inherited(config: &ImageConfig) -> ImageConfig {
+    let mut config = config.clone();
+    config.rootfs.diff_ids.clear();
+    config.config.on_build.clear();
+    config
+}
+
+fn warn_of_platform(
+    planner: &mut Planner<'_>,
+    index: usize,
+    name: &str,
+    wanted: &Platform,
+    config: &ImageConfig,
+) {
+    let actual = config.platform();
+    if actual.os != wanted.os || actual.architecture != wanted.architecture {
+        let (span, check) = (planner.heads[index].span, planner.heads[index].stage.check.clone());
+        let message = format!("`{name}` is an image for {}, not for {wanted}", actual.normalised());
+        let diagnostic = Diagnostic::check(Rule::InvalidBaseImagePlatform, span, message);
+        planner.report.add_under(diagnostic, check.as_deref());
+    }
+}

@@ -1,0 +1,1 @@
+//! Plans of small files, text in and text out.
