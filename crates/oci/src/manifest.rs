@@ -74,6 +74,9 @@ pub enum DocumentError {
         /// How many bytes it has.
         size: u64,
     },
+    /// A list, a number: anything but an object.
+    #[error("the document is no JSON object")]
+    NoObject,
     /// No JSON, or not of this shape.
     #[error("the document is not what its media type says")]
     Json(#[source] serde_json::Error),
@@ -84,6 +87,10 @@ impl<T: DeserializeOwned> Raw<T> {
     pub fn parse(bytes: Vec<u8>) -> Result<Raw<T>, DocumentError> {
         if bytes.len() as u64 > DOCUMENT_LIMIT {
             return Err(DocumentError::TooLarge { size: bytes.len() as u64 });
+        }
+        // serde would take a list for the fields in order.
+        if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(DocumentError::NoObject);
         }
         let value = serde_json::from_slice(&bytes).map_err(DocumentError::Json)?;
         Ok(Raw { bytes, value })

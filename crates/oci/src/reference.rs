@@ -296,7 +296,7 @@ mod tests {
         check("[::1]:5000/x", "[::1]:5000/x:latest", "[::1]:5000/x:latest");
         check("ghcr.io/o/p:1.2-3_4", "ghcr.io/o/p:1.2-3_4", "ghcr.io/o/p:1.2-3_4");
         check("Registry/x", "Registry/x:latest", "Registry/x:latest");
-        check("a--b__c.d/e", "docker.io/a--b__c.d/e:latest", "a--b__c.d/e:latest");
+        check("e/a--b__c.d", "docker.io/e/a--b__c.d:latest", "e/a--b__c.d:latest");
         check("docker.io/localhost/x", "docker.io/localhost/x:latest", "docker.io/localhost/x:latest");
         let digest = Digest::of(b"x");
         check(

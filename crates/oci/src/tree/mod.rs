@@ -3,12 +3,16 @@
 //! A [`PathIndex`] says everything about one layer except its bytes: path, kind, mode, owner, time, size, content
 //! digest, extended attributes. A [`View`] looks at an ordered list of them as a mounted root would.
 
+mod codec;
 mod entry;
 mod index;
-mod path;
+pub(crate) mod path;
 mod view;
 
 pub use entry::{Entry, Kind};
 pub use index::{IndexError, PathIndex, fuzz_index};
 pub use path::{compare, components, file_name, join, parent};
 pub use view::{Resolved, View, ViewError};
+
+#[cfg(test)]
+pub(crate) mod tests;

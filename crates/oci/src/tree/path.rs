@@ -49,6 +49,14 @@ pub(crate) fn is_within(path: &[u8], directory: &[u8]) -> bool {
         || (path.starts_with(directory) && matches!(path.get(directory.len()), None | Some(b'/')))
 }
 
+/// A path for a message: what is no text is replaced, and what is very long is cut.
+pub(crate) fn shown(path: &[u8]) -> String {
+    const LIMIT: usize = 300;
+    let cut = &path[..path.len().min(LIMIT)];
+    let text = String::from_utf8_lossy(cut).into_owned();
+    if cut.len() < path.len() { text + "…" } else { text }
+}
+
 /// Whether a path is in the form that trees use.
 pub(crate) fn is_clean(path: &[u8]) -> bool {
     path.is_empty()
