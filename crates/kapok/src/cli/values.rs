@@ -52,7 +52,7 @@ impl FromStr for Cpus {
 
     fn from_str(text: &str) -> Result<Cpus, FormError> {
         match text.parse::<f64>() {
-            Ok(number) if number >= 0.01 && number <= 100_000.0 => Ok(Cpus(number)),
+            Ok(number) if (0.01..=100_000.0).contains(&number) => Ok(Cpus(number)),
             _ => Err(form("expected a number of processors such as `2` or `0.5`")),
         }
     }

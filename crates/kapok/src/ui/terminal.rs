@@ -49,6 +49,18 @@ impl Terminal {
     }
 }
 
+/// Tells the user of a panic: calmly, and with what a report needs.
+pub fn say_bug(panic: &std::panic::PanicHookInfo<'_>) {
+    let what = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION");
+    let text = format!(
+        "error: this is a bug in Kapok {version}: {what}\n  caused by: {place}\n\n\
+         hint: the store is unharmed; please report this text and the command\n"
+    );
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// The conventions of no-color.org and bixense.com/clicolors; the flag wins over both.
 fn wants_colour(environment: &Environment, asked: Colour, terminal: bool) -> bool {
     match asked {

@@ -90,14 +90,14 @@ fn a_frame_shows_what_runs_and_its_last_output() {
         72,
         20,
         expect![[r#"
-         ● #3 builder 3/3  RUN make -C /src install                         2.1s
-             cc -c c.c
-             cc -c d.c
-             cc -c e.c
-             link 20%
-         ● #5 final 2/3  RUN useradd app                                    2.4s
-         ↓ debian:bookworm                                    12.0 MB of 30.0 MB
-         2 of 5 steps done, 1 of them cached                                2.5s"#]],
+             ● #3 builder 3/3  RUN make -C /src install                         2.1s
+                 cc -c c.c
+                 cc -c d.c
+                 cc -c e.c
+                 link 20%
+             ● #5 final 2/3  RUN useradd app                                    2.4s
+             ↓ debian:bookworm                                    12.0 MB of 30.0 MB
+             2 of 5 steps done, 1 of them cached                                2.5s"#]],
     );
 }
 
@@ -108,18 +108,18 @@ fn a_low_terminal_keeps_the_headings() {
         60,
         5,
         expect![[r#"
-         ● #3 builder 3/3  RUN make -C /src install             2.1s
-         ● #5 final 2/3  RUN useradd app                        2.4s
-         ↓ debian:bookworm                        12.0 MB of 30.0 MB
-         2 of 5 steps done, 1 of them cached                    2.5s"#]],
+             ● #3 builder 3/3  RUN make -C /src install             2.1s
+             ● #5 final 2/3  RUN useradd app                        2.4s
+             ↓ debian:bookworm                        12.0 MB of 30.0 MB
+             2 of 5 steps done, 1 of them cached                    2.5s"#]],
     );
     check_frame(
         &after(&events()),
         30,
         2,
         expect![[r#"
-         ↓ debian:… 12.0 MB of 30.0 MB
-         2 of 5 steps done, …     2.5s"#]],
+             ↓ debian:… 12.0 MB of 30.0 MB
+             2 of 5 steps done, …     2.5s"#]],
     );
     check_frame(&State::default(), 30, 1, expect![" planning                 2.5s"]);
 }
@@ -224,7 +224,7 @@ fn several_platforms_are_named() {
         72,
         5,
         expect![[r#"
-         ● #2 linux/arm64 final 1/1  RUN true                               2.4s
-         0 of 2 steps done                                                  2.5s"#]],
+             ● #2 linux/arm64 final 1/1  RUN true                               2.4s
+             0 of 2 steps done                                                  2.5s"#]],
     );
 }

@@ -1,0 +1,51 @@
+//! The verbs, one file each: arguments in, effects and an exit code out.
+
+mod archive;
+mod completion;
+mod diff;
+mod doctor;
+mod gc;
+mod images;
+mod inspect;
+mod names;
+
+use crate::cli::Command;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::program::{Needs, Program};
+
+/// What a verb needs of the machine.
+pub fn needs(command: &Command) -> Needs {
+    match command {
+        Command::Completion(_) | Command::Doctor(_) => Needs::Nothing,
+        Command::Build(_) | Command::Base(_) | Command::Run(_) | Command::Shell(_) => Needs::Sandboxes,
+        Command::Plan(_)
+        | Command::Logs(_)
+        | Command::Explain(_)
+        | Command::Images(_)
+        | Command::Inspect(_)
+        | Command::Diff(_)
+        | Command::Tag(_)
+        | Command::Rmi(_)
+        | Command::Load(_)
+        | Command::Save(_)
+        | Command::Gc(_) => Needs::Store,
+    }
+}
+
+/// Carries a verb out.
+pub fn run(program: &Program, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Images(arguments) => images::run(program, &arguments),
+        Command::Inspect(arguments) => inspect::run(program, &arguments),
+        Command::Diff(arguments) => diff::run(program, &arguments),
+        Command::Tag(arguments) => names::tag(program, &arguments),
+        Command::Rmi(arguments) => names::remove(program, &arguments),
+        Command::Load(arguments) => archive::load(program, &arguments),
+        Command::Save(arguments) => archive::save(program, &arguments),
+        Command::Gc(arguments) => gc::run(program, &arguments),
+        Command::Doctor(arguments) => doctor::run(program, &arguments),
+        Command::Completion(arguments) => completion::run(program, &arguments),
+        _ => Err(Failure::usage("not wired yet")),
+    }
+}

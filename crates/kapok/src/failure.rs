@@ -1,0 +1,248 @@
+//! Everything that can end a command other than well, and the one place that turns it into words and an exit code.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use build::fetch::FetchError;
+use build::sandbox::SandboxError;
+use dockerfile::{Diagnostic, Source};
+use oci::archive::ArchiveError;
+use oci::reference::ReferenceError;
+use oci::store::StoreError;
+
+use crate::exit::Exit;
+use crate::settings::SettingsError;
+use crate::ui::line::Tone;
+
+/// Why a command did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// What was asked for makes no sense, or not here.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        hint: Option<String>,
+    },
+    /// A Dockerfile has errors; they are shown at their places.
+    #[error("`{}` has errors", source_text.name)]
+    Dockerfile {
+        /// The file and its text.
+        source_text: Source,
+        /// What is wrong, and where.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// `kapok.yaml` cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The store refused.
+    #[error(transparent)]
+    Store(Box<StoreError>),
+    /// An archive cannot be read or written.
+    #[error(transparent)]
+    Archive(Box<ArchiveError>),
+    /// A sandbox cannot be had.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// A name is none.
+    #[error("`{name}` is not an image name")]
+    Name {
+        /// As given.
+        name: String,
+        /// What is wrong with it.
+        source: ReferenceError,
+    },
+    /// A file of the user's cannot be read or written.
+    #[error("cannot {action} `{}`", path.display())]
+    File {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("cannot write to standard output")]
+    Output(#[source] std::io::Error),
+    /// The user stopped it.
+    #[error("stopped")]
+    Interrupted,
+}
+
+// Boxed by hand: these two are large, and every command returns them.
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::Store(Box::new(error))
+    }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Failure {
+        match error {
+            ArchiveError::Store(error) => error.into(),
+            error => Failure::Archive(Box::new(error)),
+        }
+    }
+}
+
+impl Failure {
+    /// A usage error without a hint.
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure::Usage { message: message.into(), hint: None }
+    }
+
+    /// A usage error with a hint.
+    pub fn usage_with(message: impl Into<String>, hint: impl Into<String>) -> Failure {
+        Failure::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// For `map_err`: what was done to which file.
+    pub fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Failure {
+        let path = path.into();
+        move |source| Failure::File { action, path, source }
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Failure::Interrupted => Exit::Interrupted,
+            // A reader that has seen enough, such as `head`, is not an error.
+            Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
+            Failure::Store(error) if matches!(**error, StoreError::NoImage(_)) => Exit::No,
+            _ if self.chain().any(|error| error.is::<FetchError>()) => Exit::Upstream,
+            _ => Exit::Usage,
+        }
+    }
+
+    /// What the user reads, with line ends; empty where there is nothing to say.
+    pub fn render(&self, colour: bool) -> String {
+        match self {
+            Failure::Dockerfile { source_text, diagnostics }
+            | Failure::Settings(SettingsError::Content { source_text, diagnostics }) => {
+                return ended(dockerfile::render(source_text, diagnostics, colour));
+            }
+            Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return String::new(),
+            _ => {}
+        }
+        let mut text = format!("{}: {self}\n", Tone::Bad.paint("error", colour));
+        let mut last = self.to_string();
+        for cause in self.chain().skip(1) {
+            let cause = cause.to_string();
+            // `#[error(transparent)]` repeats what it wraps.
+            if cause != last {
+                text += &format!("  caused by: {cause}\n");
+            }
+            last = cause;
+        }
+        if let Some(hint) = self.hint() {
+            text += &format!("\n{}: {hint}\n", Tone::Good.paint("hint", colour));
+        }
+        text
+    }
+
+    /// The error and its causes.
+    fn chain(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
+        std::iter::successors(Some(self as &(dyn Error + 'static)), |error| (*error).source())
+    }
+
+    /// What would help, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Failure::Usage { hint, .. } => hint.clone(),
+            Failure::Sandbox(error) => error.hint(),
+            Failure::Store(error) => store_hint(error),
+            _ => self.chain().find_map(hint_for),
+        }
+    }
+}
+
+/// What helps against an error somewhere in a chain.
+fn hint_for(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<SandboxError>() {
+        return error.hint();
+    }
+    error.downcast_ref::<StoreError>().and_then(store_hint)
+}
+
+fn store_hint(error: &StoreError) -> Option<String> {
+    Some(match error {
+        StoreError::Unsuitable { .. } => {
+            "set KAPOK_HOME, or `store` in kapok.yaml, to a directory on another file system".to_owned()
+        }
+        StoreError::OtherForm { .. } => {
+            "root and ordinary users have stores of their own; leave KAPOK_HOME unset to use yours".to_owned()
+        }
+        StoreError::NoImage(_) => {
+            "`kapok images` lists what is there; `kapok load` brings archives in".to_owned()
+        }
+        StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+            "`kapok gc` frees space in the store".to_owned()
+        }
+        StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            "set KAPOK_HOME to a directory that you may write".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+fn ended(mut text: String) -> String {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(failure: Failure, exit: Exit, expected: Expect) {
+        assert_eq!(failure.exit(), exit);
+        expected.assert_eq(&failure.render(false));
+    }
+
+    #[test]
+    fn causes_and_hints_follow_the_error() {
+        let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let error = StoreError::Io { action: "write", path: "/store/x".into(), source };
+        check(
+            Failure::from(ArchiveError::from(error)),
+            Exit::Usage,
+            expect![[r#"
+                error: cannot write `/store/x`
+                  caused by: no storage space
+
+                hint: `kapok gc` frees space in the store
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_image_that_is_not_there_is_a_no() {
+        check(
+            Failure::from(StoreError::NoImage("web".into())),
+            Exit::No,
+            expect![[r"
+                error: the store has no image `web`
+
+                hint: `kapok images` lists what is there; `kapok load` brings archives in
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_closed_pipe_is_silence() {
+        check(Failure::Output(std::io::ErrorKind::BrokenPipe.into()), Exit::Done, expect![""]);
+    }
+
+    #[test]
+    fn a_machine_that_cannot_is_said_so() {
+        let error = SandboxError::SubordinateIds { user: "kap".into(), missing: "/etc/subuid".into() };
+        let text = Failure::from(error).render(false);
+        assert!(text.contains("usermod --add-subuids"), "{text}");
+    }
+}
