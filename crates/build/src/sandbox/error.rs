@@ -147,6 +147,18 @@ pub enum SandboxError {
     Gone,
 }
 
+/// Says what was being done when a system call failed.
+pub(super) trait Doing<T> {
+    /// In words: "mount /proc".
+    fn doing(self, what: impl Into<String>) -> Result<T, SandboxError>;
+}
+
+impl<T, E: Into<Errno>> Doing<T> for Result<T, E> {
+    fn doing(self, what: impl Into<String>) -> Result<T, SandboxError> {
+        self.map_err(|errno| SandboxError::System { doing: what.into(), source: errno.into() })
+    }
+}
+
 impl SandboxError {
     /// The exit code that a shell would give: 127 not found, 126 found but not executable, none if the machine is at fault.
     pub fn exit_code(&self) -> Option<i32> {

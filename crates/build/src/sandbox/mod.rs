@@ -30,11 +30,29 @@
 //! files could be reached.
 #![expect(unsafe_code, reason = "fork, clone3, seccomp and a few system calls that no crate wraps")]
 
+mod attach;
+mod capabilities;
+mod cgroup;
+mod channel;
+mod command;
 mod error;
+mod ids;
+mod init;
+mod overlay;
+mod prepare;
 mod privilege;
 mod probe;
+mod program;
+mod report;
+mod scratch;
+mod seccomp;
+mod server;
 mod spawner;
 mod spec;
+mod supervisor;
+mod sys;
+mod targets;
+mod tree;
 mod wire;
 
 pub use error::{Errno, SandboxError};

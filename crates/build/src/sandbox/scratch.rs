@@ -1,0 +1,64 @@
+//! A mount namespace of the supervisor's own, for what needs mounts with names.
+
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+
+use super::tree::{self, Tree};
+use super::{Errno, sys};
+
+/// A private mount namespace with an empty directory, in which mounts are attached under numbers.
+///
+/// The directory is this process' working directory and has no other name: it is mounted over the root directory, where
+/// only relative paths find it. All paths of the host stay valid.
+pub(super) struct Scratch {
+    directory: Tree,
+    count: usize,
+}
+
+impl Scratch {
+    /// Moves this process into the namespace, for good. Entering twice nests.
+    pub(super) fn enter() -> Result<Scratch, Errno> {
+        sys::unshare(libc::CLONE_NEWNS)?;
+        let all = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        rustix::mount::mount_change("/", all)?;
+        let directory = Tree::new("tmpfs", &["mode=700"], tree::NO_DEVICES)?;
+        directory.attach(tree::host_root()?)?;
+        rustix::process::fchdir(&directory)?;
+        Ok(Scratch { directory, count: 0 })
+    }
+
+    /// Attaches a mount and gives it a name relative to the working directory.
+    pub(super) fn attach(&mut self, mount: &Tree) -> Result<String, Errno> {
+        let name = self.count.to_string();
+        self.count += 1;
+        let directory = rustix::fs::fstat(mount).map(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)?;
+        if directory {
+            rustix::fs::mkdirat(CWD, &name, Mode::from_raw_mode(0o700))?;
+        } else {
+            rustix::fs::openat(CWD, &name, OFlags::CREATE | OFlags::CLOEXEC, Mode::from_raw_mode(0o600))?;
+        }
+        mount.attach(rustix::fs::openat(CWD, &name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)?;
+        Ok(name)
+    }
+
+    /// Mounts an overlay by mount(2), for kernels that know no other way.
+    pub(super) fn mount_overlay(&mut self, options: &str) -> Result<Tree, Errno> {
+        let name = self.count.to_string();
+        self.count += 1;
+        rustix::fs::mkdirat(CWD, &name, Mode::from_raw_mode(0o700))?;
+        let options = std::ffi::CString::new(options).map_err(|_| Errno(libc::EINVAL))?;
+        rustix::mount::mount("overlay", &name, "overlay", MountFlags::NODEV, Some(options.as_c_str()))?;
+        let overlay = Tree::of_path(Path::new(&name), false)?;
+        rustix::mount::unmount(&name, UnmountFlags::DETACH)?;
+        Ok(overlay)
+    }
+}
+
+impl Drop for Scratch {
+    /// Nothing may lie over the root when init leaves it.
+    fn drop(&mut self) {
+        let _ = tree::detach_from_root(&self.directory);
+    }
+}

@@ -1,0 +1,209 @@
+//! One per sandbox: prepares it, keeps time, cleans up, answers.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Gid, Uid};
+use rustix::process::{Pid, Signal};
+
+use super::cgroup::Cgroup;
+use super::error::Doing;
+use super::ids::IdPlan;
+use super::init::{self, Inside};
+use super::prepare::Prepared;
+use super::report::{Answer, Report};
+use super::{Errno, ExitStatus, Network, Outcome, SandboxError, SandboxSpec, Stdio, Usage, channel, sys};
+
+/// What all sandboxes of a spawner share, made once.
+pub(super) struct Machine {
+    pub ids: Result<IdPlan, SandboxError>,
+    pub filter: Vec<libc::sock_filter>,
+    pub cgroups: super::cgroup::Parents,
+}
+
+/// A request as it arrives at the supervisor.
+pub(super) struct Job {
+    /// Distinguishes the sandboxes of a spawner.
+    pub number: u64,
+    pub spec: SandboxSpec,
+    pub stdio: Stdio,
+    /// To whoever asked; when it closes, nobody wants the answer any more.
+    pub reply: OwnedFd,
+}
+
+/// Makes the sandbox, waits for its end and answers.
+pub(super) fn run(machine: &Machine, job: &Job) {
+    let started = Instant::now();
+    let result = supervise(machine, job, started);
+    // Whoever asked may be gone.
+    let _ = channel::send(&job.reply, &Answer::Done(result), &[]);
+}
+
+fn supervise(machine: &Machine, job: &Job, started: Instant) -> Result<Outcome, SandboxError> {
+    let ids = machine.ids.as_ref().map_err(Clone::clone)?;
+    for id in [job.spec.user.uid, job.spec.user.gid].iter().chain(&job.spec.user.groups) {
+        ids.check(*id)?;
+    }
+    hand_over_pipes(job, ids);
+    let cgroup = Cgroup::new(&machine.cgroups, job.number, &job.spec.limits)?;
+    let sandbox = Sandbox::start(machine, ids, job, &cgroup)?;
+    let end = sandbox.wait(job, started);
+    // Before anybody touches the upper again, the mounts that hold it are gone.
+    let (status, used) = sys::wait_with_usage(sandbox.init).doing("wait for init")?;
+    let Sandbox { pidfd, leash, .. } = sandbox;
+    drop((pidfd, leash));
+    let counts = cgroup.finish();
+    let end = end?;
+    let status = match end.report {
+        Some(Report::Ended(status)) => status,
+        Some(Report::Failed(error)) => return Err(error),
+        // Killed from outside: by us, or for memory.
+        _ if end.killed || end.timed_out || counts.oom_kills > 0 => ExitStatus::Signal(libc::SIGKILL),
+        _ => {
+            let doing = format!("init ended with {status:?} without a report");
+            return Err(SandboxError::System { doing, source: Errno(libc::ECHILD) });
+        }
+    };
+    Ok(Outcome {
+        status,
+        oom_kills: counts.oom_kills,
+        pids_limit_hits: counts.pids_limit_hits,
+        usage: Usage { wall: started.elapsed(), user: used.user, system: used.system, max_rss: used.max_rss },
+        timed_out: end.timed_out,
+        killed: end.killed,
+        notes: counts.notes,
+    })
+}
+
+/// A running sandbox, seen from outside.
+struct Sandbox {
+    init: Pid,
+    pidfd: OwnedFd,
+    leash: OwnedFd,
+}
+
+/// Why waiting was over.
+struct End {
+    /// The first thing that was said from inside about the end.
+    report: Option<Report>,
+    killed: bool,
+    timed_out: bool,
+}
+
+impl Sandbox {
+    fn start(machine: &Machine, ids: &IdPlan, job: &Job, cgroup: &Cgroup) -> Result<Sandbox, SandboxError> {
+        let prepared = Prepared::new(&job.spec, ids)?;
+        let (leash, inside) = channel::pair().doing("make a socket pair")?;
+        let mut namespaces = libc::CLONE_NEWUSER
+            | libc::CLONE_NEWNS
+            | libc::CLONE_NEWPID
+            | libc::CLONE_NEWIPC
+            | libc::CLONE_NEWUTS;
+        if job.spec.network == Network::None {
+            namespaces |= libc::CLONE_NEWNET;
+        }
+        let Some((init, pidfd)) = sys::clone_into_namespaces(namespaces).map_err(refused)? else {
+            drop(leash);
+            let (spec, stdio, filter) = (&job.spec, &job.stdio, &machine.filter[..]);
+            init::run(&Inside { spec, stdio, prepared: &prepared, filter, leash: inside })
+        };
+        let sandbox = Sandbox { init, pidfd, leash };
+        let go = || -> Result<(), SandboxError> {
+            ids.write_maps(init)?;
+            cgroup.add(init)?;
+            channel::send(&sandbox.leash, &(), &[]).doing("release init")
+        };
+        if let Err(error) = go() {
+            sandbox.kill();
+            let _ = sys::wait_with_usage(init);
+            return Err(error);
+        }
+        Ok(sandbox)
+    }
+
+    fn kill(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// Waits until init has ended, and kills it where it has to.
+    fn wait(&self, job: &Job, started: Instant) -> Result<End, SandboxError> {
+        let mut end = End { report: None, killed: false, timed_out: false };
+        loop {
+            let left = job.spec.timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
+            let doomed = end.killed || end.timed_out;
+            let ready = wait_for([self.pidfd.as_fd(), self.leash.as_fd(), job.reply.as_fd()], doomed, left)
+                .doing("wait for the sandbox")?;
+            let [ended, spoke, asked] = ready;
+            if spoke {
+                self.listen(job, &mut end);
+            }
+            if ended {
+                // What it said last may have come in between.
+                while end.report.is_none() && self.listen(job, &mut end) {}
+                return Ok(end);
+            }
+            if asked {
+                end.killed = true;
+                self.kill();
+            } else if !doomed && left == Some(Duration::ZERO) {
+                end.timed_out = true;
+                self.kill();
+            }
+        }
+    }
+
+    /// Takes one message from inside. False if there is none.
+    fn listen(&self, job: &Job, end: &mut End) -> bool {
+        match channel::receive::<Report>(&self.leash) {
+            Ok(Some((Report::Terminal, files))) => {
+                let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+                let _ = channel::send(&job.reply, &Answer::Terminal, &files);
+                true
+            }
+            Ok(Some((report, _))) => {
+                // A command that could not be started says why; init then only says that it has ended.
+                end.report.get_or_insert(report);
+                true
+            }
+            Ok(None) | Err(_) => false,
+        }
+    }
+}
+
+/// Which of init, its leash and the reply socket have something to say. The doomed are only waited for.
+fn wait_for(files: [BorrowedFd<'_>; 3], doomed: bool, left: Option<Duration>) -> Result<[bool; 3], Errno> {
+    let mut polled = files.map(|file| PollFd::from_borrowed_fd(file, PollFlags::IN));
+    let timeout = left.filter(|_| !doomed).map(|left| Timespec {
+        tv_sec: left.as_secs() as _,
+        // The kernel rounds nothing up: a timer of 0 would spin.
+        tv_nsec: left.subsec_nanos().into(),
+    });
+    let count = if doomed { 1 } else { 3 };
+    match poll(&mut polled[..count], timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    Ok(polled.map(|file| !file.revents().is_empty()))
+}
+
+/// Gives the pipes to the command's user, who may then open `/dev/stdout` anew.
+fn hand_over_pipes(job: &Job, ids: &IdPlan) {
+    let user = &job.spec.user;
+    for file in [&job.stdio.stdin, &job.stdio.stdout, &job.stdio.stderr] {
+        let pipe =
+            rustix::fs::fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+        if pipe {
+            let (uid, gid) = (Uid::from_raw(ids.outside(user.uid)), Gid::from_raw(ids.outside(user.gid)));
+            let _ = rustix::fs::fchown(file, Some(uid), Some(gid));
+        }
+    }
+}
+
+fn refused(source: Errno) -> SandboxError {
+    SandboxError::Forbidden {
+        what: "new namespaces".to_owned(),
+        hint: "allow user namespaces: `sysctl user.max_user_namespaces`, and in a container `--security-opt seccomp=unconfined`".to_owned(),
+        source,
+    }
+}
