@@ -179,16 +179,20 @@ fn describe(success: bool, stderr: &str, archive: &Path, bases: &Bases) -> Strin
             out.push_str(&format!("image {}/{}\n", image.config["os"], image.config["architecture"]));
         }
         out.push_str(&image.print_config());
-        // What stands on the base is shown as a change of it, anything else whole.
-        let busybox = |image: &image::Image| image.tree.get("/bin/busybox").map(|node| node.kind.clone());
-        let below = busybox(image).is_some_and(|ours| Some(ours) == busybox(&bases.plain));
-        out.push_str(&image.tree.print(below.then_some(&bases.plain.tree), &bases.names));
+        // What stands on the base is shown as a change of it, where that is shorter.
+        let whole = image.tree.print(None, &bases.names);
+        let change = image.tree.print(Some(&bases.plain.tree), &bases.names);
+        let (heading, tree) =
+            if change.lines().count() < whole.lines().count() { ("base with", change) } else { ("tree", whole) };
+        out.push_str(&format!("{heading}\n{tree}"));
     }
     out
 }
 
 /// A message without what is of this run only: paths of the machine, names made up for it.
 fn scrubbed(message: &str) -> String {
+    // What comes after is about names and addresses of this machine's network.
+    let message = message.split(": failed to do request").next().unwrap_or(message);
     let root = workspace::root();
     let ours = |word: &&str| word.contains(&*root.to_string_lossy()) || word.contains("::");
     let words = message.split_whitespace().map(|word| if ours(&word) { "…" } else { word });
