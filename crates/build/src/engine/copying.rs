@@ -1,0 +1,146 @@
+//! COPY, ADD and WORKDIR as steps: their keys, their layers, their records.
+
+use std::time::Instant;
+
+use oci::record::{Intake, Record, Usage, Written};
+use oci::store::WorkDir;
+
+use super::commit::Committed;
+use super::event::Event;
+use super::key::Inputs;
+use super::output::Said;
+use super::secrets::Needles;
+use super::snapshot::Snapshot;
+use super::stage::{Halt, Made, Task};
+use super::trees::StepSources;
+use crate::copy::{self, Applied};
+use crate::plan::{CopyAction, WorkdirAction};
+
+impl Task<'_> {
+    /// A COPY or an ADD.
+    pub fn copy(&self, action: &CopyAction) -> Result<Made, Halt> {
+        let begin = Instant::now();
+        let epoch = self.stage.epoch;
+        let held = StepSources::hold(self.world, self.platform, action)?;
+        let scratch = self.world.doors.store.work_dir()?;
+        let gathered = copy::gather(action, &held, scratch.path())?;
+        // A linked layer depends on nothing below it.
+        let empty = Snapshot::empty();
+        let parent = if action.link { &empty } else { self.below };
+
+        let mut inputs = self.inputs(if action.add { "add" } else { "copy" }, parent);
+        inputs.add("content", gathered.digest(epoch)?.to_string());
+        inputs.add("destination", &action.destination);
+        inputs.add("chown", action.chown.as_deref().unwrap_or(""));
+        inputs.add("chmod", action.chmod.as_ref().map(|mode| format!("{mode:?}")).unwrap_or_default());
+        inputs.add("sources", format!("{:?}", sources_for_key(action)));
+        inputs.add(
+            "flags",
+            format!(
+                "link={} parents={} exclude={:?} unpack={:?}",
+                action.link, action.parents, action.exclude, action.unpack
+            ),
+        );
+        let key = inputs.key();
+        let _claim = self.world.board.claim(&key)?;
+        if let Some(found) = self.find(&key)? {
+            return Ok(found);
+        }
+        let _permit = self.world.board.permit()?;
+        self.world.tell(Event::Started { step: self.id });
+        let work = parent.work_dir(self.world.doors.store, epoch)?;
+        let applied = gathered.apply(&self.world.target(parent, &work.upper(), epoch))?;
+        self.finish_copy(Copied { begin, inputs, parent, work, applied, intakes: gathered.intakes().to_vec() })
+    }
+
+    /// A WORKDIR.
+    pub fn workdir(&self, action: &WorkdirAction) -> Result<Made, Halt> {
+        let begin = Instant::now();
+        let mut inputs = self.inputs("workdir", self.below);
+        inputs.add("path", &action.path);
+        inputs.add("user", &action.user);
+        let key = inputs.key();
+        let _claim = self.world.board.claim(&key)?;
+        if let Some(found) = self.find(&key)? {
+            return Ok(found);
+        }
+        let _permit = self.world.board.permit()?;
+        self.world.tell(Event::Started { step: self.id });
+        let work = self.below.work_dir(self.world.doors.store, self.stage.epoch)?;
+        let applied = copy::workdir(action, &self.world.target(self.below, &work.upper(), self.stage.epoch))?;
+        self.finish_copy(Copied { begin, inputs, parent: self.below, work, applied, intakes: Vec::new() })
+    }
+
+    /// The parts that every step's key has.
+    pub fn inputs(&self, action: &str, parent: &Snapshot) -> Inputs {
+        let mut inputs = Inputs::default();
+        inputs.add("action", action);
+        inputs.add("parent", parent.id().0.to_string());
+        inputs.add("platform", self.stage.platform.to_string());
+        inputs.add("epoch", self.stage.epoch.to_string());
+        inputs.add("rules", format!("{:?}", self.world.request.rules));
+        inputs
+    }
+
+    fn finish_copy(&self, copied: Copied<'_>) -> Result<Made, Halt> {
+        let none = Needles::default();
+        let commit = self.world.committer(self.stage.epoch, &none);
+        let committed = commit.commit(copied.work, copied.parent.view())?;
+        let mut record = self.record(copied.inputs, copied.parent, &committed);
+        record.intakes = copied.intakes;
+        record.warnings = copied.applied.warnings;
+        record.usage = Usage { wall_ms: copied.begin.elapsed().as_millis() as u64, ..Usage::default() };
+        self.keep(&record, Said::default())
+    }
+
+    /// A record with what every step knows of itself.
+    pub fn record(&self, inputs: Inputs, parent: &Snapshot, committed: &Committed) -> Record {
+        let key = inputs.key();
+        Record {
+            instruction: self.step.text.clone(),
+            key,
+            parent: parent.id(),
+            inputs: inputs.into_parts(),
+            layer: Some(committed.layer.id),
+            written: Written {
+                files: committed.layer.index.len() as u64,
+                bytes: committed.layer.index.total_size(),
+            },
+            normalised: committed.normalised.clone(),
+            unreproducible: committed.unreproducible.clone(),
+            unobserved: Vec::new(),
+            intakes: Vec::new(),
+            reads: None,
+            log: None,
+            usage: Usage::default(),
+            limits: Default::default(),
+            source_date_epoch: self.stage.epoch,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// What a copy gave, before it is a layer.
+struct Copied<'a> {
+    begin: Instant,
+    inputs: Inputs,
+    parent: &'a Snapshot,
+    work: WorkDir,
+    applied: Applied,
+    intakes: Vec<Intake>,
+}
+
+/// The names of the sources: they decide what is called how at the destination, whatever the content.
+fn sources_for_key(action: &CopyAction) -> Vec<String> {
+    use crate::plan::CopySource;
+    action
+        .sources
+        .iter()
+        .map(|source| match source {
+            CopySource::Path { path, .. } => path.clone(),
+            CopySource::Inline { name, .. } => format!("<<{name}"),
+            CopySource::Url { file_name, .. } => file_name.clone(),
+            CopySource::Git { reference, keep_git_dir } => format!("{reference:?} {keep_git_dir}"),
+        })
+        .collect()
+}

@@ -1,0 +1,170 @@
+//! Why a build gave no image.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dockerfile::{Diagnostic, Span};
+use oci::store::StoreError;
+
+use super::StepId;
+use super::report::BuildReport;
+use crate::plan::ImageError;
+use crate::sandbox::{ExitStatus, SandboxError};
+
+/// A build failed. What it had done until then is in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The Dockerfile is wrong; every fault of it is named.
+    #[error("the Dockerfile cannot be built")]
+    Dockerfile {
+        /// Errors and warnings in the order of the text.
+        diagnostics: Vec<Diagnostic>,
+        /// Images that were not to be had, each with its diagnostic above.
+        images: Vec<ImageError>,
+    },
+    /// A step failed.
+    #[error("{}", .0.headline())]
+    Step(Box<StepFailure>),
+    /// Somebody stopped the build.
+    #[error("the build was cancelled")]
+    Cancelled(Box<BuildReport>),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// There is nothing that could make sandboxes.
+    #[error("steps cannot run on this machine")]
+    Sandbox(#[source] SandboxError),
+    /// A context's file could not be read.
+    #[error("cannot read the build context")]
+    Context(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The step that failed, and everything that helps to understand it.
+#[derive(Debug)]
+pub struct StepFailure {
+    /// Its number in the build.
+    pub step: StepId,
+    /// Its stage.
+    pub stage: String,
+    /// The instruction.
+    pub text: String,
+    /// Its place in the Dockerfile.
+    pub span: Span,
+    /// Why.
+    pub cause: StepError,
+    /// The end of its output.
+    pub tail: Vec<u8>,
+    /// The file with all of its output.
+    pub log: Option<PathBuf>,
+    /// How long it ran.
+    pub wall: Duration,
+    /// All steps.
+    pub report: BuildReport,
+}
+
+impl StepFailure {
+    fn headline(&self) -> String {
+        format!("step `{}` of `{}` failed", self.text, self.stage)
+    }
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The command ended with a code other than 0, or by a signal.
+    #[error("{}", describe(.status, *.oom_kills))]
+    Exit {
+        /// How it ended.
+        status: ExitStatus,
+        /// How many of its processes were killed for memory.
+        oom_kills: u64,
+        /// Whether its limit on processes was reached.
+        pids_limit_hits: u64,
+    },
+    /// The sandbox could not be made, or the command not be started.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// There is no such user or group in the image.
+    #[error(transparent)]
+    User(#[from] crate::copy::users::UserError),
+    /// Files could not be copied.
+    #[error(transparent)]
+    Copy(#[from] crate::copy::CopyError),
+    /// Something that a mount needs is not there.
+    #[error("{what}")]
+    Mount {
+        /// What, in words.
+        what: String,
+        /// What would help.
+        hint: Option<String>,
+    },
+    /// A secret's value stands in what the step wrote.
+    #[error("the value of secret `{secret}` is in `{}`", path.display())]
+    Leak {
+        /// Whose.
+        secret: String,
+        /// In which file of the image.
+        path: PathBuf,
+    },
+    /// More layers than the kernel stacks.
+    #[error("the snapshot has {layers} layers, and an overlay takes {limit}")]
+    TooManyLayers {
+        /// How many it would have.
+        layers: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The layer could not be read or treated.
+    #[error(transparent)]
+    Tree(#[from] oci::layer::TreeError),
+    /// The system refused something.
+    #[error("cannot {action}")]
+    Io {
+        /// What was tried.
+        action: String,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl StepError {
+    /// What would help, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            StepError::Sandbox(error) => error.hint(),
+            StepError::Mount { hint, .. } => hint.clone(),
+            StepError::Leak { .. } => Some(
+                "a layer is for everybody who gets the image; mount the secret where the command needs it instead of copying it"
+                    .to_owned(),
+            ),
+            StepError::Exit { oom_kills: 1.., .. } => {
+                Some("raise the limit with `--memory`, or let the command do less at once".to_owned())
+            }
+            StepError::Exit { pids_limit_hits: 1.., .. } => {
+                Some("it reached its limit of processes; raise it with `--pids`".to_owned())
+            }
+            StepError::TooManyLayers { .. } => {
+                Some("join RUN instructions, or copy the result into a new stage".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn describe(status: &ExitStatus, oom_kills: u64) -> String {
+    let end = match status {
+        ExitStatus::Code(127) => "exit code 127 (a command was not found)".to_owned(),
+        ExitStatus::Code(126) => "exit code 126 (a command could not be executed)".to_owned(),
+        ExitStatus::Code(code) => format!("exit code {code}"),
+        ExitStatus::Signal(signal) => format!("ended by signal {signal}"),
+    };
+    match oom_kills {
+        0 => end,
+        1 => format!("out of memory: one process was killed; {end}"),
+        many => format!("out of memory: {many} processes were killed; {end}"),
+    }
+}

@@ -1,0 +1,87 @@
+//! The key of a step: the digest of everything that may change its result.
+//!
+//! The parts are kept by name in the step's record, so that `explain` can say which one changed.
+
+use std::collections::BTreeMap;
+
+use oci::Digest;
+use oci::record::Key;
+use sha2::{Digest as _, Sha256};
+
+/// Changes whenever the meaning of a part changes, so that an old store never answers for a new engine.
+const GENERATION: &str = "kapok step 1";
+
+/// Values longer than this are kept as their digest: a record is read by people.
+const LONGEST_VALUE: usize = 200;
+
+/// The named parts of a key, in the making.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inputs(BTreeMap<String, String>);
+
+impl Inputs {
+    /// Adds one part. A name that is already there would make two different steps alike, so it is a bug.
+    pub fn add(&mut self, name: impl Into<String>, value: impl AsRef<str>) {
+        let value = value.as_ref();
+        let kept = if value.len() > LONGEST_VALUE || value.contains('\n') {
+            Digest::of(value.as_bytes()).to_string()
+        } else {
+            value.to_owned()
+        };
+        let name = name.into();
+        let before = self.0.insert(name.clone(), kept);
+        debug_assert!(before.is_none(), "key part `{name}` was given twice");
+    }
+
+    /// The key over all parts. Lengths stand before names and values, so no two different sets of parts read alike.
+    pub fn key(&self) -> Key {
+        let mut state = Sha256::new();
+        let mut put = |text: &str| {
+            state.update((text.len() as u64).to_le_bytes());
+            state.update(text.as_bytes());
+        };
+        put(GENERATION);
+        for (name, value) in &self.0 {
+            put(name);
+            put(value);
+        }
+        Key(Digest::Sha256(state.finalize().into()))
+    }
+
+    /// The parts, for the record.
+    pub fn into_parts(self) -> BTreeMap<String, String> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs(parts: &[(&str, &str)]) -> Inputs {
+        let mut inputs = Inputs::default();
+        for (name, value) in parts {
+            inputs.add(*name, value);
+        }
+        inputs
+    }
+
+    #[test]
+    fn order_of_adding_does_not_matter() {
+        assert_eq!(inputs(&[("a", "1"), ("b", "2")]).key(), inputs(&[("b", "2"), ("a", "1")]).key());
+    }
+
+    #[test]
+    fn borders_between_name_and_value_matter() {
+        assert_ne!(inputs(&[("ab", "c")]).key(), inputs(&[("a", "bc")]).key());
+        assert_ne!(inputs(&[("a", "1"), ("b", "2")]).key(), inputs(&[("a", "1b2")]).key());
+    }
+
+    #[test]
+    fn long_and_many_line_values_are_kept_as_digests() {
+        let long = "x".repeat(LONGEST_VALUE + 1);
+        let parts = inputs(&[("long", &long), ("lines", "a\nb"), ("short", "a b")]).into_parts();
+        assert!(parts["long"].starts_with("sha256:"));
+        assert!(parts["lines"].starts_with("sha256:"));
+        assert_eq!(parts["short"], "a b");
+    }
+}

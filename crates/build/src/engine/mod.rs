@@ -1,0 +1,299 @@
+//! Ties the rooms of a build together: scheduling, keys, cache, commit, compression, records, the finished image.
+//!
+//! ```text
+//!   Request ── parse, plan ──> Plan ── a thread a stage ──> snapshots ── packer ──> blobs ── finish ──> manifest, tags
+//!                                         │ key ─ found? ─ run or copy ─ commit ─ record
+//! ```
+//! Stages run beside each other; a step that needs another stage waits for it. At most as many steps as there are jobs
+//! run at once. Tars and their digests are made beside later steps. Results reach the catalog in batches.
+
+mod board;
+mod cachemount;
+mod commit;
+mod copying;
+mod error;
+mod event;
+mod finish;
+mod images;
+mod key;
+mod mounts;
+mod output;
+mod packing;
+mod report;
+mod request;
+mod results;
+mod run;
+mod secrets;
+mod snapshot;
+mod stage;
+mod trees;
+mod twice;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use dockerfile::Dockerfile;
+use dockerfile::ignore::Patterns;
+use oci::store::{Batch, BuildState, NewBuild};
+
+use crate::context::{Context, ContextError, ContextOptions};
+use crate::plan::{NamedContext, Plan, PlanRequest, plan};
+use board::Board;
+use finish::Documents;
+use packing::Packer;
+use results::Results;
+use world::{Progress, World, kill_all};
+
+pub use board::Cancel;
+pub use error::{BuildError, StepError, StepFailure};
+pub use event::{Event, Events, NoEvents, StepId, StepInfo};
+pub use images::StoreImages;
+pub use report::{BuildReport, RunPlace, StepReport, StepState};
+pub use request::{Built, BuiltPlatform, Difference, Request};
+pub use secrets::Secret;
+pub use snapshot::Snapshot;
+pub use world::{Doors, Git};
+
+/// How many layers are packed at once; each uses every processor.
+const PACKERS: usize = 2;
+
+/// Builds what a request asks for.
+///
+/// # Errors
+/// See [`BuildError`]. Steps that ended well before the failure keep their results.
+pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> {
+    let begin = Instant::now();
+    let plans = plans(request, doors)?;
+    let world = world(request, doors, &plans)?;
+    world.record_build(BuildState::Running, None, Batch::default())?;
+    let documents = run_all(&world, &plans);
+    let failure = world.progress(|mut progress| progress.failure.take());
+    let mut report = world.final_report();
+    match (failure, documents) {
+        (None, Ok(Some(documents))) => {
+            let batch = Batch {
+                tags: request.tags.iter().map(|tag| (tag.clone(), documents.image.digest)).collect(),
+                images: vec![documents.image.digest],
+                ..Batch::default()
+            };
+            world.record_build(BuildState::Succeeded, Some(documents.image.digest), batch)?;
+            let differences = world.progress(|mut progress| std::mem::take(&mut progress.differences));
+            let Documents { image, platforms } = documents;
+            Ok(Built { image, platforms, report, differences, wall: begin.elapsed() })
+        }
+        (failure, documents) => {
+            let cancelled = doors.cancel.is_cancelled();
+            let state = if cancelled { BuildState::Cancelled } else { BuildState::Failed };
+            world.record_build(state, None, Batch::default())?;
+            match (failure, documents) {
+                _ if cancelled => Err(BuildError::Cancelled(Box::new(report))),
+                (Some(BuildError::Step(mut failure)), _) => {
+                    failure.report = std::mem::take(&mut report);
+                    Err(BuildError::Step(failure))
+                }
+                (Some(failure), _) | (None, Err(failure)) => Err(failure),
+                (None, Ok(_)) => Err(BuildError::Cancelled(Box::new(report))),
+            }
+        }
+    }
+}
+
+/// Plans a request for each of its platforms, without building anything.
+///
+/// # Errors
+/// The Dockerfile is wrong, or a base image is not to be had.
+pub fn plans(request: &Request, doors: &Doors<'_>) -> Result<Vec<Plan>, BuildError> {
+    let (dockerfile, found) = dockerfile::parse(&request.source.text);
+    if found.iter().any(|diagnostic| diagnostic.level == dockerfile::Level::Error) {
+        return Err(BuildError::Dockerfile { diagnostics: found, images: Vec::new() });
+    }
+    let images = StoreImages { store: doors.store, pull: request.pull };
+    let given = !request.platforms.is_empty();
+    let platforms =
+        if given { request.platforms.clone() } else { vec![request.build_platform.clone()] };
+    let mut plans = Vec::with_capacity(platforms.len());
+    for (number, platform) in platforms.into_iter().enumerate() {
+        let asked = plan_request(request, &dockerfile, platform, given);
+        let planned = plan(&asked, &images).map_err(|error| {
+            let mut diagnostics = found.clone();
+            diagnostics.extend(error.diagnostics);
+            BuildError::Dockerfile { diagnostics, images: error.images }
+        })?;
+        if number == 0 {
+            for diagnostic in found.iter().chain(&planned.warnings) {
+                let rendered = dockerfile::render(&request.source, std::slice::from_ref(diagnostic), false);
+                doors.events.event(Event::Warning { message: rendered.trim_end().to_owned(), step: None });
+            }
+            for name in &planned.unused_build_args {
+                let message = format!("build argument `{name}` is declared nowhere in the Dockerfile");
+                doors.events.event(Event::Warning { message, step: None });
+            }
+        }
+        plans.push(planned.plan);
+    }
+    Ok(plans)
+}
+
+fn plan_request<'a>(
+    request: &'a Request,
+    dockerfile: &'a Dockerfile,
+    platform: oci::Platform,
+    platform_given: bool,
+) -> PlanRequest<'a> {
+    PlanRequest {
+        dockerfile,
+        target: request.target.as_deref(),
+        platform,
+        platform_given,
+        build_platform: request.build_platform.clone(),
+        build_args: &request.build_args,
+        contexts: &request.named_contexts,
+        labels: &request.labels,
+        from_override: request.from_override.as_deref(),
+        permissions: request.permissions,
+        network: request.network,
+        epoch: request.epoch,
+    }
+}
+
+fn world<'a>(request: &'a Request, doors: &'a Doors<'a>, plans: &[Plan]) -> Result<World<'a>, BuildError> {
+    let steps = step_infos(request, plans);
+    let progress = Progress { report: pending(&steps), ..Progress::default() };
+    doors.events.event(Event::Planned { steps });
+    let board = Arc::new(Board::new(request.jobs));
+    let running = Arc::new(Mutex::new(BTreeMap::new()));
+    let (for_board, for_running) = (board.clone(), running.clone());
+    doors.cancel.on_cancel(move || {
+        for_board.stop();
+        kill_all(&for_running);
+    });
+    Ok(World {
+        request,
+        doors,
+        board,
+        results: Results::new(doors.store, request.no_cache),
+        packer: Packer::new(doors.store, request.compression, request.jobs.max(1)),
+        contexts: contexts(request, doors)?,
+        state: Mutex::new(progress),
+        running,
+        logs: doors.store.logs_dir().join(&request.id),
+    })
+}
+
+fn contexts(request: &Request, doors: &Doors<'_>) -> Result<BTreeMap<String, Context>, BuildError> {
+    let wrong = |error: ContextError| BuildError::Context(Box::new(error));
+    let mut contexts = BTreeMap::new();
+    let cache = doors.store.cache_dir("contexts")?;
+    let options = |ignore| ContextOptions { ignore, cache: Some(cache.clone()), threads: request.jobs.max(2) };
+    if let Some(root) = &request.context {
+        let ignore = match &request.ignore {
+            Some(source) => Patterns::parse(&source.text).0,
+            None => Patterns::default(),
+        };
+        contexts.insert(String::new(), Context::open(root, options(ignore)).map_err(wrong)?);
+    }
+    for (name, root) in &request.named_directories {
+        let own = std::fs::read_to_string(root.join(".dockerignore")).unwrap_or_default();
+        let context = Context::open(root, options(Patterns::parse(&own).0)).map_err(wrong)?;
+        contexts.insert(name.clone(), context);
+    }
+    debug_assert!(request.named_contexts.iter().all(|(name, context)| {
+        *context != NamedContext::Tree || request.named_directories.contains_key(name)
+    }));
+    Ok(contexts)
+}
+
+/// Runs every stage of every plan, and waits for the images.
+fn run_all(world: &World<'_>, plans: &[Plan]) -> Result<Option<Documents>, BuildError> {
+    std::thread::scope(|scope| {
+        scope.spawn(|| world.results.write_batches());
+        for _ in 0..PACKERS {
+            scope.spawn(|| world.packer.serve());
+        }
+        let mut first = 0;
+        for (platform, plan) in plans.iter().enumerate() {
+            for stage in &plan.stages {
+                scope.spawn(move || world.build_stage(platform, stage, first));
+                first += stage.steps.len() as u32;
+            }
+        }
+        let documents = world.finish_images(plans);
+        if !matches!(documents, Ok(Some(_))) {
+            world.stop();
+        }
+        // What was learnt about the contexts is for the next build; losing it costs time, never correctness.
+        for context in world.contexts.values() {
+            let _ = context.save_cache();
+        }
+        world.packer.close();
+        world.results.close();
+        documents
+    })
+}
+
+impl World<'_> {
+    /// Writes the build's line of the history, together with results that are not written yet.
+    fn record_build(
+        &self,
+        state: BuildState,
+        image: Option<oci::Digest>,
+        mut batch: Batch,
+    ) -> Result<(), BuildError> {
+        batch.steps = self.results.rest();
+        let report = if state == BuildState::Running { BuildReport::default() } else { self.final_report() };
+        batch.builds.push(NewBuild {
+            id: self.request.id.clone(),
+            name: self.request.name.clone(),
+            started: self.request.started,
+            finished: None,
+            state,
+            image,
+            detail: serde_json::to_string(&report).unwrap_or_default(),
+        });
+        Ok(self.doors.store.sync_and_commit(&batch)?)
+    }
+}
+
+fn step_infos(request: &Request, plans: &[Plan]) -> Vec<StepInfo> {
+    let mut steps = Vec::new();
+    for plan in plans {
+        for stage in &plan.stages {
+            for step in &stage.steps {
+                steps.push(StepInfo {
+                    id: StepId(steps.len() as u32),
+                    stage: stage.label(),
+                    number: step.number,
+                    of: step.of,
+                    text: step.text.clone(),
+                    platform: plan.platform.clone(),
+                    line: dockerfile::line_column(&request.source.text, step.span.start).line,
+                    makes_layer: step.makes_layer(),
+                });
+            }
+        }
+    }
+    steps
+}
+
+fn pending(steps: &[StepInfo]) -> BuildReport {
+    let line = |step: &StepInfo| StepReport {
+        id: step.id,
+        stage: step.stage.clone(),
+        platform: step.platform.clone(),
+        number: step.number,
+        of: step.of,
+        text: step.text.clone(),
+        state: StepState::Pending,
+        key: None,
+        record: None,
+        below: Vec::new(),
+        layer: None,
+        written: 0,
+        wall_ms: 0,
+        log: None,
+        run: None,
+    };
+    BuildReport { steps: steps.iter().map(line).collect() }
+}

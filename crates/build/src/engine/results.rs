@@ -1,0 +1,90 @@
+//! Results of steps: found in the store or made in this build, and written to the catalog in batches.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use oci::record::{Key, Record};
+use oci::store::{Batch, CachedStep, NewStep, Store, StoreError};
+
+/// How long a result may wait for its batch: what a `kill -9` can cost at most.
+const BATCH_EVERY: Duration = Duration::from_secs(2);
+
+/// The results that a build knows.
+pub struct Results<'a> {
+    store: &'a Store,
+    /// Forget what earlier builds found: `--no-cache`.
+    fresh: bool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    made: HashMap<Key, CachedStep>,
+    batch: Vec<NewStep>,
+    closed: bool,
+}
+
+impl<'a> Results<'a> {
+    /// Nothing made yet.
+    pub fn new(store: &'a Store, fresh: bool) -> Results<'a> {
+        Results { store, fresh, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// The result for this key. The second value says that this very build made it.
+    pub fn find(&self, key: &Key) -> Result<Option<(CachedStep, bool)>, StoreError> {
+        if let Some(step) = self.lock().made.get(key) {
+            return Ok(Some((*step, true)));
+        }
+        if self.fresh {
+            return Ok(None);
+        }
+        Ok(self.store.step(key)?.map(|step| (step, false)))
+    }
+
+    /// Keeps a new result. It is visible in this build at once, to others with the next batch.
+    pub fn add(&self, record: &Record) -> Result<CachedStep, StoreError> {
+        let digest = self.store.put_record(record)?;
+        let step = CachedStep { record: digest, layer: record.layer };
+        let mut state = self.lock();
+        state.made.insert(record.key, step);
+        state.batch.push(NewStep { key: record.key, record: digest, layer: record.layer });
+        Ok(step)
+    }
+
+    /// Writes batches until [closed](Self::close). A failure is not lost: the last batch, which is the caller's,
+    /// contains what could not be written.
+    pub fn write_batches(&self) {
+        let mut state = self.lock();
+        while !state.closed {
+            state = self.changed.wait_timeout(state, BATCH_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+            if state.closed || state.batch.is_empty() {
+                continue;
+            }
+            let steps = std::mem::take(&mut state.batch);
+            drop(state);
+            let batch = Batch { steps, ..Batch::default() };
+            let written = self.store.sync_and_commit(&batch);
+            state = self.lock();
+            if written.is_err() {
+                state.batch.extend(batch.steps);
+            }
+        }
+    }
+
+    /// Ends [`write_batches`](Self::write_batches).
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Takes what no batch has written yet.
+    pub fn rest(&self) -> Vec<NewStep> {
+        std::mem::take(&mut self.lock().batch)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

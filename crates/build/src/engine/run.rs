@@ -1,0 +1,312 @@
+//! RUN as a step: key, sandbox, output, layer, record.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use oci::record::{Record, Usage};
+use oci::store::WorkDir;
+use oci::tree::PathIndex;
+
+use super::commit::Committed;
+use super::error::StepError;
+use super::event::Event;
+use super::key::Inputs;
+use super::mounts::Mounts;
+use super::output::{Said, listen};
+use super::request::Difference;
+use super::secrets::Needles;
+use super::stage::{Halt, Made, Task};
+use crate::copy::users::{self, User};
+use crate::plan::{Network, RunAction, SCRIPT_DIRECTORY, Security};
+use crate::sandbox::{self, Ids, MountSource, Outcome, SandboxError, SandboxMount, SandboxSpec, Stdio};
+
+/// The name that the machine has inside a sandbox: the same everywhere, for some builds write it down.
+const HOSTNAME: &str = "kapok";
+
+/// One run of a command over a fresh upper.
+struct Once {
+    work: WorkDir,
+    outcome: Outcome,
+    said: Said,
+}
+
+impl Task<'_> {
+    /// A RUN. What the command says is in `said` also when it fails.
+    pub fn run(&self, action: &RunAction, said: &mut Said) -> Result<Made, Halt> {
+        let user = users::find(self.below.files(), &action.user).map_err(StepError::from)?;
+        let mounts = Mounts::plan(self, action)?;
+        let inputs = self.run_inputs(action, &mounts)?;
+        let key = inputs.key();
+        let _claim = self.world.board.claim(&key)?;
+        if let Some(found) = self.find(&key)? {
+            return Ok(found);
+        }
+        mounts.check_permitted(self)?;
+        let _permit = self.world.board.permit()?;
+        self.world.tell(Event::Started { step: self.id });
+        let begin = Instant::now();
+        let needles = mounts.needles();
+        let once = self.once(action, &user, &mounts, said, true)?;
+        let committed = self.commit(once.work, &needles)?;
+        if self.world.request.twice {
+            self.second_run(action, &user, &mounts, &committed.layer.index)?;
+        }
+        let mut record = self.record(inputs, self.below, &committed);
+        self.complete(&mut record, action, &mounts, &once.outcome, begin);
+        record.log = self.store_log(&once.said)?;
+        self.keep(&record, once.said)
+    }
+
+    fn run_inputs(&self, action: &RunAction, mounts: &Mounts) -> Result<Inputs, Halt> {
+        let mut inputs = self.inputs("run", self.below);
+        inputs.add("args", format!("{:?}", action.args));
+        for (name, value) in &action.env {
+            inputs.add(format!("env {name}"), value);
+        }
+        inputs.add("cwd", &action.cwd);
+        inputs.add("user", &action.user);
+        inputs.add("network", format!("{:?}", self.network(action)));
+        inputs.add("security", format!("{:?}", action.security));
+        if let Some(script) = &action.script {
+            inputs.add("script", format!("{}\n{}", script.name, script.content));
+        }
+        for (name, address) in &self.world.request.hosts {
+            inputs.add(format!("host {name} {address}"), "");
+        }
+        mounts.add_to_key(self, &mut inputs)?;
+        Ok(inputs)
+    }
+
+    fn network(&self, action: &RunAction) -> Network {
+        match action.network {
+            Network::Default => self.world.request.network,
+            asked => asked,
+        }
+    }
+
+    /// Runs the command once. On failure `said` has what it said.
+    fn once(
+        &self,
+        action: &RunAction,
+        user: &User,
+        mounts: &Mounts,
+        said: &mut Said,
+        show: bool,
+    ) -> Result<Once, Halt> {
+        let work = self.below.work_dir(self.world.doors.store, self.stage.epoch)?;
+        let prepared = mounts.prepare(self)?;
+        let spec = self.spec(action, user, &work, prepared.mounts.clone(), prepared.env.clone());
+        let spawner = self.world.doors.spawner.ok_or(SandboxError::Gone)?;
+        let (reader, stdio) = streams().map_err(|source| StepError::Io { action: "open a pipe".into(), source })?;
+        let handle = Arc::new(spawner.start_run(&spec, stdio)?);
+        self.register(&handle);
+        let log = self.world.logs.join(format!("{}{}.log", self.id.0, if show { "" } else { "-again" }));
+        *said = listen(reader, &log, mounts.needles(), |bytes| {
+            if show {
+                self.world.tell(Event::Output { step: self.id, bytes });
+            }
+        });
+        let outcome = handle.wait();
+        self.unregister();
+        let outcome = outcome?;
+        drop(prepared);
+        if let Some(trouble) = &said.trouble {
+            self.world.warn(self.id, format!("its output could not be kept: {trouble}"));
+        }
+        if !outcome.status.success() {
+            return Err(StepError::Exit {
+                status: outcome.status,
+                oom_kills: outcome.oom_kills,
+                pids_limit_hits: outcome.pids_limit_hits,
+            }
+            .into());
+        }
+        Ok(Once { work, outcome, said: std::mem::take(said) })
+    }
+
+    fn spec(
+        &self,
+        action: &RunAction,
+        user: &User,
+        work: &WorkDir,
+        mut mounts: Vec<SandboxMount>,
+        secrets: Vec<(OsString, OsString)>,
+    ) -> SandboxSpec {
+        if let Some(script) = &action.script {
+            mounts.push(SandboxMount {
+                target: format!("{SCRIPT_DIRECTORY}/{}", script.name).into(),
+                source: MountSource::File {
+                    content: script.content.clone().into_bytes(),
+                    mode: 0o755,
+                    uid: 0,
+                    gid: 0,
+                },
+                read_only: true,
+            });
+        }
+        let network = match self.network(action) {
+            Network::None => sandbox::Network::None,
+            // Until there is a gateway, a step's own network is the machine's, and its record says so.
+            Network::Default | Network::Host => sandbox::Network::Host,
+        };
+        SandboxSpec {
+            layers: self.below.directories(),
+            upper: work.upper(),
+            work: work.work(),
+            read_only: false,
+            mounts,
+            args: action.args.iter().map(OsString::from).collect(),
+            env: self.environment(action, user, secrets),
+            cwd: action.cwd.clone().into(),
+            user: Ids { uid: user.uid, gid: user.gid, groups: user.groups.clone() },
+            network,
+            security: match action.security {
+                Security::Sandbox => sandbox::Security::Sandbox,
+                Security::Insecure => sandbox::Security::Insecure,
+            },
+            limits: self.world.request.limits,
+            hostname: HOSTNAME.to_owned(),
+            hosts: self.world.request.hosts.clone(),
+            resolv_conf: match network {
+                sandbox::Network::Host => Some(self.world.request.resolv_conf.clone()),
+                sandbox::Network::None => None,
+            },
+            terminal: false,
+            timeout: None,
+            looks_like_chroot: false,
+        }
+    }
+
+    /// What the command finds in its environment: the image's and the Dockerfile's, then what the user's files say,
+    /// then what Kapok adds where nothing else did.
+    fn environment(
+        &self,
+        action: &RunAction,
+        user: &User,
+        secrets: Vec<(OsString, OsString)>,
+    ) -> Vec<(OsString, OsString)> {
+        let mut env: Vec<(OsString, OsString)> =
+            action.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let has = |env: &[(OsString, OsString)], name: &str| env.iter().any(|(known, _)| known == name);
+        for (name, value) in &action.proxy {
+            if !has(&env, name) {
+                env.push((name.into(), value.into()));
+            }
+        }
+        if !has(&env, "HOME") {
+            env.push(("HOME".into(), user.home.clone().into()));
+        }
+        if !has(&env, "SOURCE_DATE_EPOCH") {
+            env.push(("SOURCE_DATE_EPOCH".into(), self.stage.epoch.to_string().into()));
+        }
+        for (name, value) in secrets {
+            env.retain(|(known, _)| *known != name);
+            env.push((name, value));
+        }
+        env
+    }
+
+    fn commit(&self, work: WorkDir, needles: &Needles) -> Result<Committed, Halt> {
+        Ok(self.world.committer(self.stage.epoch, needles).commit(work, self.below.view())?)
+    }
+
+    /// Fills in what a RUN's record says beyond what every step's does.
+    fn complete(
+        &self,
+        record: &mut Record,
+        action: &RunAction,
+        mounts: &Mounts,
+        outcome: &Outcome,
+        begin: Instant,
+    ) {
+        if self.network(action) != Network::None {
+            record.unobserved.push("network".to_owned());
+        }
+        record.unobserved.extend(mounts.unobserved());
+        record.warnings.extend(mounts.warnings());
+        if outcome.oom_kills > 0 {
+            record.warnings.push(format!(
+                "out of memory: {} of its processes {} killed, though the command ended well",
+                outcome.oom_kills,
+                if outcome.oom_kills == 1 { "was" } else { "were" }
+            ));
+        }
+        record.warnings.extend(outcome.notes.iter().cloned());
+        record.usage = Usage {
+            wall_ms: begin.elapsed().as_millis() as u64,
+            user_ms: outcome.usage.user.as_millis() as u64,
+            system_ms: outcome.usage.system.as_millis() as u64,
+            max_rss_bytes: outcome.usage.max_rss,
+            oom_kills: outcome.oom_kills,
+        };
+        let limits = &self.world.request.limits;
+        let given = [
+            ("cpus", limits.cpus.map(|cpus| cpus.to_string())),
+            ("memory", limits.memory.map(|bytes| bytes.to_string())),
+            ("pids", limits.pids.map(|pids| pids.to_string())),
+        ];
+        for (name, value) in given {
+            if let Some(value) = value {
+                record.limits.insert(name.to_owned(), value);
+            }
+        }
+    }
+
+    fn store_log(&self, said: &Said) -> Result<Option<oci::Digest>, Halt> {
+        let Some(path) = &said.log else { return Ok(None) };
+        let io = |source| StepError::Io { action: "keep the step's output".into(), source };
+        let mut blob = self.world.doors.store.blob_writer()?;
+        std::io::copy(&mut File::open(path).map_err(io)?, &mut blob).map_err(io)?;
+        Ok(Some(blob.finish()?.0))
+    }
+
+    /// `--twice`: the same command over the same snapshot, into an upper that is only compared.
+    fn second_run(
+        &self,
+        action: &RunAction,
+        user: &User,
+        mounts: &Mounts,
+        first: &PathIndex,
+    ) -> Result<(), Halt> {
+        let mut said = Said::default();
+        let once = self.once(action, user, mounts, &mut said, false)?;
+        let none = Needles::default();
+        let committer = self.world.committer(self.stage.epoch, &none);
+        let (second, _, _) = committer.settle(&once.work.upper(), self.below.view())?;
+        let differences = super::twice::differences(first, &second);
+        self.world.progress(|mut progress| {
+            progress.differences.extend(differences.into_iter().map(|(path, what)| Difference {
+                step: self.id,
+                path,
+                what,
+            }));
+        });
+        Ok(())
+    }
+
+    fn register(&self, handle: &Arc<crate::sandbox::Handle>) {
+        let mut running = self.world.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.insert(self.id.0, handle.clone());
+        drop(running);
+        // The build may have been stopped between the permit and this line.
+        if self.world.board.is_stopped() {
+            handle.kill();
+        }
+    }
+
+    fn unregister(&self) {
+        self.world.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id.0);
+    }
+}
+
+/// Where a command's output is read, and the ends that the command gets.
+fn streams() -> std::io::Result<(File, Stdio)> {
+    let (reader, writer) = std::io::pipe()?;
+    let stdin = File::open("/dev/null")?;
+    let stdio =
+        Stdio { stdin: stdin.into(), stdout: OwnedFd::from(writer.try_clone()?), stderr: OwnedFd::from(writer) };
+    Ok((File::from(OwnedFd::from(reader)), stdio))
+}

@@ -1,0 +1,158 @@
+//! A snapshot: the ordered layers that a step starts from.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use oci::store::{Layer, Store, StoreError, WorkDir};
+use oci::tree::View;
+use oci::{Descriptor, DiffId, LayerId, SnapshotId};
+
+use super::error::StepError;
+
+/// Overlayfs stacks 500 lower directories; one is for the mount points that the image lacks.
+pub const MOST_LAYERS: usize = 499;
+
+/// Layers from the bottom up, without those that hold nothing.
+#[derive(Clone)]
+pub struct Snapshot {
+    layers: Vec<Layer>,
+    files: Arc<crate::copy::Snapshot>,
+}
+
+impl Snapshot {
+    /// A snapshot of these layers; empty ones are left out, so that they change no key.
+    pub fn new(layers: Vec<Layer>) -> Snapshot {
+        let layers: Vec<Layer> = layers.into_iter().filter(|layer| !layer.index.is_empty_layer()).collect();
+        let files = crate::copy::Snapshot {
+            view: View::new(layers.iter().map(|layer| layer.index.clone()).collect()),
+            directories: layers.iter().map(|layer| layer.directory.clone()).collect(),
+        };
+        Snapshot { layers, files: Arc::new(files) }
+    }
+
+    /// The snapshot that an image is, its layers unpacked if they are not yet: for `run` and `diff`.
+    ///
+    /// # Errors
+    /// A blob is missing or is not what its descriptor says.
+    pub fn of_image(store: &Store, image: &crate::plan::BaseImage) -> Result<Snapshot, StoreError> {
+        Ok(base_layers(store, image)?.0)
+    }
+
+    /// The snapshot of layers that a build's report names: for `shell`.
+    ///
+    /// # Errors
+    /// A layer is gone: the store was cleaned since.
+    pub fn of_layers(store: &Store, ids: &[LayerId]) -> Result<Snapshot, StoreError> {
+        let layers = ids.iter().map(|id| store.layer(id)?.ok_or(StoreError::NoLayer(*id)));
+        Ok(Snapshot::new(layers.collect::<Result<_, _>>()?))
+    }
+
+    /// Nothing: `FROM scratch`.
+    pub fn empty() -> Snapshot {
+        Snapshot::new(Vec::new())
+    }
+
+    /// This snapshot with one more layer on top.
+    pub fn with(&self, layer: Layer) -> Snapshot {
+        if layer.index.is_empty_layer() {
+            return self.clone();
+        }
+        let mut layers = self.layers.clone();
+        layers.push(layer);
+        Snapshot::new(layers)
+    }
+
+    /// Its identity, by content.
+    pub fn id(&self) -> SnapshotId {
+        SnapshotId::of(&self.layer_ids())
+    }
+
+    /// The layers' ids, bottom first.
+    pub fn layer_ids(&self) -> Vec<LayerId> {
+        self.layers.iter().map(|layer| layer.id).collect()
+    }
+
+    /// The layers' directories, bottom first.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        self.files.directories.clone()
+    }
+
+    /// The layers, bottom first.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// What is in it.
+    pub fn view(&self) -> &View {
+        &self.files.view
+    }
+
+    /// What is in it and where, in the form that copying takes.
+    pub fn files(&self) -> &Arc<crate::copy::Snapshot> {
+        &self.files
+    }
+
+    /// A fresh work directory whose upper has the mode, owner and time that `/` has here.
+    pub fn work_dir(&self, store: &Store, epoch: i64) -> Result<WorkDir, StepError> {
+        let work = store.work_dir()?;
+        let root = self.view().lookup(b"").map(|(_, entry)| entry);
+        let (mode, uid, gid, mtime) =
+            root.map_or((0o755, 0, 0, epoch), |entry| (entry.mode, entry.uid, entry.gid, entry.mtime));
+        shape(&work.upper(), mode, uid, gid, mtime)
+            .map_err(|source| StepError::Io { action: "prepare the upper directory".into(), source })?;
+        Ok(work)
+    }
+}
+
+fn shape(directory: &Path, mode: u32, uid: u32, gid: u32, mtime: i64) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let meta = std::fs::symlink_metadata(directory)?;
+    if meta.uid() != uid || meta.gid() != gid {
+        std::os::unix::fs::chown(directory, Some(uid), Some(gid))?;
+    }
+    if meta.mode() & 0o7777 != mode {
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(mode))?;
+    }
+    let time = rustix::fs::Timespec { tv_sec: mtime, tv_nsec: 0 };
+    let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+    rustix::fs::utimensat(rustix::fs::CWD, directory, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(())
+}
+
+/// A layer of the image in the making, in the order of its manifest.
+#[derive(Clone, Debug)]
+pub enum ImageLayer {
+    /// Of the base: it keeps the blob that it came as.
+    Base {
+        /// The blob.
+        descriptor: Descriptor,
+        /// Of its tar.
+        diff_id: DiffId,
+    },
+    /// Made here, by this build or an earlier one.
+    Made(LayerId),
+}
+
+/// Brings a base image's layers into the store, unpacked.
+///
+/// # Errors
+/// A blob is missing or is not what its descriptor says.
+pub fn base_layers(
+    store: &Store,
+    image: &crate::plan::BaseImage,
+) -> Result<(Snapshot, Vec<ImageLayer>), StoreError> {
+    let mut layers = Vec::with_capacity(image.layers.len());
+    let mut of_image = Vec::with_capacity(image.layers.len());
+    for (position, descriptor) in image.layers.iter().enumerate() {
+        let expected = image.config.rootfs.diff_ids.get(position);
+        let known = match store.layer_by_blob(&descriptor.digest)? {
+            Some(known) => known,
+            None => store.import_layer(descriptor, expected)?,
+        };
+        let (id, diff_id) = known;
+        layers.push(store.layer(&id)?.ok_or(StoreError::NoLayer(id))?);
+        of_image.push(ImageLayer::Base { descriptor: descriptor.clone(), diff_id });
+    }
+    Ok((Snapshot::new(layers), of_image))
+}

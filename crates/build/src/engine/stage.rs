@@ -1,0 +1,234 @@
+//! One stage, from its base to its last step. Each stage has a thread of its own and waits for others where it needs them.
+
+use std::time::{Duration, Instant};
+
+use oci::record::Record;
+use oci::store::{CachedStep, StoreError};
+
+use super::StepId;
+use super::board::Stopped;
+use super::error::{BuildError, StepError, StepFailure};
+use super::event::Event;
+use super::output::Said;
+use super::report::{RunPlace, StepState};
+use super::snapshot::{ImageLayer, MOST_LAYERS, Snapshot, base_layers};
+use super::world::{StageRef, StageResult, World};
+use crate::copy::CopyError;
+use crate::copy::users::UserError;
+use crate::plan::{Action, PlannedStage, StageBase, Step, TreeSource};
+use crate::sandbox::SandboxError;
+
+/// Why a step gives no result.
+#[derive(Debug)]
+pub enum Halt {
+    /// It failed.
+    Failed(StepError),
+    /// Something else failed, or the build was cancelled.
+    Stopped,
+}
+
+impl From<Stopped> for Halt {
+    fn from(_: Stopped) -> Halt {
+        Halt::Stopped
+    }
+}
+
+/// Whatever makes a step fail halts it.
+macro_rules! halts {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Halt {
+            fn from(error: $error) -> Halt {
+                Halt::Failed(error.into())
+            }
+        }
+    )*};
+}
+
+halts!(StepError, StoreError, CopyError, UserError, SandboxError, oci::layer::TreeError);
+
+/// A step with everything that carrying it out needs.
+pub struct Task<'a> {
+    pub world: &'a World<'a>,
+    pub platform: usize,
+    pub stage: &'a PlannedStage,
+    pub step: &'a Step,
+    pub id: StepId,
+    pub below: &'a Snapshot,
+}
+
+/// What a step's own work gives: its record, its layer, and whether it had to run.
+pub struct Made {
+    pub result: CachedStep,
+    pub ran: bool,
+    pub written: u64,
+    pub said: Said,
+}
+
+impl<'a> World<'a> {
+    /// Builds one stage and announces its result. `first` is the number of its first step.
+    pub fn build_stage(&'a self, platform: usize, stage: &'a PlannedStage, first: u32) {
+        let name = StageRef { platform, stage: stage.id };
+        let result = self.stage_steps(platform, stage, first);
+        self.board.finish(name, result);
+    }
+
+    fn stage_steps(&'a self, platform: usize, stage: &'a PlannedStage, first: u32) -> Option<StageResult> {
+        let (mut snapshot, mut layers) = match self.base(platform, stage) {
+            Ok(base) => base,
+            Err(Halt::Stopped) => return None,
+            Err(Halt::Failed(error)) => {
+                self.fail(match error {
+                    StepError::Store(error) => BuildError::Store(error),
+                    other => BuildError::Context(Box::new(other)),
+                });
+                return None;
+            }
+        };
+        for (position, step) in stage.steps.iter().enumerate() {
+            let id = StepId(first + position as u32);
+            if !step.makes_layer() {
+                self.note(id, |line| line.state = StepState::Metadata);
+                continue;
+            }
+            let task = Task { world: self, platform, stage, step, id, below: &snapshot };
+            let layer = task.carry_out()?;
+            layers.push(ImageLayer::Made(layer.id));
+            self.packer.want(layer.id);
+            snapshot = snapshot.with(layer);
+        }
+        Some(StageResult { snapshot, layers })
+    }
+
+    fn base(&'a self, platform: usize, stage: &PlannedStage) -> Result<(Snapshot, Vec<ImageLayer>), Halt> {
+        match &stage.base {
+            StageBase::Scratch => Ok((Snapshot::empty(), Vec::new())),
+            StageBase::Image(image) => {
+                let _permit = self.board.permit()?;
+                Ok(base_layers(self.doors.store, image)?)
+            }
+            StageBase::Stage(other) => {
+                let result = self.board.stage(&StageRef { platform, stage: *other })?;
+                Ok((result.snapshot, result.layers))
+            }
+            StageBase::Context(name) => {
+                let source = TreeSource::Context(name.clone());
+                let snapshot = self.mountable(platform, &source, "/", stage.epoch)?;
+                let layers: Vec<_> = snapshot.layer_ids().into_iter().map(ImageLayer::Made).collect();
+                for layer in snapshot.layer_ids() {
+                    self.packer.want(layer);
+                }
+                Ok((snapshot, layers))
+            }
+        }
+    }
+}
+
+impl<'a> Task<'a> {
+    /// Finds or makes the step's result and tells of it. `None`: the build is over, and somebody said why.
+    fn carry_out(&self) -> Option<oci::store::Layer> {
+        let begin = Instant::now();
+        self.world.note(self.id, |line| {
+            line.below = self.below.layer_ids();
+            line.run = self.run_place();
+        });
+        let mut said = Said::default();
+        match self.attempt(&mut said) {
+            Ok((made, layer)) => {
+                self.tell_done(&made, begin.elapsed());
+                Some(layer)
+            }
+            Err(Halt::Stopped) => None,
+            Err(Halt::Failed(_)) if self.world.board.is_stopped() => None,
+            Err(Halt::Failed(cause)) => {
+                self.tell_failed(cause, said, begin.elapsed());
+                None
+            }
+        }
+    }
+
+    fn attempt(&self, said: &mut Said) -> Result<(Made, oci::store::Layer), Halt> {
+        if self.below.layers().len() >= MOST_LAYERS {
+            let layers = self.below.layers().len() + 1;
+            return Err(StepError::TooManyLayers { layers, limit: MOST_LAYERS }.into());
+        }
+        let made = match &self.step.action {
+            Action::Run(action) => self.run(action, said)?,
+            Action::Copy(action) => self.copy(action)?,
+            Action::Workdir(action) => self.workdir(action)?,
+            Action::Metadata => return Err(Halt::Stopped),
+        };
+        let id = made.result.layer.ok_or_else(|| missing_layer(&made.result))?;
+        let layer = self.world.doors.store.layer(&id)?.ok_or(StoreError::NoLayer(id))?;
+        Ok((made, layer))
+    }
+
+    fn run_place(&self) -> Option<RunPlace> {
+        match &self.step.action {
+            Action::Run(action) => Some(RunPlace {
+                env: action.env.clone(),
+                cwd: action.cwd.clone(),
+                user: action.user.clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    fn tell_done(&self, made: &Made, wall: Duration) {
+        self.world.note(self.id, |line| {
+            line.state = if made.ran { StepState::Ran } else { StepState::Cached };
+            line.record = Some(made.result.record);
+            line.layer = made.result.layer;
+            line.written = made.written;
+            line.wall_ms = if made.ran { wall.as_millis() as u64 } else { 0 };
+            line.log = made.said.log.clone();
+        });
+        self.world.tell(if made.ran {
+            Event::Finished { step: self.id, wall, written: made.written }
+        } else {
+            Event::Cached { step: self.id }
+        });
+    }
+
+    fn tell_failed(&self, cause: StepError, said: Said, wall: Duration) {
+        self.world.note(self.id, |line| {
+            line.state = StepState::Failed;
+            line.wall_ms = wall.as_millis() as u64;
+            line.log = said.log.clone();
+        });
+        self.world.tell(Event::Failed { step: self.id, wall });
+        // Others stop before the report is taken, so that it says of them that they were cancelled.
+        self.world.fail(BuildError::Step(Box::new(StepFailure {
+            step: self.id,
+            stage: self.stage.label(),
+            text: self.step.text.clone(),
+            span: self.step.span,
+            cause,
+            tail: said.tail,
+            log: said.log,
+            wall,
+            report: Default::default(),
+        })));
+    }
+
+    /// The result that an earlier step or build left for this key, if it is still whole.
+    pub fn find(&self, key: &oci::record::Key) -> Result<Option<Made>, Halt> {
+        self.world.note(self.id, |line| line.key = Some(*key));
+        let Some((result, _)) = self.world.results.find(key)? else { return Ok(None) };
+        let Some(layer) = result.layer else { return Ok(None) };
+        let Some(layer) = self.world.doors.store.layer(&layer)? else { return Ok(None) };
+        Ok(Some(Made { result, ran: false, written: layer.index.total_size(), said: Said::default() }))
+    }
+
+    /// Keeps a record and makes it the step's result.
+    pub fn keep(&self, record: &Record, said: Said) -> Result<Made, Halt> {
+        for warning in &record.warnings {
+            self.world.warn(self.id, warning.clone());
+        }
+        let result = self.world.results.add(record)?;
+        Ok(Made { result, ran: true, written: record.written.bytes, said })
+    }
+}
+
+fn missing_layer(step: &CachedStep) -> StoreError {
+    StoreError::NoBlob(step.record)
+}

@@ -1,0 +1,243 @@
+//! The trees that steps copy from and mount: contexts, stages, images.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use oci::Digest;
+use oci::record::{Record, Usage, Written};
+use oci::tree::View;
+
+use super::commit::Commit;
+use super::error::StepError;
+use super::key::Inputs;
+use super::secrets::Needles;
+use super::snapshot::{Snapshot, base_layers};
+use super::stage::Halt;
+use super::world::{StageRef, World};
+use crate::context::Context;
+use crate::copy::{self, CopyError, GitError, Sources, Target, Tree};
+use crate::fetch::Fetch;
+use crate::plan::git::GitReference;
+use crate::plan::{CopyAction, CopySource, TreeSource, Unpack};
+
+/// A tree that a step needs, waited for and at hand.
+pub enum Held<'a> {
+    Context(&'a Context),
+    Snapshot(Arc<copy::Snapshot>),
+    Empty,
+}
+
+impl Held<'_> {
+    fn tree(&self) -> Tree<'_> {
+        match self {
+            Held::Context(context) => Tree::Context(context),
+            Held::Snapshot(snapshot) => Tree::Snapshot(snapshot),
+            Held::Empty => Tree::Empty,
+        }
+    }
+}
+
+impl World<'_> {
+    /// The snapshot that a tree source names; a context is none. Waits for stages.
+    pub fn snapshot_of(&self, platform: usize, source: &TreeSource) -> Result<Option<Snapshot>, Halt> {
+        match source {
+            TreeSource::MainContext | TreeSource::Context(_) => Ok(None),
+            TreeSource::Stage(stage) => {
+                Ok(Some(self.board.stage(&StageRef { platform, stage: *stage })?.snapshot))
+            }
+            TreeSource::Image(image) => Ok(Some(base_layers(self.doors.store, image).map_err(StepError::from)?.0)),
+            TreeSource::Empty => Ok(Some(Snapshot::empty())),
+        }
+    }
+
+    /// A tree, at hand.
+    pub fn hold(&self, platform: usize, source: &TreeSource) -> Result<Held<'_>, Halt> {
+        match source {
+            TreeSource::MainContext => Ok(Held::Context(self.context("").map_err(StepError::from)?)),
+            TreeSource::Context(name) => Ok(Held::Context(self.context(name).map_err(StepError::from)?)),
+            TreeSource::Empty => Ok(Held::Empty),
+            other => match self.snapshot_of(platform, other)? {
+                Some(snapshot) => Ok(Held::Snapshot(snapshot.files().clone())),
+                None => Ok(Held::Empty),
+            },
+        }
+    }
+
+    /// The content digest of one path of a tree; a path where nothing is has none.
+    pub fn digest_of(
+        &self,
+        platform: usize,
+        source: &TreeSource,
+        path: &str,
+        epoch: i64,
+    ) -> Result<Option<Digest>, Halt> {
+        let held = self.hold(platform, source)?;
+        Ok(copy::digest_of(held.tree(), path, epoch).map_err(StepError::from)?)
+    }
+
+    /// A part of a tree as a snapshot that can be mounted. Stages and images are one; of a context, the part is copied
+    /// into a layer first, so that ignored files stay out and owners and times are what a COPY would give.
+    pub fn mountable(
+        &self,
+        platform: usize,
+        source: &TreeSource,
+        path: &str,
+        epoch: i64,
+    ) -> Result<Snapshot, Halt> {
+        if let Some(snapshot) = self.snapshot_of(platform, source)? {
+            return Ok(snapshot);
+        }
+        let digest = self.digest_of(platform, source, path, epoch)?;
+        let mut inputs = Inputs::default();
+        inputs.add("action", "context");
+        inputs.add("path", path);
+        inputs.add("epoch", epoch.to_string());
+        inputs.add("content", digest.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string()));
+        let key = inputs.key();
+        let _claim = self.board.claim(&key)?;
+        if let Some((found, _)) = self.results.find(&key).map_err(StepError::from)?
+            && let Some(id) = found.layer
+            && let Some(layer) = self.doors.store.layer(&id).map_err(StepError::from)?
+        {
+            return Ok(Snapshot::new(vec![layer]));
+        }
+        let action = whole(source.clone(), path);
+        let layer = self.copy_into_layer(platform, &action, epoch)?;
+        let record = Record {
+            instruction: format!("context {path}"),
+            key,
+            parent: Snapshot::empty().id(),
+            inputs: inputs.into_parts(),
+            layer: Some(layer.id),
+            written: Written { files: layer.index.len() as u64, bytes: layer.index.total_size() },
+            normalised: Vec::new(),
+            unreproducible: Vec::new(),
+            unobserved: Vec::new(),
+            intakes: Vec::new(),
+            reads: None,
+            log: None,
+            usage: Usage::default(),
+            limits: Default::default(),
+            source_date_epoch: epoch,
+            warnings: Vec::new(),
+        };
+        self.results.add(&record).map_err(StepError::from)?;
+        Ok(Snapshot::new(vec![layer]))
+    }
+
+    fn copy_into_layer(
+        &self,
+        platform: usize,
+        action: &CopyAction,
+        epoch: i64,
+    ) -> Result<oci::store::Layer, Halt> {
+        let parent = Snapshot::empty();
+        let work = parent.work_dir(self.doors.store, epoch)?;
+        let held = StepSources::hold(self, platform, action)?;
+        let gathered = copy::gather(action, &held, work.path()).map_err(StepError::from)?;
+        gathered.apply(&self.target(&parent, &work.upper(), epoch)).map_err(StepError::from)?;
+        let commit = self.committer(epoch, &Needles::default());
+        let empty = View::new(Vec::new());
+        Ok(commit.commit(work, &empty)?.layer)
+    }
+
+    /// Copies a part of a tree into a directory outside of any layer: a new cache mount.
+    pub fn fill(
+        &self,
+        platform: usize,
+        source: &TreeSource,
+        path: &str,
+        directory: &Path,
+        epoch: i64,
+    ) -> Result<(), Halt> {
+        let action = CopyAction {
+            sources: vec![CopySource::Path { from: source.clone(), path: format!("{}/.", path.trim_end_matches('/')) }],
+            ..whole(source.clone(), path)
+        };
+        let action = CopyAction { parents: false, ..action };
+        let parent = Snapshot::empty();
+        let scratch = self.doors.store.work_dir().map_err(StepError::from)?;
+        let held = StepSources::hold(self, platform, &action)?;
+        let gathered = copy::gather(&action, &held, scratch.path()).map_err(StepError::from)?;
+        gathered.apply(&self.target(&parent, directory, epoch)).map_err(StepError::from)?;
+        Ok(())
+    }
+
+    /// Where an action writes.
+    pub fn target<'t>(&self, parent: &'t Snapshot, upper: &'t Path, epoch: i64) -> Target<'t> {
+        Target {
+            parent: parent.files(),
+            upper,
+            form: self.doors.store.form(),
+            epoch,
+            threads: self.request.jobs.max(1),
+        }
+    }
+
+    /// How uppers are committed.
+    pub fn committer<'c>(&'c self, epoch: i64, needles: &'c Needles) -> Commit<'c> {
+        Commit {
+            store: self.doors.store,
+            rules: &self.request.rules,
+            epoch,
+            needles,
+            threads: self.request.jobs.max(1),
+        }
+    }
+}
+
+/// The copy of one path of a tree to the same place in an empty one.
+fn whole(from: TreeSource, path: &str) -> CopyAction {
+    CopyAction {
+        add: false,
+        sources: vec![CopySource::Path { from, path: path.to_owned() }],
+        destination: "/".to_owned(),
+        chown: None,
+        chmod: None,
+        link: false,
+        parents: path.trim_matches('/') != "",
+        exclude: Vec::new(),
+        unpack: Unpack::default(),
+    }
+}
+
+/// The trees of one COPY or ADD, all waited for.
+pub struct StepSources<'a> {
+    world: &'a World<'a>,
+    trees: Vec<(TreeSource, Held<'a>)>,
+}
+
+impl<'a> StepSources<'a> {
+    /// Waits for every tree that the action names.
+    pub fn hold(world: &'a World<'a>, platform: usize, action: &CopyAction) -> Result<StepSources<'a>, Halt> {
+        let mut trees: Vec<(TreeSource, Held<'a>)> = Vec::new();
+        for source in &action.sources {
+            if let CopySource::Path { from, .. } = source
+                && !trees.iter().any(|(known, _)| known == from)
+            {
+                trees.push((from.clone(), world.hold(platform, from)?));
+            }
+        }
+        Ok(StepSources { world, trees })
+    }
+}
+
+impl Sources for StepSources<'_> {
+    fn tree(&self, source: &TreeSource) -> Result<Tree<'_>, CopyError> {
+        let held = self.trees.iter().find(|(known, _)| known == source);
+        Ok(held.map_or(Tree::Empty, |(_, held)| held.tree()))
+    }
+
+    fn fetch(&self) -> &dyn Fetch {
+        self.world.doors.fetch
+    }
+
+    fn git(
+        &self,
+        reference: &GitReference,
+        keep_git_dir: bool,
+        directory: &Path,
+    ) -> Result<String, GitError> {
+        self.world.doors.git.fetch(reference, keep_git_dir, directory)
+    }
+}

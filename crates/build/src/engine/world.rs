@@ -1,0 +1,160 @@
+//! What every thread of a build shares.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use oci::store::Store;
+
+use super::board::{Board, Cancel};
+use super::event::{Event, Events};
+use super::packing::Packer;
+use super::report::{BuildReport, StepReport, StepState};
+use super::request::{Difference, Request};
+use super::results::Results;
+use super::snapshot::{ImageLayer, Snapshot};
+use super::{StepId, error::BuildError};
+use crate::context::Context;
+use crate::copy::{CopyError, GitError};
+use crate::fetch::Fetch;
+use crate::plan::StageId;
+use crate::plan::git::GitReference;
+use crate::sandbox::{Handle, Spawner};
+
+/// Writes the tree of a git repository into a fresh directory, and answers with the commit that it is.
+pub trait Git: Sync {
+    /// Fetches the commit or branch that `reference` names.
+    fn fetch(
+        &self,
+        reference: &GitReference,
+        keep_git_dir: bool,
+        directory: &std::path::Path,
+    ) -> Result<String, GitError>;
+}
+
+/// What a build is handed from outside: everything through which it touches the world.
+pub struct Doors<'a> {
+    /// Where layers and results are kept.
+    pub store: &'a Store,
+    /// Makes sandboxes; without one, a step that has to run fails.
+    pub spawner: Option<&'a Spawner>,
+    /// For ADD of a URL.
+    pub fetch: &'a dyn Fetch,
+    /// For ADD of a git repository.
+    pub git: &'a dyn Git,
+    /// Who is told.
+    pub events: &'a dyn Events,
+    /// Stops the build from outside.
+    pub cancel: Cancel,
+}
+
+/// A stage of one of the build's platforms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StageRef {
+    /// Position in the request's platforms.
+    pub platform: usize,
+    /// The stage.
+    pub stage: StageId,
+}
+
+/// What a finished stage gives to those that need it.
+#[derive(Clone)]
+pub struct StageResult {
+    /// Its files.
+    pub snapshot: Snapshot,
+    /// Its layers, as the image's manifest will list them.
+    pub layers: Vec<ImageLayer>,
+}
+
+/// Shared by the threads of one build.
+pub struct World<'a> {
+    pub request: &'a Request,
+    pub doors: &'a Doors<'a>,
+    pub board: Arc<Board<StageRef, StageResult>>,
+    pub results: Results<'a>,
+    pub packer: Packer<'a>,
+    /// Build contexts by name; the main one is the empty name.
+    pub contexts: BTreeMap<String, Context>,
+    pub state: Mutex<Progress>,
+    /// Commands that run now, to be killed when the build stops.
+    pub running: Arc<Mutex<BTreeMap<u32, Arc<Handle>>>>,
+    /// Where this build's output is kept.
+    pub logs: PathBuf,
+}
+
+/// What has become of the build so far.
+#[derive(Default)]
+pub struct Progress {
+    pub report: BuildReport,
+    pub differences: Vec<Difference>,
+    /// The first failure; what follows from it is not told.
+    pub failure: Option<BuildError>,
+}
+
+impl World<'_> {
+    /// Tells an event.
+    pub fn tell(&self, event: Event) {
+        self.doors.events.event(event);
+    }
+
+    /// A warning that belongs to a step.
+    pub fn warn(&self, step: StepId, message: impl Into<String>) {
+        self.tell(Event::Warning { message: message.into(), step: Some(step) });
+    }
+
+    /// Changes a step's line of the report.
+    pub fn note(&self, step: StepId, change: impl FnOnce(&mut StepReport)) {
+        if let Some(line) = self.progress(|progress| progress).report.steps.get_mut(step.0 as usize) {
+            change(line);
+        }
+    }
+
+    /// Locks what has become of the build.
+    pub fn progress<'s, T>(
+        &'s self,
+        part: impl FnOnce(std::sync::MutexGuard<'s, Progress>) -> T,
+    ) -> T {
+        part(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends the build with this failure, unless one came before.
+    pub fn fail(&self, failure: BuildError) {
+        self.progress(|mut progress| {
+            progress.failure.get_or_insert(failure);
+        });
+        self.stop();
+    }
+
+    /// Lets every thread return and kills what runs.
+    pub fn stop(&self) {
+        self.board.stop();
+        kill_all(&self.running);
+    }
+
+    /// The report as it stands, with steps that were not reached marked as such.
+    pub fn final_report(&self) -> BuildReport {
+        let mut report = self.progress(|progress| progress.report.clone());
+        for step in &mut report.steps {
+            if step.state == StepState::Pending {
+                step.state = StepState::Cancelled;
+            }
+        }
+        report
+    }
+
+    /// The context of this name.
+    pub fn context(&self, name: &str) -> Result<&Context, CopyError> {
+        self.contexts.get(name).ok_or_else(|| CopyError::NotFound {
+            path: "/".into(),
+            tree: if name.is_empty() { "a build without a context".into() } else { format!("context `{name}`") },
+            hint: None,
+        })
+    }
+}
+
+/// Kills every command that runs.
+pub fn kill_all(running: &Mutex<BTreeMap<u32, Arc<Handle>>>) {
+    for handle in running.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        handle.kill();
+    }
+}
