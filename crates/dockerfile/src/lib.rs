@@ -11,6 +11,7 @@ mod check;
 mod diagnostic;
 pub mod expand;
 pub mod fuzz;
+mod glob;
 pub mod ignore;
 pub mod mode;
 mod parse;

@@ -1,17 +1,45 @@
 //! The argument of `--chmod`: octal, or symbolic as `chmod(1)` has it.
+//!
+//! The details are those of BSD's `setmode(3)`, which BuildKit follows: there is no file creation mask, and `X` looks at
+//! the mode before any clause.
+
+const SET_USER_ID: u32 = 0o4000;
+const SET_GROUP_ID: u32 = 0o2000;
+const STICKY: u32 = 0o1000;
+/// All but the sticky bit, which only `t` names.
+const STANDARD: u32 = 0o6777;
+const EXECUTE: u32 = 0o111;
 
 /// A parsed mode change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
     /// The new permission bits (07777).
     Octal(u32),
-    /// Clauses such as `u+rwX`, in order.
-    Symbolic(Vec<Clause>),
+    /// Changes such as `u+rwX` asks for, in order.
+    Symbolic(Vec<Change>),
 }
 
-/// One clause of a symbolic mode.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Clause(());
+/// One change of a symbolic mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// These bits are set.
+    Set(u32),
+    /// These bits are cleared.
+    Clear(u32),
+    /// These bits are set for directories, and for files that somebody could execute before.
+    SetIfExecutable(u32),
+    /// The bits of one class are applied to others.
+    Copy {
+        /// Where the class's three bits are: 6 for the user, 3 for the group, 0 for others.
+        from: u32,
+        /// The same for each class that they are applied to, as a mask over the permission bits (0777).
+        to: u32,
+        /// The classes' bits are cleared: all of them before setting, else those that `from` has.
+        clear: bool,
+        /// The bits are set.
+        set: bool,
+    },
+}
 
 /// A mode that is neither octal nor symbolic.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,13 +49,134 @@ pub struct BadMode(pub String);
 impl Mode {
     /// Reads a mode.
     pub fn parse(text: &str) -> Result<Mode, BadMode> {
-        let _ = text;
-        todo!()
+        let bad = || BadMode(text.to_owned());
+        if text.starts_with(|first: char| first.is_ascii_digit()) {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            let bits = u32::from_str_radix(text, 8).ok().filter(|bits| digits && *bits <= 0o7777);
+            return bits.map(Mode::Octal).ok_or_else(bad);
+        }
+        let mut changes = Vec::new();
+        for clause in text.split(',') {
+            parse_clause(clause, &mut changes).ok_or_else(bad)?;
+        }
+        Ok(Mode::Symbolic(changes))
     }
 
     /// The permission bits (07777) that a file or directory with these bits gets.
     pub fn apply(&self, mode: u32, is_dir: bool) -> u32 {
-        let _ = (mode, is_dir);
-        todo!()
+        let changes = match self {
+            Mode::Octal(bits) => return *bits,
+            Mode::Symbolic(changes) => changes,
+        };
+        let before = mode & 0o7777;
+        changes.iter().fold(before, |now, change| match *change {
+            Change::Set(bits) => now | bits,
+            Change::Clear(bits) => now & !bits,
+            Change::SetIfExecutable(bits) if is_dir || before & EXECUTE != 0 => now | bits,
+            Change::SetIfExecutable(_) => now,
+            Change::Copy { from, to, clear, set } => {
+                let bits = (now >> from & 7) * 0o111 & to;
+                let kept = match (clear, set) {
+                    (true, true) => now & !to,
+                    (true, false) => now & !bits,
+                    _ => now,
+                };
+                if set { kept | bits } else { kept }
+            }
+        })
     }
+}
+
+/// Classes, then one or more operators each with its permissions.
+fn parse_clause(clause: &str, changes: &mut Vec<Change>) -> Option<()> {
+    let classes = clause.find(|next| !matches!(next, 'u' | 'g' | 'o' | 'a'))?;
+    let (classes, mut rest) = clause.split_at(classes);
+    let mut who = classes.chars().fold(0, |who, class| {
+        who | match class {
+            'u' => SET_USER_ID | 0o700,
+            'g' => SET_GROUP_ID | 0o070,
+            'o' => 0o007,
+            _ => STANDARD,
+        }
+    });
+    while let Some(operator) = rest.chars().next() {
+        if !matches!(operator, '+' | '-' | '=') {
+            return None;
+        }
+        rest = &rest[1..];
+        let end = rest.find(['+', '-', '=']).unwrap_or(rest.len());
+        who &= !STICKY;
+        parse_permissions(&rest[..end], operator, &mut who, changes)?;
+        rest = &rest[end..];
+    }
+    Some(())
+}
+
+/// The permissions after an operator. The letters `u`, `g` and `o` copy a class, after what stands before them.
+fn parse_permissions(text: &str, operator: char, who: &mut u32, changes: &mut Vec<Change>) -> Option<()> {
+    let (mut bits, mut conditional) = (0, 0);
+    let mut assigned = false;
+    // Without a class, or with more than "others", the special bits count.
+    let special = |who: u32| who == 0 || who & !0o007 != 0;
+    for letter in text.chars() {
+        match letter {
+            'r' => bits |= 0o444,
+            'w' => bits |= 0o222,
+            'x' => bits |= EXECUTE,
+            'X' if operator == '-' => bits |= EXECUTE,
+            'X' => conditional = EXECUTE,
+            's' if special(*who) => bits |= SET_USER_ID | SET_GROUP_ID,
+            't' if special(*who) => {
+                *who |= STICKY;
+                bits |= STICKY;
+            }
+            's' | 't' => {}
+            'u' | 'g' | 'o' => {
+                if bits != 0 {
+                    push(operator, *who, bits, changes);
+                    bits = 0;
+                }
+                assigned = true;
+                if conditional != 0 {
+                    changes.push(Change::SetIfExecutable(within(*who, conditional)));
+                    conditional = 0;
+                }
+                changes.push(copy(letter, operator, *who));
+            }
+            _ => return None,
+        }
+    }
+    if bits != 0 || (operator == '=' && !assigned) {
+        push(operator, *who, bits, changes);
+    }
+    if conditional != 0 {
+        changes.push(Change::SetIfExecutable(within(*who, conditional)));
+    }
+    Some(())
+}
+
+/// The bits of the classes; all of them where no class is named.
+fn within(who: u32, bits: u32) -> u32 {
+    if who == 0 { bits } else { who & bits }
+}
+
+fn push(operator: char, who: u32, bits: u32, changes: &mut Vec<Change>) {
+    match operator {
+        '-' => changes.push(Change::Clear(within(who, bits))),
+        '+' => changes.push(Change::Set(within(who, bits))),
+        _ => {
+            changes.push(Change::Clear(if who == 0 { STANDARD } else { who }));
+            changes.push(Change::Set(within(who, bits)));
+        }
+    }
+}
+
+fn copy(letter: char, operator: char, who: u32) -> Change {
+    let from = match letter {
+        'u' => 6,
+        'g' => 3,
+        _ => 0,
+    };
+    let to = if who == 0 { 0o777 } else { who & 0o777 };
+    Change::Copy { from, to, clear: operator != '+', set: operator != '-' }
 }

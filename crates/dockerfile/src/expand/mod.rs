@@ -1,5 +1,11 @@
 //! Variable substitution in words, as BuildKit's shell lexer does it.
 
+mod lexer;
+mod pattern;
+mod substitution;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Where a variable's value comes from.
@@ -47,9 +53,15 @@ impl Options {
         Options { escape, raw_quotes: false, raw_escapes: false, skip_quotes: false, skip_unset: false }
     }
 
-    /// Only variables are substituted: quotes and escapes stay as they are. For the content of heredocs.
-    pub fn raw(escape: char) -> Options {
-        Options { raw_quotes: true, raw_escapes: true, skip_quotes: true, ..Options::new(escape) }
+    /// For the content of heredocs in COPY and ADD: quotes mean nothing, and `\\` escapes whatever the file's escape
+    /// character is.
+    pub fn heredoc() -> Options {
+        Options { skip_quotes: true, ..Options::new('\\') }
+    }
+
+    /// Quotes and escapes stay, and so do variables that are not set: for showing a word, not for using it.
+    pub fn display(escape: char) -> Options {
+        Options { raw_quotes: true, raw_escapes: true, skip_unset: true, ..Options::new(escape) }
     }
 }
 
@@ -70,7 +82,7 @@ pub struct Expanded {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpandError {
     /// A quote, brace or slash that is opened and never closed.
-    #[error("unexpected end of statement while looking for matching {0}")]
+    #[error("no matching {0} before the end")]
     Unclosed(&'static str),
     /// `${` without `}`.
     #[error("missing `}}` in substitution")]
@@ -113,8 +125,7 @@ pub const MAX_RESULT: usize = 64 << 20;
 
 /// Expands a word and says which names were used.
 pub fn expand(raw: &str, options: Options, lookup: &dyn Lookup) -> Result<Expanded, ExpandError> {
-    let _ = (raw, options, lookup);
-    todo!()
+    lexer::run(raw, options, lookup)
 }
 
 /// Expands one word; quotes and escapes are removed.

@@ -1,18 +1,23 @@
 //! From text to the syntax tree.
+//!
+//! Physical lines become logical ones (`line`), a logical line becomes name, flags and rest (`command`), and those
+//! become an instruction (`instruction` and what it calls). `file` puts the instructions into stages; `lint` looks at
+//! the whole.
 
-use crate::diagnostic::Diagnostic;
-use crate::syntax::{Dockerfile, Instruction};
+mod command;
+mod copy;
+mod directive;
+mod duration;
+mod file;
+mod from;
+pub(crate) mod heredoc;
+mod instruction;
+mod json;
+mod line;
+mod lint;
+mod metadata;
+mod mount;
+mod run;
+mod sink;
 
-/// Parses a Dockerfile. Never fails: what cannot be understood is left out of the tree and reported. Errors are
-/// reported in the order of the text.
-pub fn parse(text: &str) -> (Dockerfile, Vec<Diagnostic>) {
-    let _ = text;
-    todo!()
-}
-
-/// Parses an ONBUILD trigger as an image's configuration holds it: one instruction, heredocs included. Spans are in
-/// the trigger's text.
-pub fn parse_trigger(text: &str) -> (Option<Instruction>, Vec<Diagnostic>) {
-    let _ = text;
-    todo!()
-}
+pub use file::{parse, parse_trigger};

@@ -18,15 +18,16 @@ pub struct Instruction {
     pub check: Option<Box<CheckOptions>>,
 }
 
-/// The instructions but FROM, which begins a [`super::Stage`].
+/// The instructions but FROM, which begins a [`super::Stage`]. The large ones are boxed: a file may have a million of
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InstructionKind {
     /// `RUN`.
-    Run(Run),
+    Run(Box<Run>),
     /// `COPY`.
-    Copy(Copy),
+    Copy(Box<Copy>),
     /// `ADD`.
-    Add(Add),
+    Add(Box<Add>),
     /// `ENV`. Names and values expand.
     Env(Vec<KeyValue>),
     /// `LABEL`. Names and values expand.
@@ -50,9 +51,9 @@ pub enum InstructionKind {
     /// `STOPSIGNAL`.
     StopSignal(Word),
     /// `HEALTHCHECK`.
-    Healthcheck(Healthcheck),
+    Healthcheck(Box<Healthcheck>),
     /// `ONBUILD`.
-    Onbuild(Onbuild),
+    Onbuild(Box<Onbuild>),
     /// `MAINTAINER`.
     Maintainer(String),
 }
@@ -63,7 +64,7 @@ pub struct Onbuild {
     /// The trigger as the image's configuration keeps it, heredocs included. [`crate::parse_trigger`] reads it.
     pub expression: String,
     /// The trigger, parsed.
-    pub trigger: Box<Instruction>,
+    pub trigger: Instruction,
 }
 
 impl InstructionKind {

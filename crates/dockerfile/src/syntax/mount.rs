@@ -1,6 +1,5 @@
 //! `RUN --mount`.
 
-use crate::diagnostic::Diagnostic;
 use crate::source::{Span, Spanned};
 
 /// A mount as written: a list of `key=value`. Values expand, the type's too, so that its kind is only known
@@ -113,16 +112,13 @@ pub enum Sharing {
 impl Mount {
     /// The stage, image or context that the mount reads from, unexpanded: BuildKit does not allow variables in it.
     pub fn from(&self) -> Option<&str> {
-        let from = self.fields.iter().rev().find(|field| field.key.value == "from");
-        from.and_then(|field| field.value.as_deref()).filter(|from| !from.is_empty())
+        self.from_field().map(|(from, _)| from)
     }
 
-    /// Expands the values and reads them. `expand` is given each value; its error is reported at the value's place.
-    pub fn resolve<E: std::fmt::Display>(
-        &self,
-        expand: impl FnMut(&str) -> Result<String, E>,
-    ) -> Result<ResolvedMount, Diagnostic> {
-        let _ = expand;
-        todo!()
+    /// The same with its place.
+    pub fn from_field(&self) -> Option<(&str, Span)> {
+        let field = self.fields.iter().rev().find(|field| field.key.value == "from")?;
+        let from = field.value.as_deref().filter(|from| !from.is_empty())?;
+        Some((from, field.span))
     }
 }

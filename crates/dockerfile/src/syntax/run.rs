@@ -1,6 +1,7 @@
 //! `RUN`, and command lines in general.
 
 use super::{Mount, Word};
+use crate::parse::heredoc::marker;
 use crate::source::{Span, Spanned};
 
 /// A command in one of its two forms. Neither is expanded: the shell does that.
@@ -86,13 +87,31 @@ impl Run {
     /// The command with its heredocs: a RUN that is nothing but one heredoc runs its content, any other gets them
     /// appended for the shell to read.
     pub fn script(&self) -> Script {
-        todo!()
+        let text = match &self.command {
+            CommandLine::Exec(arguments) => return Script::Exec(arguments.clone()),
+            CommandLine::Shell(text) => text,
+        };
+        let Some(first) = self.heredocs.first() else { return Script::Shell(text.clone()) };
+        if matches!(marker(text), Ok(Some(_))) {
+            let content = if first.chomp { first.chomped() } else { first.content.clone() };
+            if content.starts_with("#!") {
+                return Script::File { name: first.name.clone(), content };
+            }
+            return Script::Shell(content);
+        }
+        let mut script = text.clone();
+        for heredoc in &self.heredocs {
+            script.push('\n');
+            script.push_str(&heredoc.content);
+            script.push_str(&heredoc.name);
+        }
+        Script::Shell(script)
     }
 }
 
 impl Heredoc {
     /// The content without the leading tabs that `<<-` takes away.
     pub fn chomped(&self) -> String {
-        todo!()
+        self.content.split_inclusive('\n').map(|line| line.trim_start_matches('\t')).collect()
     }
 }

@@ -1,0 +1,233 @@
+//! Which instruction it is, and the ones that are little more than a word.
+
+use super::command::{Command, Flags, Takes};
+use super::json::{self, Json};
+use super::sink::Sink;
+use super::{copy, metadata, run};
+use crate::check::Rule;
+use crate::diagnostic::Diagnostic;
+use crate::suggest::nearest;
+use crate::syntax::{CommandLine, Heredoc, Instruction, InstructionKind, Onbuild, Word};
+
+/// The names of all instructions.
+pub(super) const NAMES: [&str; 18] = [
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
+/// What a parser of one instruction has at hand.
+pub(super) struct Context<'a> {
+    pub escape: char,
+    pub sink: &'a mut Sink,
+}
+
+/// Parses any instruction but FROM. Nothing means that it was reported.
+pub(super) fn parse(
+    command: &Command<'_>,
+    heredocs: Vec<Heredoc>,
+    cx: &mut Context<'_>,
+) -> Option<Instruction> {
+    let name = command.name.text().to_ascii_uppercase();
+    let kind = match name.as_str() {
+        "ADD" => copy::add(command, heredocs, cx).map(|add| InstructionKind::Add(Box::new(add))),
+        "ARG" => metadata::arg(command, cx).map(InstructionKind::Arg),
+        "CMD" => command_line(command, &name, cx).map(InstructionKind::Cmd),
+        "COPY" => copy::copy(command, heredocs, cx).map(|copy| InstructionKind::Copy(Box::new(copy))),
+        "ENTRYPOINT" => command_line(command, &name, cx).map(InstructionKind::Entrypoint),
+        "ENV" => metadata::pairs(command, "ENV", cx).map(InstructionKind::Env),
+        "EXPOSE" => metadata::expose(command, cx).map(InstructionKind::Expose),
+        "HEALTHCHECK" => {
+            metadata::healthcheck(command, cx).map(|check| InstructionKind::Healthcheck(Box::new(check)))
+        }
+        "LABEL" => metadata::pairs(command, "LABEL", cx).map(InstructionKind::Label),
+        "MAINTAINER" => maintainer(command, cx),
+        "ONBUILD" => {
+            onbuild(command, heredocs, cx).map(|onbuild| InstructionKind::Onbuild(Box::new(onbuild)))
+        }
+        "RUN" => run::run(command, heredocs, cx).map(|run| InstructionKind::Run(Box::new(run))),
+        "SHELL" => metadata::shell(command, cx).map(InstructionKind::Shell),
+        "STOPSIGNAL" => {
+            Flags::ignore(command, cx.sink);
+            one_word(command, "a signal", cx).map(InstructionKind::StopSignal)
+        }
+        "USER" => plain_word(command, "a user", cx).map(InstructionKind::User),
+        "VOLUME" => metadata::volume(command, cx).map(InstructionKind::Volume),
+        "WORKDIR" => plain_word(command, "a directory", cx).map(InstructionKind::Workdir),
+        _ => {
+            unknown(command, cx);
+            None
+        }
+    }?;
+    let text = command.whole.text().to_owned();
+    Some(Instruction { kind, span: command.span(), text, check: cx.sink.local.clone() })
+}
+
+fn unknown(command: &Command<'_>, cx: &mut Context<'_>) {
+    let name = command.name;
+    cx.sink.push_with(|| {
+        if name.is_empty() {
+            return Diagnostic::error(command.span(), "a continuation that nothing follows");
+        }
+        let text = name.text();
+        let shown: String = text.chars().take(40).collect();
+        let found = Diagnostic::error(name.span(), format!("unknown instruction `{shown}`"));
+        let hint = nearest(text, NAMES).map(|meant| format!("did you mean `{meant}`?"));
+        found.hint_opt(hint)
+    });
+}
+
+/// An instruction that is one word, to the end of the line, without flags.
+fn plain_word(command: &Command<'_>, what: &str, cx: &mut Context<'_>) -> Option<Word> {
+    Flags::read(command, &[], cx.sink);
+    one_word(command, what, cx)
+}
+
+fn one_word(command: &Command<'_>, what: &str, cx: &mut Context<'_>) -> Option<Word> {
+    if command.rest.is_empty() {
+        missing(command, what, cx);
+        return None;
+    }
+    Some(command.rest.word())
+}
+
+/// Reports that an instruction says too little.
+pub(super) fn missing(command: &Command<'_>, what: &str, cx: &mut Context<'_>) {
+    let name = command.name.text().to_ascii_uppercase();
+    cx.sink.push(Diagnostic::error(command.span(), format!("{name} needs {what}")));
+}
+
+fn maintainer(command: &Command<'_>, cx: &mut Context<'_>) -> Option<InstructionKind> {
+    let word = plain_word(command, "a name", cx)?;
+    let found =
+        Diagnostic::check(Rule::MaintainerDeprecated, command.name.span(), "MAINTAINER is deprecated");
+    let label = word.raw.replace('"', "\\\"");
+    cx.sink.check_with(found.hint(format!("write `LABEL org.opencontainers.image.authors=\"{label}\"`")));
+    Some(InstructionKind::Maintainer(word.raw))
+}
+
+/// CMD and ENTRYPOINT.
+fn command_line(command: &Command<'_>, name: &str, cx: &mut Context<'_>) -> Option<CommandLine> {
+    Flags::read(command, &[], cx.sink);
+    shell_or_exec(command.rest, name, cx)
+}
+
+/// A JSON array of strings, or else text for the shell, empty text too.
+pub(super) fn shell_or_exec(
+    text: super::line::Piece<'_>,
+    name: &str,
+    cx: &mut Context<'_>,
+) -> Option<CommandLine> {
+    match json::parse(text.text()) {
+        Json::Strings(strings) => {
+            Some(CommandLine::Exec(strings.into_iter().map(|(value, ..)| value).collect()))
+        }
+        Json::NotStrings => {
+            not_strings(text, cx);
+            None
+        }
+        Json::NotJson => {
+            // `[ -f x ]` is a command; this is not.
+            if ["[\"", "['", "[ \"", "[ '"].iter().any(|start| text.text().starts_with(start)) {
+                let found = Diagnostic::warning(text.span(), format!("{name} is given to the shell"));
+                let hint =
+                    "a JSON array has double quotes around each item, commas between, and no backslash alone";
+                cx.sink.push(found.label("looks like JSON, but is not").hint(hint));
+            }
+            Some(CommandLine::Shell(text.text().to_owned()))
+        }
+    }
+}
+
+/// Reports a JSON array that has other things than strings in it.
+pub(super) fn not_strings(text: super::line::Piece<'_>, cx: &mut Context<'_>) {
+    let found = Diagnostic::error(text.span(), "a JSON array in an instruction may hold strings only");
+    cx.sink.push(found.hint("put double quotes around each item"));
+}
+
+fn onbuild(command: &Command<'_>, heredocs: Vec<Heredoc>, cx: &mut Context<'_>) -> Option<Onbuild> {
+    Flags::read(command, &[], cx.sink);
+    if command.rest.is_empty() {
+        missing(command, "an instruction", cx);
+        return None;
+    }
+    let trigger = Command::split(command.rest, cx.escape);
+    for (name, message) in [
+        ("ONBUILD", "ONBUILD may not trigger ONBUILD"),
+        ("MAINTAINER", "MAINTAINER may not be triggered by ONBUILD"),
+        ("FROM", "FROM may not be triggered by ONBUILD"),
+    ] {
+        if trigger.is_named(name) {
+            cx.sink.push(Diagnostic::error(trigger.name.span(), message));
+            return None;
+        }
+    }
+    let mut expression = command.whole.from(command.name.text().len()).text().trim_start().to_owned();
+    for heredoc in &heredocs {
+        expression.push('\n');
+        expression.push_str(&heredoc.content);
+        expression.push_str(&heredoc.name);
+    }
+    let trigger = parse(&trigger, heredocs, cx)?;
+    Some(Onbuild { expression, trigger })
+}
+
+/// Whether an instruction may have heredocs: RUN, COPY and ADD in their forms without JSON, alone or in an ONBUILD.
+pub(super) fn takes_heredocs(command: &Command<'_>, escape: char) -> bool {
+    if !command.whole.text().contains("<<") {
+        return false;
+    }
+    let trigger;
+    let command = if command.is_named("ONBUILD") {
+        trigger = Command::split(command.rest, escape);
+        &trigger
+    } else {
+        command
+    };
+    let takes = ["RUN", "COPY", "ADD"].iter().any(|name| command.is_named(name));
+    takes && !matches!(json::parse(command.rest.text()), Json::Strings(_))
+}
+
+/// The flags that no instruction but these has.
+pub(super) const COPY_FLAGS: &[(&str, Takes)] = &[
+    ("from", Takes::Value),
+    ("chown", Takes::Value),
+    ("chmod", Takes::Value),
+    ("link", Takes::Bool),
+    ("parents", Takes::Bool),
+    ("exclude", Takes::Values),
+];
+
+/// The flags of ADD.
+pub(super) const ADD_FLAGS: &[(&str, Takes)] = &[
+    ("chown", Takes::Value),
+    ("chmod", Takes::Value),
+    ("link", Takes::Bool),
+    ("keep-git-dir", Takes::Bool),
+    ("checksum", Takes::Value),
+    ("unpack", Takes::Bool),
+    ("exclude", Takes::Values),
+];
+
+/// The flags of RUN.
+pub(super) const RUN_FLAGS: &[(&str, Takes)] = &[
+    ("mount", Takes::Values),
+    ("network", Takes::Value),
+    ("security", Takes::Value),
+    ("device", Takes::Values),
+];

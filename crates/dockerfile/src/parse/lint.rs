@@ -1,0 +1,195 @@
+//! BuildKit's check rules that need the whole file, and references between stages that cannot be right.
+
+use std::collections::HashSet;
+
+use super::line::Physical;
+use super::sink::Sink;
+use crate::check::Rule;
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+use crate::syntax::{CommandLine, Dockerfile, Instruction, InstructionKind, Stage, Word};
+
+/// Looks at a whole file.
+pub(super) fn lint(file: &Dockerfile, sink: &mut Sink) {
+    stage_names(file, sink);
+    casing(file, sink);
+    let mut own_shell = Vec::new();
+    for (index, stage) in file.stages.iter().enumerate() {
+        let base = file.stages[..index].iter().rposition(|earlier| {
+            earlier
+                .from
+                .name
+                .as_ref()
+                .is_some_and(|name| name.value.eq_ignore_ascii_case(&stage.from.image.raw))
+        });
+        let inherited = base.is_some_and(|base| own_shell[base]);
+        own_shell.push(commands(stage, inherited, sink));
+        for instruction in &stage.instructions {
+            references(file, index, instruction, sink);
+        }
+    }
+}
+
+/// A comment above a definition describes it, and begins with its name. An experimental rule.
+pub(super) fn description<'a>(
+    instruction: &str,
+    mut names: impl Iterator<Item = &'a str>,
+    comments: &[Physical<'_>],
+    sink: &mut Sink,
+) {
+    let Some(comment) = comments.last() else { return };
+    let text = comment.text[1..].trim();
+    let first = text.split(' ').next().unwrap_or_default();
+    let Some(example) = names.next() else { return };
+    if first == example || names.any(|name| name == first) {
+        return;
+    }
+    let span = Span::new(comment.start, comment.start + comment.text.len());
+    let message = format!("the comment above {instruction} should be `# {example} DESCRIPTION`");
+    let found = Diagnostic::check(Rule::InvalidDefinitionDescription, span, message);
+    sink.check_with(found.hint("an empty comment between them says that it is no description"));
+}
+
+fn stage_names(file: &Dockerfile, sink: &mut Sink) {
+    let mut seen = HashSet::new();
+    for stage in &file.stages {
+        let Some(name) = &stage.from.name else { continue };
+        if matches!(name.value.as_str(), "scratch" | "context") {
+            let message = format!("the stage name `{}` is reserved", name.value);
+            sink.check(Rule::ReservedStageName, name.span, message);
+        }
+        if !seen.insert(name.value.as_str()) {
+            let message = format!("duplicate stage name `{}`", name.value);
+            let found = Diagnostic::check(Rule::DuplicateStageName, name.span, message);
+            sink.check_with(
+                found.label("an earlier stage has this name").hint("the last of them is meant by the name"),
+            );
+        }
+    }
+}
+
+/// All names of instructions should be in capitals, or all in small letters.
+fn casing(file: &Dockerfile, sink: &mut Sink) {
+    let stages = file.stages.iter();
+    let names = stages.flat_map(|stage| {
+        let own = (first_word(&stage.text), stage.span, &stage.check);
+        let rest = stage.instructions.iter();
+        std::iter::once(own).chain(rest.map(|each| (first_word(&each.text), each.span, &each.check)))
+    });
+    let is_lower = |name: &str| !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let is_upper = |name: &str| !name.bytes().any(|byte| byte.is_ascii_lowercase());
+    let lower = names.clone().filter(|(name, ..)| is_lower(name)).count();
+    let upper = names.clone().filter(|(name, ..)| is_upper(name)).count();
+    let (wanted, fits): (&str, &dyn Fn(&str) -> bool) =
+        if lower > upper { ("lower case", &is_lower) } else { ("capitals", &is_upper) };
+    for (name, span, check) in names {
+        if !fits(name) {
+            sink.local.clone_from(check);
+            let span = Span::new(span.start, span.start + name.len());
+            let message = format!("`{name}` should be in {wanted}, like most instructions here");
+            sink.check(Rule::ConsistentInstructionCasing, span, message);
+        }
+    }
+    sink.local = None;
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(super::line::is_separator).next().unwrap_or_default()
+}
+
+/// The rules about CMD, ENTRYPOINT and HEALTHCHECK. Says whether the stage has a SHELL of its own or of its base.
+fn commands(stage: &Stage, mut has_shell: bool, sink: &mut Sink) -> bool {
+    let mut last: [Option<&Instruction>; 3] = [None; 3];
+    for instruction in &stage.instructions {
+        let (slot, line) = match &instruction.kind {
+            InstructionKind::Shell(_) => {
+                has_shell = true;
+                continue;
+            }
+            InstructionKind::Cmd(line) => (0, Some(line)),
+            InstructionKind::Entrypoint(line) => (1, Some(line)),
+            InstructionKind::Healthcheck(_) => (2, None),
+            _ => continue,
+        };
+        let name = instruction.kind.name();
+        sink.local.clone_from(&instruction.check);
+        if let Some(earlier) = last[slot].replace(instruction) {
+            let message = format!("only the last {name} of a stage counts, and this is not it");
+            sink.check(Rule::MultipleInstructionsDisallowed, first_line(earlier), message);
+        }
+        if let (Some(CommandLine::Shell(_)), false) = (line, has_shell) {
+            let message = format!("{name} without JSON runs in a shell, which does not pass signals on");
+            let found = Diagnostic::check(Rule::JSONArgsRecommended, instruction.span, message);
+            sink.check_with(found.hint(format!("write `{name} [\"program\", \"argument\"]`")));
+        }
+    }
+    sink.local = None;
+    has_shell
+}
+
+fn first_line(instruction: &Instruction) -> Span {
+    instruction.span
+}
+
+/// `--from` and `from=` that name this stage or a later one. Other names may be images or contexts.
+fn references(file: &Dockerfile, current: usize, instruction: &Instruction, sink: &mut Sink) {
+    match &instruction.kind {
+        InstructionKind::Copy(copy) => {
+            if let Some(from) = &copy.from {
+                reference(file, current, &from.raw, from.span, true, sink);
+            }
+        }
+        InstructionKind::Run(run) => {
+            for mount in &run.mounts {
+                if let Some((from, span)) = mount.from_field() {
+                    reference(file, current, from, span, false, sink);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn reference(file: &Dockerfile, current: usize, name: &str, span: Span, numbers: bool, sink: &mut Sink) {
+    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number && !numbers {
+        return;
+    }
+    let found = match file.stage_index(name) {
+        None if is_number => Diagnostic::error(span, format!("no stage has the number {name}"))
+            .hint(format!("there are {} stages, counted from 0", file.stages.len())),
+        Some(index) if index == current => {
+            Diagnostic::error(span, format!("stage `{name}` refers to itself"))
+        }
+        Some(index) if index > current => {
+            Diagnostic::error(span, format!("stage `{name}` comes later in the file"))
+                .hint("a stage can use only those above it")
+        }
+        _ => return,
+    };
+    sink.push(found);
+}
+
+impl Dockerfile {
+    /// What to say where a name is neither a stage, nor a context, nor an image: for whoever has looked for those.
+    pub fn unknown_stage(&self, word: &Word) -> Diagnostic {
+        let found = Diagnostic::error(word.span, format!("unknown stage `{}`", word.raw));
+        let found = found.label("no stage has this name");
+        let names: Vec<&str> = self.stage_names().collect();
+        let Some(hint) = list(&names) else { return found };
+        match crate::suggest::nearest(&word.raw, names.iter().copied()) {
+            Some(meant) => found.hint(format!("{hint}; did you mean `{meant}`?")),
+            None => found.hint(hint),
+        }
+    }
+}
+
+/// "the stages are `a`, `b` and `c`".
+fn list(names: &[&str]) -> Option<String> {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [] => None,
+        [one] => Some(format!("the only named stage is {one}")),
+        [first @ .., last] => Some(format!("the stages are {} and {last}", first.join(", "))),
+    }
+}
