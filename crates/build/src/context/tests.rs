@@ -1,0 +1,1 @@
+//! Contexts: what is visible, what is read.
