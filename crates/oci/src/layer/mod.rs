@@ -7,23 +7,26 @@
 //! A layer's directory is used as an overlay lower, so it says exactly what its tar says.
 
 mod compress;
+mod cursor;
 mod decompress;
 mod error;
+mod keys;
 mod normalise;
 mod overlay;
 mod pack;
 mod rules;
 mod scan;
 mod unpack;
+mod xattr;
 
 pub mod tar;
 
 pub use compress::{Compression, Compressor};
-pub use decompress::{Decompressor, detect};
+pub use decompress::{Decompressor, Format, detect};
 pub use error::{TreeError, UnpackError};
 pub use normalise::{Normalised, normalise};
-pub use overlay::OverlayForm;
+pub use overlay::{OverlayForm, keeps_xattr};
 pub use pack::{PackedLayer, pack_layer, write_tar};
-pub use rules::{Action, Rule, Rules};
+pub use rules::{Action, RULES, Rule, Rules};
 pub use scan::{PrivateKey, Scanned, index_directory, scan_directory};
 pub use unpack::{UnpackLimits, UnpackOptions, Whiteouts, unpack, unpack_tar};
