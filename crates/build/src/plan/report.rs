@@ -1,5 +1,7 @@
 //! Collects what is to be said about a file.
 
+use std::collections::HashSet;
+
 use dockerfile::suggest::nearest;
 use dockerfile::{CheckOptions, Diagnostic, Level, Span};
 
@@ -55,7 +57,14 @@ impl<'a> Report<'a> {
 
     /// Whether something forbids the build.
     pub fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(|diagnostic| diagnostic.level == Level::Error)
+        has_error(&self.diagnostics)
+    }
+
+    /// Takes in what the parser said. Where both found an error at the same place, it is the same one.
+    pub fn add_parsed(&mut self, parsed: &[Diagnostic]) {
+        let known: HashSet<usize> = errors(parsed).map(|error| error.span.start).collect();
+        self.diagnostics.retain(|found| found.level != Level::Error || !known.contains(&found.span.start));
+        self.diagnostics.splice(0..0, parsed.iter().cloned());
     }
 
     /// All of it, in the order of the text.
@@ -64,6 +73,15 @@ impl<'a> Report<'a> {
         diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
         (diagnostics, self.images)
     }
+}
+
+/// Whether one of these forbids the build.
+pub fn has_error(diagnostics: &[Diagnostic]) -> bool {
+    errors(diagnostics).next().is_some()
+}
+
+fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
+    diagnostics.iter().filter(|diagnostic| diagnostic.level == Level::Error)
 }
 
 /// Advice for a name that is not known: the nearest one that is.

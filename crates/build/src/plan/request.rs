@@ -13,6 +13,8 @@ use super::model::{Network, Plan};
 pub struct PlanRequest<'a> {
     /// The file.
     pub dockerfile: &'a Dockerfile,
+    /// What the parser said of it. It comes back with the rest, and an error in it forbids the plan.
+    pub parsed: &'a [Diagnostic],
     /// The stage to build, by name or number; the last one otherwise.
     pub target: Option<&'a str>,
     /// The platform of the result.
@@ -45,6 +47,7 @@ impl<'a> PlanRequest<'a> {
         static NO_CONTEXTS: NamedContexts = BTreeMap::new();
         PlanRequest {
             dockerfile,
+            parsed: &[],
             target: None,
             build_platform: platform.clone(),
             platform,

@@ -13,7 +13,7 @@ use super::bases::{Bases, ImageFor};
 use super::budget::Budget;
 use super::images::Images;
 use super::model::{Plan, StageId};
-use super::report::{Report, undefined};
+use super::report::{Report, has_error, undefined};
 use super::request::{PlanError, PlanRequest, Planned};
 use super::scope::{Globals, is_predefined, proxies};
 use super::stage::{self, Command, Finished};
@@ -23,6 +23,7 @@ pub fn plan(request: &PlanRequest<'_>, images: &dyn Images) -> Result<Planned, P
     let mut planner = Planner::new(request, images);
     let planned = planner.run();
     let unused_build_args = unused_build_args(request);
+    planner.report.add_parsed(request.parsed);
     let failed = planner.report.has_errors();
     let (diagnostics, images) = planner.report.finish();
     match planned {

@@ -1,1 +1,0 @@
-//! Plans of small files, text in and text out.
