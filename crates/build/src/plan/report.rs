@@ -1,6 +1,6 @@
 //! Collects what is to be said about a file.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use dockerfile::suggest::nearest;
 use dockerfile::{CheckOptions, Diagnostic, Level, Span};
@@ -62,8 +62,9 @@ impl<'a> Report<'a> {
 
     /// Takes in what the parser said. Where both found an error at the same place, it is the same one.
     pub fn add_parsed(&mut self, parsed: &[Diagnostic]) {
-        let known: HashSet<usize> = errors(parsed).map(|error| error.span.start).collect();
-        self.diagnostics.retain(|found| found.level != Level::Error || !known.contains(&found.span.start));
+        let known: BTreeSet<usize> = errors(parsed).map(|error| error.span.start).collect();
+        let same = |span: Span| known.range(span.start..span.end.max(span.start + 1)).next().is_some();
+        self.diagnostics.retain(|found| found.level != Level::Error || !same(found.span));
         self.diagnostics.splice(0..0, parsed.iter().cloned());
     }
 

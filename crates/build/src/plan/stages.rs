@@ -95,10 +95,10 @@ impl<'a> Planner<'a> {
 
     fn run(&mut self) -> Option<Plan> {
         if self.request.dockerfile.stages.is_empty() {
-            self.report.add(Diagnostic::error(
-                Span::default(),
-                "the file has no FROM, so there is nothing to build",
-            ));
+            if !has_error(self.request.parsed) {
+                let message = "the file has no FROM, so there is nothing to build";
+                self.report.add(Diagnostic::error(Span::default(), message));
+            }
             return None;
         }
         self.warn_of_defaults();

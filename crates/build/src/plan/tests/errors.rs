@@ -28,7 +28,6 @@ fn an_empty_file() {
         error 1:1: no instructions in the file (a stage begins with `FROM IMAGE`; `FROM scratch` begins with nothing)
     "#]]);
     case("ARG A=1\n").check(expect![[r#"
-        error 1:1: the file has no FROM, so there is nothing to build
         error 2:1: no FROM in the file (a stage begins with `FROM IMAGE`; `FROM scratch` begins with nothing)
     "#]]);
 }
