@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, Signal};
 
 use super::error::Doing;
 use super::{Errno, Privilege, SandboxError, sys};
@@ -133,11 +133,6 @@ pub(super) fn contiguous_ids(map: &str) -> u64 {
 /// line of the parent's map.
 fn identity_map(map: &str) -> String {
     parse_map(map).map(|(first, _, count)| format!("{first} {first} {count}\n")).collect()
-}
-
-/// A file that stands for a process that is our child.
-pub(super) fn pidfd(pid: Pid) -> Result<OwnedFd, Errno> {
-    Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
 }
 
 #[cfg(test)]

@@ -16,9 +16,6 @@ use super::report::Report;
 use super::sys::Forked;
 use super::{Errno, ExitStatus, Network, SandboxError, SandboxSpec, Stdio, attach, channel, sys, tree};
 
-/// Above it the kernel looks for victims first when memory is short: a step goes before the builder.
-const OOM_SCORE: &str = "500";
-
 /// All that init needs, made by the supervisor before the clone.
 pub(super) struct Inside<'a> {
     pub spec: &'a SandboxSpec,
@@ -57,7 +54,6 @@ fn start(inside: &Inside<'_>) -> Result<Pid, SandboxError> {
             rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).doing("make a socket")?;
         sys::bring_loopback_up(socket.as_fd()).doing("bring the loopback interface up")?;
     }
-    let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     enter_root(inside)?;
     let terminal = inside.spec.terminal.then(|| open_terminal(inside)).transpose()?;
     let root = inside.spec.looks_like_chroot.then(leave_root_to_command).transpose()?;

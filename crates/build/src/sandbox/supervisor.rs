@@ -15,6 +15,9 @@ use super::prepare::Prepared;
 use super::report::{Answer, Report};
 use super::{Errno, ExitStatus, Network, Outcome, SandboxError, SandboxSpec, Stdio, Usage, channel, sys};
 
+/// Where memory is short, the kernel shall choose a step before the builder.
+const OOM_SCORE: &str = "500";
+
 /// What all sandboxes of a spawner share, made once.
 pub(super) struct Machine {
     pub ids: Result<IdPlan, SandboxError>,
@@ -112,6 +115,7 @@ impl Sandbox {
         let go = || -> Result<(), SandboxError> {
             ids.write_maps(init)?;
             cgroup.add(init)?;
+            let _ = std::fs::write(format!("/proc/{}/oom_score_adj", init.as_raw_nonzero()), OOM_SCORE);
             channel::send(&sandbox.leash, &(), &[]).doing("release init")
         };
         if let Err(error) = go() {
