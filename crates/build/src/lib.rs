@@ -3,6 +3,7 @@
 pub mod base;
 pub mod context;
 pub mod copy;
+pub mod engine;
 pub mod fetch;
 pub mod plan;
 pub mod sandbox;

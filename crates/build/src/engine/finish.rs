@@ -1,7 +1,7 @@
 //! From finished stages to an image: configuration, manifest, index.
 
 use oci::descriptor::media_type;
-use oci::{Descriptor, Digest, ImageIndex, Manifest, Raw};
+use oci::{Descriptor, ImageIndex, Manifest, Raw};
 
 use super::board::Stopped;
 use super::error::BuildError;
@@ -36,9 +36,10 @@ impl World<'_> {
         let image = match platforms.as_slice() {
             [only] => only.manifest.clone(),
             several => {
-                let manifests = several
-                    .iter()
-                    .map(|built| Descriptor { platform: Some(built.platform.clone()), ..built.manifest.clone() });
+                let manifests = several.iter().map(|built| Descriptor {
+                    platform: Some(built.platform.clone()),
+                    ..built.manifest.clone()
+                });
                 let index = Raw::write(ImageIndex::new(manifests.collect()));
                 self.doors.store.put_blob(index.bytes())?;
                 index.descriptor(media_type::OCI_INDEX)
@@ -47,7 +48,11 @@ impl World<'_> {
         Ok(Some(Documents { image, platforms }))
     }
 
-    fn finish_platform(&self, plan: &Plan, result: &StageResult) -> Result<Option<BuiltPlatform>, BuildError> {
+    fn finish_platform(
+        &self,
+        plan: &Plan,
+        result: &StageResult,
+    ) -> Result<Option<BuiltPlatform>, BuildError> {
         let Some(stage) = plan.stage(plan.target) else { return Ok(None) };
         let mut descriptors: Vec<Descriptor> = Vec::with_capacity(result.layers.len());
         let mut config = stage.config.clone();
@@ -78,10 +83,4 @@ impl World<'_> {
             layers: result.snapshot.layer_ids(),
         }))
     }
-}
-
-
-/// Digests that a build's last batch makes visible.
-pub fn images(documents: &Documents) -> Vec<Digest> {
-    vec![documents.image.digest]
 }

@@ -108,7 +108,8 @@ fn advice(name: &str) -> String {
     let repository = name.split([':', '@']).next().unwrap_or(name);
     match repository.rsplit('/').next() {
         Some("debian") => {
-            "assemble it from signed packages: `kapok base debian --suite bookworm -t debian:bookworm`".to_owned()
+            "assemble it from signed packages: `kapok base debian --suite bookworm -t debian:bookworm`"
+                .to_owned()
         }
         _ => "`kapok images` lists what the store has, `kapok load` brings an archive in".to_owned(),
     }
@@ -125,9 +126,9 @@ fn split_layout(text: &str) -> (PathBuf, LayoutImage) {
     if let Some((directory, digest)) = text.rsplit_once('@')
         && let Ok(digest) = digest.parse()
     {
-        let directory = directory.rsplit_once(':').map_or(directory, |(path, tag)| {
-            if tag.contains('/') { directory } else { path }
-        });
+        let directory = directory
+            .rsplit_once(':')
+            .map_or(directory, |(path, tag)| if tag.contains('/') { directory } else { path });
         return (directory.into(), LayoutImage::Digest(digest));
     }
     match text.rsplit_once(':') {

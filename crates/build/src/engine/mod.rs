@@ -34,8 +34,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use dockerfile::Dockerfile;
 use dockerfile::ignore::Patterns;
+use dockerfile::{Diagnostic, Dockerfile};
 use oci::store::{Batch, BuildState, NewBuild};
 
 use crate::context::{Context, ContextError, ContextOptions};
@@ -106,23 +106,18 @@ pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> 
 /// The Dockerfile is wrong, or a base image is not to be had.
 pub fn plans(request: &Request, doors: &Doors<'_>) -> Result<Vec<Plan>, BuildError> {
     let (dockerfile, found) = dockerfile::parse(&request.source.text);
-    if found.iter().any(|diagnostic| diagnostic.level == dockerfile::Level::Error) {
-        return Err(BuildError::Dockerfile { diagnostics: found, images: Vec::new() });
-    }
     let images = StoreImages { store: doors.store, pull: request.pull };
     let given = !request.platforms.is_empty();
-    let platforms =
-        if given { request.platforms.clone() } else { vec![request.build_platform.clone()] };
+    let platforms = if given { request.platforms.clone() } else { vec![request.build_platform.clone()] };
     let mut plans = Vec::with_capacity(platforms.len());
     for (number, platform) in platforms.into_iter().enumerate() {
-        let asked = plan_request(request, &dockerfile, platform, given);
-        let planned = plan(&asked, &images).map_err(|error| {
-            let mut diagnostics = found.clone();
-            diagnostics.extend(error.diagnostics);
-            BuildError::Dockerfile { diagnostics, images: error.images }
+        let asked = plan_request(request, (&dockerfile, &found), platform, given);
+        let planned = plan(&asked, &images).map_err(|error| BuildError::Dockerfile {
+            diagnostics: error.diagnostics,
+            images: error.images,
         })?;
         if number == 0 {
-            for diagnostic in found.iter().chain(&planned.warnings) {
+            for diagnostic in &planned.warnings {
                 let rendered = dockerfile::render(&request.source, std::slice::from_ref(diagnostic), false);
                 doors.events.event(Event::Warning { message: rendered.trim_end().to_owned(), step: None });
             }
@@ -138,12 +133,13 @@ pub fn plans(request: &Request, doors: &Doors<'_>) -> Result<Vec<Plan>, BuildErr
 
 fn plan_request<'a>(
     request: &'a Request,
-    dockerfile: &'a Dockerfile,
+    (dockerfile, parsed): (&'a Dockerfile, &'a [Diagnostic]),
     platform: oci::Platform,
     platform_given: bool,
 ) -> PlanRequest<'a> {
     PlanRequest {
         dockerfile,
+        parsed,
         target: request.target.as_deref(),
         platform,
         platform_given,
@@ -186,7 +182,8 @@ fn contexts(request: &Request, doors: &Doors<'_>) -> Result<BTreeMap<String, Con
     let wrong = |error: ContextError| BuildError::Context(Box::new(error));
     let mut contexts = BTreeMap::new();
     let cache = doors.store.cache_dir("contexts")?;
-    let options = |ignore| ContextOptions { ignore, cache: Some(cache.clone()), threads: request.jobs.max(2) };
+    let options =
+        |ignore| ContextOptions { ignore, cache: Some(cache.clone()), threads: request.jobs.max(2) };
     if let Some(root) = &request.context {
         let ignore = match &request.ignore {
             Some(source) => Patterns::parse(&source.text).0,

@@ -186,11 +186,7 @@ impl<'a> Mounts<'a> {
             }
         };
         if let Some(target) = &mount.target {
-            prepared.mounts.push(SandboxMount {
-                target: target.into(),
-                source,
-                read_only: mount.read_only,
-            });
+            prepared.mounts.push(SandboxMount { target: target.into(), source, read_only: mount.read_only });
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use super::output::{Said, listen};
 use super::request::Difference;
 use super::secrets::Needles;
 use super::stage::{Halt, Made, Task};
-use crate::copy::users::{self, User};
+use crate::copy::users::Identity;
 use crate::plan::{Network, RunAction, SCRIPT_DIRECTORY, Security};
 use crate::sandbox::{self, Ids, MountSource, Outcome, SandboxError, SandboxMount, SandboxSpec, Stdio};
 
@@ -36,7 +36,7 @@ struct Once {
 impl Task<'_> {
     /// A RUN. What the command says is in `said` also when it fails.
     pub fn run(&self, action: &RunAction, said: &mut Said) -> Result<Made, Halt> {
-        let user = users::find(self.below.files(), &action.user).map_err(StepError::from)?;
+        let user = self.below.identity(&action.user)?;
         let mounts = Mounts::plan(self, action)?;
         let inputs = self.run_inputs(action, &mounts)?;
         let key = inputs.key();
@@ -91,7 +91,7 @@ impl Task<'_> {
     fn once(
         &self,
         action: &RunAction,
-        user: &User,
+        user: &Identity,
         mounts: &Mounts,
         said: &mut Said,
         show: bool,
@@ -100,7 +100,8 @@ impl Task<'_> {
         let prepared = mounts.prepare(self)?;
         let spec = self.spec(action, user, &work, prepared.mounts.clone(), prepared.env.clone());
         let spawner = self.world.doors.spawner.ok_or(SandboxError::Gone)?;
-        let (reader, stdio) = streams().map_err(|source| StepError::Io { action: "open a pipe".into(), source })?;
+        let (reader, stdio) =
+            streams().map_err(|source| StepError::Io { action: "open a pipe".into(), source })?;
         let handle = Arc::new(spawner.start_run(&spec, stdio)?);
         self.register(&handle);
         let log = self.world.logs.join(format!("{}{}.log", self.id.0, if show { "" } else { "-again" }));
@@ -130,7 +131,7 @@ impl Task<'_> {
     fn spec(
         &self,
         action: &RunAction,
-        user: &User,
+        user: &Identity,
         work: &WorkDir,
         mut mounts: Vec<SandboxMount>,
         secrets: Vec<(OsString, OsString)>,
@@ -185,7 +186,7 @@ impl Task<'_> {
     fn environment(
         &self,
         action: &RunAction,
-        user: &User,
+        user: &Identity,
         secrets: Vec<(OsString, OsString)>,
     ) -> Vec<(OsString, OsString)> {
         let mut env: Vec<(OsString, OsString)> =
@@ -267,7 +268,7 @@ impl Task<'_> {
     fn second_run(
         &self,
         action: &RunAction,
-        user: &User,
+        user: &Identity,
         mounts: &Mounts,
         first: &PathIndex,
     ) -> Result<(), Halt> {
@@ -306,7 +307,10 @@ impl Task<'_> {
 fn streams() -> std::io::Result<(File, Stdio)> {
     let (reader, writer) = std::io::pipe()?;
     let stdin = File::open("/dev/null")?;
-    let stdio =
-        Stdio { stdin: stdin.into(), stdout: OwnedFd::from(writer.try_clone()?), stderr: OwnedFd::from(writer) };
+    let stdio = Stdio {
+        stdin: stdin.into(),
+        stdout: OwnedFd::from(writer.try_clone()?),
+        stderr: OwnedFd::from(writer),
+    };
     Ok((File::from(OwnedFd::from(reader)), stdio))
 }

@@ -1,17 +1,25 @@
 //! A snapshot: the ordered layers that a step starts from.
 
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oci::store::{Layer, Store, StoreError, WorkDir};
-use oci::tree::View;
+use oci::tree::{Kind, View};
 use oci::{Descriptor, DiffId, LayerId, SnapshotId};
 
 use super::error::StepError;
+use crate::copy::users::{self, Identity, UserError};
 
 /// Overlayfs stacks 500 lower directories; one is for the mount points that the image lacks.
 pub const MOST_LAYERS: usize = 499;
+
+/// No image has larger files of users and groups in good faith.
+const SMALL_FILE: u64 = 16 << 20;
 
 /// Layers from the bottom up, without those that hold nothing.
 #[derive(Clone)]
@@ -91,6 +99,30 @@ impl Snapshot {
     /// What is in it and where, in the form that copying takes.
     pub fn files(&self) -> &Arc<crate::copy::Snapshot> {
         &self.files
+    }
+
+    /// Whom a USER means here.
+    ///
+    /// # Errors
+    /// The image's files do not have the name.
+    pub fn identity(&self, user: &str) -> Result<Identity, UserError> {
+        users::identity(user, &self.read_small("etc/passwd"), &self.read_small("etc/group"))
+    }
+
+    /// A small file, links followed inside the snapshot; nothing where there is none.
+    fn read_small(&self, path: &str) -> Vec<u8> {
+        let read = || {
+            let resolved = self.view().resolve(path.as_bytes(), true).ok()?;
+            let (layer, entry) = resolved.found?;
+            if !matches!(entry.kind, Kind::File { .. }) {
+                return None;
+            }
+            let path = self.files.directories[layer].join(OsStr::from_bytes(&entry.path));
+            let mut bytes = Vec::new();
+            File::open(path).ok()?.take(SMALL_FILE).read_to_end(&mut bytes).ok()?;
+            Some(bytes)
+        };
+        read().unwrap_or_default()
     }
 
     /// A fresh work directory whose upper has the mode, owner and time that `/` has here.

@@ -164,11 +164,9 @@ impl<'a> Task<'a> {
 
     fn run_place(&self) -> Option<RunPlace> {
         match &self.step.action {
-            Action::Run(action) => Some(RunPlace {
-                env: action.env.clone(),
-                cwd: action.cwd.clone(),
-                user: action.user.clone(),
-            }),
+            Action::Run(action) => {
+                Some(RunPlace { env: action.env.clone(), cwd: action.cwd.clone(), user: action.user.clone() })
+            }
             _ => None,
         }
     }

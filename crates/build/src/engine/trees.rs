@@ -45,7 +45,9 @@ impl World<'_> {
             TreeSource::Stage(stage) => {
                 Ok(Some(self.board.stage(&StageRef { platform, stage: *stage })?.snapshot))
             }
-            TreeSource::Image(image) => Ok(Some(base_layers(self.doors.store, image).map_err(StepError::from)?.0)),
+            TreeSource::Image(image) => {
+                Ok(Some(base_layers(self.doors.store, image).map_err(StepError::from)?.0))
+            }
             TreeSource::Empty => Ok(Some(Snapshot::empty())),
         }
     }
@@ -136,9 +138,8 @@ impl World<'_> {
         let held = StepSources::hold(self, platform, action)?;
         let gathered = copy::gather(action, &held, work.path()).map_err(StepError::from)?;
         gathered.apply(&self.target(&parent, &work.upper(), epoch)).map_err(StepError::from)?;
-        let commit = self.committer(epoch, &Needles::default());
-        let empty = View::new(Vec::new());
-        Ok(commit.commit(work, &empty)?.layer)
+        let (none, empty) = (Needles::default(), View::new(Vec::new()));
+        Ok(self.committer(epoch, &none).commit(work, &empty)?.layer)
     }
 
     /// Copies a part of a tree into a directory outside of any layer: a new cache mount.
@@ -151,7 +152,10 @@ impl World<'_> {
         epoch: i64,
     ) -> Result<(), Halt> {
         let action = CopyAction {
-            sources: vec![CopySource::Path { from: source.clone(), path: format!("{}/.", path.trim_end_matches('/')) }],
+            sources: vec![CopySource::Path {
+                from: source.clone(),
+                path: format!("{}/.", path.trim_end_matches('/')),
+            }],
             ..whole(source.clone(), path)
         };
         let action = CopyAction { parents: false, ..action };

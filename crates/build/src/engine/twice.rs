@@ -62,13 +62,12 @@ mod tests {
 
     #[test]
     fn every_kind_of_difference_is_named() {
-        let first = PathIndex::build(vec![file("a", "1", 0o644), file("b", "1", 0o644), file("c", "1", 0o644)]);
-        let second = PathIndex::build(vec![file("a", "2", 0o600), file("b", "1", 0o644), file("d", "1", 0o644)]);
-        let expected = [
-            ("/a", "content, mode"),
-            ("/c", "only in the first run"),
-            ("/d", "only in the second run"),
-        ];
+        let first =
+            PathIndex::build(vec![file("a", "1", 0o644), file("b", "1", 0o644), file("c", "1", 0o644)]);
+        let second =
+            PathIndex::build(vec![file("a", "2", 0o600), file("b", "1", 0o644), file("d", "1", 0o644)]);
+        let expected =
+            [("/a", "content, mode"), ("/c", "only in the first run"), ("/d", "only in the second run")];
         let found = differences(&first.unwrap(), &second.unwrap());
         assert_eq!(found, expected.map(|(path, what)| (path.to_owned(), what.to_owned())));
     }

@@ -110,10 +110,7 @@ impl World<'_> {
     }
 
     /// Locks what has become of the build.
-    pub fn progress<'s, T>(
-        &'s self,
-        part: impl FnOnce(std::sync::MutexGuard<'s, Progress>) -> T,
-    ) -> T {
+    pub fn progress<'s, T>(&'s self, part: impl FnOnce(std::sync::MutexGuard<'s, Progress>) -> T) -> T {
         part(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -146,7 +143,11 @@ impl World<'_> {
     pub fn context(&self, name: &str) -> Result<&Context, CopyError> {
         self.contexts.get(name).ok_or_else(|| CopyError::NotFound {
             path: "/".into(),
-            tree: if name.is_empty() { "a build without a context".into() } else { format!("context `{name}`") },
+            tree: if name.is_empty() {
+                "a build without a context".into()
+            } else {
+                format!("context `{name}`")
+            },
             hint: None,
         })
     }
