@@ -3,6 +3,10 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use build::context::ContextError;
+use build::copy::GitError;
+use build::copy::users::UserError;
+use build::engine::{BuildError, StepError};
 use build::fetch::FetchError;
 use build::sandbox::SandboxError;
 use dockerfile::{Diagnostic, Source};
@@ -10,6 +14,7 @@ use oci::archive::ArchiveError;
 use oci::reference::ReferenceError;
 use oci::store::StoreError;
 
+use crate::commands::build::failed::FailedStep;
 use crate::exit::Exit;
 use crate::settings::SettingsError;
 use crate::ui::line::Tone;
@@ -32,7 +37,30 @@ pub enum Failure {
         source_text: Source,
         /// What is wrong, and where.
         diagnostics: Vec<Diagnostic>,
+        /// Whether an upstream is to blame.
+        upstream: bool,
     },
+    /// A step failed.
+    #[error("a step failed")]
+    Step(Box<FailedStep>),
+    /// The build failed, but no step of it.
+    #[error(transparent)]
+    Build(Box<BuildError>),
+    /// Something could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A git repository could not be had.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The snapshot for a command could not be prepared.
+    #[error(transparent)]
+    Place(Box<StepError>),
+    /// There is no such user in the image.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// A build context could not be unpacked.
+    #[error(transparent)]
+    Context(#[from] ContextError),
     /// `kapok.yaml` cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -71,10 +99,26 @@ pub enum Failure {
     Interrupted,
 }
 
-// Boxed by hand: these two are large, and every command returns them.
+// Boxed by hand: these are large, and every command returns them.
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         Failure::Store(Box::new(error))
+    }
+}
+
+impl From<StepError> for Failure {
+    fn from(error: StepError) -> Failure {
+        Failure::Place(Box::new(error))
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Failure {
+        match error {
+            BuildError::Store(error) => error.into(),
+            BuildError::Sandbox(error) => error.into(),
+            error => Failure::Build(Box::new(error)),
+        }
     }
 }
 
@@ -108,10 +152,14 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Failure::Interrupted => Exit::Interrupted,
+            Failure::Step(step) => step.exit,
+            Failure::Dockerfile { upstream: true, .. } | Failure::Fetch(_) | Failure::Git(_) => {
+                Exit::Upstream
+            }
             // A reader that has seen enough, such as `head`, is not an error.
             Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
             Failure::Store(error) if matches!(**error, StoreError::NoImage(_)) => Exit::No,
-            _ if self.chain().any(|error| error.is::<FetchError>()) => Exit::Upstream,
+            _ if causes(self).any(|error| error.is::<FetchError>()) => Exit::Upstream,
             _ => Exit::Usage,
         }
     }
@@ -119,7 +167,8 @@ impl Failure {
     /// What the user reads, with line ends; empty where there is nothing to say.
     pub fn render(&self, colour: bool) -> String {
         match self {
-            Failure::Dockerfile { source_text, diagnostics }
+            Failure::Step(step) => return step.render(colour),
+            Failure::Dockerfile { source_text, diagnostics, .. }
             | Failure::Settings(SettingsError::Content { source_text, diagnostics }) => {
                 return ended(dockerfile::render(source_text, diagnostics, colour));
             }
@@ -128,7 +177,7 @@ impl Failure {
         }
         let mut text = format!("{}: {self}\n", Tone::Bad.paint("error", colour));
         let mut last = self.to_string();
-        for cause in self.chain().skip(1) {
+        for cause in causes(self).skip(1) {
             let cause = cause.to_string();
             // `#[error(transparent)]` repeats what it wraps.
             if cause != last {
@@ -142,20 +191,20 @@ impl Failure {
         text
     }
 
-    /// The error and its causes.
-    fn chain(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
-        std::iter::successors(Some(self as &(dyn Error + 'static)), |error| (*error).source())
-    }
-
     /// What would help, if that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
             Failure::Usage { hint, .. } => hint.clone(),
             Failure::Sandbox(error) => error.hint(),
             Failure::Store(error) => store_hint(error),
-            _ => self.chain().find_map(hint_for),
+            _ => causes(self).find_map(hint_for),
         }
     }
+}
+
+/// An error and its causes.
+pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
 }
 
 /// What helps against an error somewhere in a chain.

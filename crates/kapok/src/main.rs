@@ -8,9 +8,15 @@ mod clock;
 mod commands;
 mod environment;
 mod exit;
+mod export;
 mod failure;
+mod fetch;
 mod files;
+mod foreground;
+mod git;
+mod history;
 mod program;
+mod randomness;
 mod settings;
 mod signals;
 mod snapshot;
@@ -25,7 +31,7 @@ use program::Program;
 use ui::Terminal;
 
 fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(|panic| ui::terminal::say_bug(panic)));
+    std::panic::set_hook(Box::new(ui::terminal::say_bug));
     let outcome = std::panic::catch_unwind(start);
     outcome.unwrap_or(Exit::Bug).into()
 }

@@ -1,13 +1,19 @@
 //! The verbs, one file each: arguments in, effects and an exit code out.
 
 mod archive;
+pub mod build;
 mod completion;
 mod diff;
 mod doctor;
+mod explain;
 mod gc;
 mod images;
 mod inspect;
+mod logs;
 mod names;
+mod plan;
+mod run;
+mod shell;
 
 use crate::cli::Command;
 use crate::exit::Exit;
@@ -36,6 +42,12 @@ pub fn needs(command: &Command) -> Needs {
 /// Carries a verb out.
 pub fn run(program: &Program, command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Build(arguments) => build::run(program, &arguments),
+        Command::Plan(arguments) => plan::run(program, &arguments),
+        Command::Logs(arguments) => logs::run(program, &arguments),
+        Command::Shell(arguments) => shell::run(program, &arguments),
+        Command::Explain(arguments) => explain::run(program, &arguments),
+        Command::Run(arguments) => run::run(program, &arguments),
         Command::Images(arguments) => images::run(program, &arguments),
         Command::Inspect(arguments) => inspect::run(program, &arguments),
         Command::Diff(arguments) => diff::run(program, &arguments),

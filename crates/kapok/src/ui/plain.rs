@@ -28,13 +28,21 @@ pub fn lines(state: &State, at: Duration, event: &Event, completed: &[String]) -
                 step(id).and_then(|step| ended(step, &format!("failed after {}", format::duration(*wall)))),
             );
         }
-        Event::Warning { message, step: None } => lines.push(format!("warning: {message}")),
+        Event::Warning { message, step: None } => lines.push(warning(message)),
         Event::Warning { message, step: Some(id) } => {
             lines.push(format!("#{} warning: {message}", number(*id)))
         }
         Event::Planned { .. } | Event::Cancelled { .. } | Event::Transfer { .. } => {}
     }
     lines
+}
+
+/// A warning as it stands alone. Those about a place in a Dockerfile come rendered.
+pub fn warning(message: &str) -> String {
+    match message.starts_with("warning") {
+        true => message.to_owned(),
+        false => format!("warning: {message}"),
+    }
 }
 
 fn started(state: &State, step: &Step) -> Option<String> {

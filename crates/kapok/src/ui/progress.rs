@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use build::engine::{Event, Events};
 
-use super::line::Line;
+use super::line::{Line, Tone};
 use super::quiet::Quiet;
 use super::state::State;
 use super::{Terminal, json, live, plain, text};
@@ -20,9 +20,12 @@ pub trait View: Events + Send {
     /// Takes the view away and answers what was seen. Later events are shown no more.
     fn finish(&self) -> State;
 
-    /// Says something to the user without disturbing the view.
-    fn note(&self, text: &str);
+    /// Says something to the user without disturbing the view; works from any thread, as long as the process lives.
+    fn noter(&self) -> Noter;
 }
+
+/// Says something to the user.
+pub type Noter = Box<dyn Fn(&str) + Send>;
 
 /// The view that was asked for, as far as the terminal can.
 pub fn view(terminal: Terminal, progress: Progress, quiet: bool) -> Box<dyn View> {
@@ -42,8 +45,8 @@ pub struct Kept {
 }
 
 impl Kept {
-    fn new() -> Kept {
-        Kept { begun: Instant::now(), state: Mutex::default() }
+    fn new() -> Arc<Kept> {
+        Arc::new(Kept { begun: Instant::now(), state: Mutex::default() })
     }
 
     /// Takes an event over; answers the lock, the time, and the lines of output that the event completed.
@@ -73,7 +76,7 @@ impl Kept {
 
 struct Plain {
     terminal: Terminal,
-    kept: Kept,
+    kept: Arc<Kept>,
 }
 
 impl Events for Plain {
@@ -92,14 +95,15 @@ impl View for Plain {
         self.kept.state()
     }
 
-    fn note(&self, text: &str) {
-        self.terminal.say(&format!("{text}\n"));
+    fn noter(&self) -> Noter {
+        let terminal = self.terminal;
+        Box::new(move |text| terminal.say(&format!("{text}\n")))
     }
 }
 
 struct Json {
     terminal: Terminal,
-    kept: Kept,
+    kept: Arc<Kept>,
 }
 
 impl Events for Json {
@@ -114,9 +118,12 @@ impl View for Json {
         self.kept.state()
     }
 
-    fn note(&self, text: &str) {
-        let event = Event::Warning { message: text.to_owned(), step: None };
-        self.event(event);
+    fn noter(&self) -> Noter {
+        let (terminal, kept) = (self.terminal, Arc::clone(&self.kept));
+        Box::new(move |text| {
+            let event = Event::Warning { message: text.to_owned(), step: None };
+            terminal.say(&(json::line(kept.begun.elapsed(), &event) + "\n"));
+        })
     }
 }
 
@@ -128,7 +135,7 @@ struct Live {
 
 struct Shared {
     terminal: Terminal,
-    kept: Kept,
+    kept: Arc<Kept>,
     /// Lines to print above the frame, for good.
     above: Mutex<Vec<Line>>,
     /// Set once, at the end.
@@ -137,7 +144,7 @@ struct Shared {
 }
 
 impl Live {
-    fn start(terminal: Terminal, kept: Kept) -> Live {
+    fn start(terminal: Terminal, kept: Arc<Kept>) -> Live {
         let shared = Arc::new(Shared {
             terminal,
             kept,
@@ -154,19 +161,17 @@ impl Live {
 impl Events for Live {
     fn event(&self, event: Event) {
         let (state, ..) = self.shared.kept.take(&event);
-        let line = match &event {
+        match &event {
             Event::Finished { step, .. } | Event::Failed { step, .. } => {
-                state.steps.get(step).and_then(|step| live::ended(&state, step))
+                let line = state.steps.get(step).and_then(|step| live::ended(&state, step));
+                line.into_iter().for_each(|line| self.shared.print(line));
             }
-            Event::Warning { message, .. } => Some(
-                Line::new()
-                    .left(super::line::Tone::Warn, "warning")
-                    .left(super::line::Tone::Plain, format!(": {message}")),
-            ),
-            _ => None,
-        };
-        if let Some(line) = line {
-            self.shared.print(line);
+            Event::Warning { message, .. } => {
+                for line in plain::warning(message).lines() {
+                    self.shared.print(Line::new().left(Tone::Warn, line));
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -182,8 +187,9 @@ impl View for Live {
         self.shared.kept.state()
     }
 
-    fn note(&self, text: &str) {
-        self.shared.print(Line::new().left(super::line::Tone::Bold, text));
+    fn noter(&self) -> Noter {
+        let shared = Arc::clone(&self.shared);
+        Box::new(move |text| shared.print(Line::new().left(Tone::Bold, text)))
     }
 }
 

@@ -1,13 +1,15 @@
 //! No progress: only the state is kept, for the summary and for messages.
 
+use std::sync::Arc;
+
 use build::engine::{Event, Events};
 
 use super::View;
-use super::progress::Kept;
+use super::progress::{Kept, Noter};
 use super::state::State;
 
 /// Shows nothing.
-pub struct Quiet(pub Kept);
+pub struct Quiet(pub Arc<Kept>);
 
 impl Events for Quiet {
     fn event(&self, event: Event) {
@@ -20,5 +22,7 @@ impl View for Quiet {
         self.0.state()
     }
 
-    fn note(&self, _text: &str) {}
+    fn noter(&self) -> Noter {
+        Box::new(|_| {})
+    }
 }

@@ -11,8 +11,10 @@ pub struct Result<'a> {
     pub digest: &'a str,
     /// Its names.
     pub names: &'a [String],
-    /// Uncompressed bytes of all its layers, with its base's.
-    pub size: Option<u64>,
+    /// Bytes of the files in all its layers, its base's included.
+    pub size: u64,
+    /// Bytes of its blobs: what a push sends.
+    pub compressed: u64,
 }
 
 /// Steps that the list of the slowest has.
@@ -38,15 +40,10 @@ pub fn lines(state: &State, result: &Result<'_>, wall: Duration) -> Vec<String> 
         lines.push(format!("  {title:<8} {:>8}  {}", format::duration(*wall), named(state, step)));
     }
     let largest = done(state).max_by_key(|(_, _, written)| *written).filter(|(_, _, written)| *written > 0);
-    match (result.size, largest) {
-        (Some(size), Some((step, _, written))) => lines.push(format!(
-            "  size     {}, of which {} by {}",
-            format::size(size),
-            format::size(written),
-            named(state, step)
-        )),
-        (Some(size), None) => lines.push(format!("  size     {}", format::size(size))),
-        (None, _) => {}
+    let compressed = format!("({} compressed)", format::size(result.compressed));
+    lines.push(format!("  size     {} {compressed}", format::size(result.size)));
+    if let Some((step, _, written)) = largest {
+        lines.push(format!("  largest  {:>8}  {}", format::size(written), named(state, step)));
     }
     lines
 }

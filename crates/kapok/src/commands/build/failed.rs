@@ -1,0 +1,106 @@
+//! What a failed build tells: the place in the Dockerfile, why, the last output, and how to look closer.
+
+use build::engine::{BuildError, StepError, StepFailure};
+use build::fetch::FetchError;
+use build::plan::ImageError;
+use dockerfile::{Diagnostic, Source};
+
+use crate::exit::Exit;
+use crate::failure::{Failure, causes};
+use crate::ui::text::Lines;
+
+/// Lines of a step's last output in the message.
+const LAST_LINES: usize = 20;
+
+/// A step that failed, ready to be shown.
+#[derive(Debug)]
+pub struct FailedStep {
+    source: Source,
+    diagnostic: Diagnostic,
+    output: Vec<String>,
+    log: Option<String>,
+    shell: Option<String>,
+    /// The exit code that it deserves.
+    pub exit: Exit,
+}
+
+impl FailedStep {
+    /// What the user reads.
+    pub fn render(&self, colour: bool) -> String {
+        let mut text = String::new();
+        if !self.output.is_empty() {
+            text += "last output:\n";
+            self.output.iter().for_each(|line| text += &format!("  {line}\n"));
+            text.push('\n');
+        }
+        text += dockerfile::render(&self.source, std::slice::from_ref(&self.diagnostic), colour).trim_end();
+        text += "\n";
+        if let Some(log) = &self.log {
+            text += &format!("\nlog: {log}\n");
+        }
+        if let Some(shell) = &self.shell {
+            text += &format!("\nhint: `{shell}` opens a shell before this step\n");
+        }
+        text
+    }
+}
+
+/// Turns the engine's error into what the user is told.
+pub fn explain(error: BuildError, source: &Source) -> Failure {
+    match error {
+        BuildError::Dockerfile { diagnostics, images } => {
+            let upstream = images.iter().any(is_upstream);
+            Failure::Dockerfile { source_text: source.clone(), diagnostics, upstream }
+        }
+        BuildError::Step(failure) => Failure::Step(Box::new(step(*failure, source))),
+        BuildError::Cancelled(_) => Failure::Interrupted,
+        other => other.into(),
+    }
+}
+
+fn is_upstream(error: &ImageError) -> bool {
+    causes(error).any(|cause| cause.is::<FetchError>())
+}
+
+fn step(failure: StepFailure, source: &Source) -> FailedStep {
+    let exit = exit(&failure.cause);
+    let why =
+        causes(&failure.cause).map(ToString::to_string).fold(Vec::new(), |mut all: Vec<String>, cause| {
+            if all.last() != Some(&cause) {
+                all.push(cause);
+            }
+            all
+        });
+    let message = format!("step `{}` of `{}` failed", failure.text, failure.stage);
+    let diagnostic =
+        Diagnostic::error(failure.span, message).label(why.join(": ")).hint_opt(failure.cause.hint());
+    // A shell helps where a command ran and failed, not where the machine could not even start it.
+    let shell = matches!(failure.cause, StepError::Exit { .. }).then(|| "kapok shell".to_owned());
+    FailedStep {
+        source: source.clone(),
+        diagnostic,
+        output: last_lines(&failure.tail),
+        log: failure.log.map(|path| path.display().to_string()),
+        shell,
+        exit,
+    }
+}
+
+fn last_lines(tail: &[u8]) -> Vec<String> {
+    let mut lines = Lines::default();
+    let mut all = lines.take(tail);
+    all.extend(lines.finish());
+    all.retain(|line| !line.trim().is_empty());
+    let skipped = all.len().saturating_sub(LAST_LINES);
+    all.split_off(skipped)
+}
+
+fn exit(cause: &StepError) -> Exit {
+    match cause {
+        _ if causes(cause).any(|cause| cause.is::<FetchError>()) => Exit::Upstream,
+        // The machine cannot make the sandbox that was asked for: nothing is wrong with the step.
+        StepError::Sandbox(error) if error.exit_code().is_none() => Exit::Usage,
+        StepError::Store(_) | StepError::Io { .. } => Exit::Usage,
+        _ => Exit::StepFailed,
+    }
+}

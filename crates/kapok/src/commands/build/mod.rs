@@ -1,0 +1,53 @@
+//! `kapok build`: from flags to an image, and to everything that was asked for beside it.
+
+pub mod context;
+pub mod failed;
+pub mod input;
+pub mod request;
+mod result;
+
+use std::path::Path;
+
+use build::engine::{self, Cancel, Doors};
+
+use crate::cli::build::Build;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::fetch::HttpFetch;
+use crate::git::GitCommand;
+use crate::program::Program;
+use crate::signals;
+use crate::ui;
+use context::Means;
+
+/// Builds.
+pub fn run(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
+    result::check(program, arguments)?;
+    let settings = program.settings_for(&settings_directory(program, &arguments.input.context))?;
+    let store = program.store(&settings)?;
+    let spawner = program.spawner()?;
+    let fetch = HttpFetch::new(&program.environment);
+    let git = GitCommand::new(&program.environment);
+    let means = Means { store: &store, fetch: &fetch, git: &git, directory: &program.environment.directory };
+    let mut prepared = request::prepare(program, &arguments.input, &settings, &means)?;
+    request::complete(&mut prepared.request, program, arguments, &settings)?;
+    let request = &prepared.request;
+
+    let view = ui::view(program.terminal, arguments.progress, arguments.quiet);
+    let cancel = Cancel::default();
+    signals::watch(cancel.clone(), view.noter());
+    let doors =
+        Doors { store: &store, spawner: Some(spawner), fetch: &fetch, git: &git, events: &*view, cancel };
+    let outcome = engine::build(request, &doors);
+    let state = view.finish();
+    match outcome {
+        Ok(built) => result::deliver(program, arguments, request, &store, &built, &state),
+        Err(error) => Err(failed::explain(error, &request.source)),
+    }
+}
+
+/// Settings come from the nearest `kapok.yaml` of the build context, where that is a directory.
+pub fn settings_directory(program: &Program, context: &str) -> std::path::PathBuf {
+    let directory = program.environment.directory.join(Path::new(context));
+    if directory.is_dir() { directory } else { program.environment.directory.clone() }
+}

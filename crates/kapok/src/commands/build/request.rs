@@ -1,0 +1,304 @@
+//! From flags, settings and environment to the engine's request.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::path::PathBuf;
+
+use build::engine::{Request, Secret};
+use build::plan::{NamedContext, NamedContexts, Network, Permissions};
+use build::sandbox::Limits;
+use oci::layer::{Compression, Rules};
+use oci::{Platform, Reference};
+
+use super::context::{Means, Opened, git_reference, is_url};
+use super::input::{self, Input};
+use crate::cli;
+use crate::cli::build::{CompressionFlag, NetworkFlag};
+use crate::cli::limits::LimitFlags;
+use crate::cli::values::{HostEntry, SecretFlag, SecretFrom, SshFlag};
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::program::{Program, image_name};
+use crate::settings::Settings;
+use crate::{clock, randomness};
+
+/// BuildKit's bound on a secret.
+const MAX_SECRET: usize = 500 << 10;
+
+/// A request, and what must live until the build is over.
+pub struct Prepared {
+    /// What the engine is asked for.
+    pub request: Request,
+    /// Keeps contexts that were unpacked.
+    _contexts: Vec<Opened>,
+}
+
+/// The part that `build` and `plan` share: what is built, from what, under which rules.
+pub fn prepare(
+    program: &Program,
+    flags: &cli::build::Input,
+    settings: &Settings,
+    means: &Means<'_>,
+) -> Result<Prepared, Failure> {
+    let environment = &program.environment;
+    let network = network(flags.network, settings)?;
+    let platforms = platforms(&flags.platform)?;
+    let build_args = build_args(flags, environment);
+    let epoch = epoch(flags.source_date_epoch, &build_args, environment)?;
+    let named = named_contexts(&flags.build_context, means)?;
+    let Input { source, ignore, context } = input::find(flags, means)?;
+    let mut contexts = named.opened;
+    let directory = context.directory.clone();
+    contexts.push(context);
+    let request = Request {
+        id: randomness::build_id(),
+        name: flags.context.clone(),
+        started: clock::now(),
+        source,
+        context: directory,
+        ignore,
+        named_contexts: named.contexts,
+        named_directories: named.directories,
+        target: flags.target.clone(),
+        platforms,
+        build_platform: Platform::host(),
+        build_args,
+        labels: flags.label.iter().map(|label| (label.0.name.clone(), label.0.value.clone())).collect(),
+        from_override: flags.from.clone(),
+        tags: Vec::new(),
+        no_cache: false,
+        pull: flags.pull,
+        network,
+        permissions: Permissions { host_network: settings.host_network, insecure: settings.insecure },
+        resolv_conf: resolv_conf(),
+        hosts: Vec::new(),
+        secrets: Vec::new(),
+        ssh: BTreeMap::new(),
+        limits: Limits::default(),
+        compression: compression(None, settings),
+        rules: Rules::default(),
+        epoch,
+        jobs: jobs(None, settings),
+        twice: false,
+    };
+    Ok(Prepared { request, _contexts: contexts })
+}
+
+/// Takes over the flags that only `build` has.
+pub fn complete(
+    request: &mut Request,
+    program: &Program,
+    flags: &cli::build::Build,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    request.tags = names(&flags.tag)?;
+    if let Some(first) = request.tags.first() {
+        request.name = first.familiar();
+    }
+    request.no_cache = flags.no_cache;
+    request.hosts = hosts(&flags.add_host);
+    request.secrets = secrets(&flags.secret, program)?;
+    request.ssh = agents(&flags.ssh, program)?;
+    request.limits = limits(&settings.limits_with(&flags.limits));
+    request.compression = compression(flags.compression, settings);
+    request.rules.keep_logs = flags.keep_logs;
+    request.jobs = jobs(flags.jobs, settings);
+    request.twice = flags.twice;
+    Ok(())
+}
+
+/// Names for an image, each once.
+pub fn names(tags: &[String]) -> Result<Vec<Reference>, Failure> {
+    let mut names: Vec<Reference> = Vec::new();
+    for tag in tags {
+        let name = image_name(tag)?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Platforms, each once.
+pub fn platforms(words: &[String]) -> Result<Vec<Platform>, Failure> {
+    let mut platforms: Vec<Platform> = Vec::new();
+    for word in words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()) {
+        let platform = match word {
+            "local" => Platform::host(),
+            word => word.parse::<Platform>().map_err(|error| Failure::usage(error.to_string()))?.normalised(),
+        };
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    Ok(platforms)
+}
+
+/// The engine's limits.
+pub fn limits(flags: &LimitFlags) -> Limits {
+    Limits { cpus: flags.cpus.map(|cpus| cpus.0), memory: flags.memory.map(|size| size.0), pids: flags.pids }
+}
+
+/// Lines of `/etc/hosts`.
+pub fn hosts(entries: &[HostEntry]) -> Vec<(String, IpAddr)> {
+    entries.iter().map(|entry| (entry.name.clone(), entry.address)).collect()
+}
+
+/// The machine's resolver configuration, for commands on its network.
+pub fn resolv_conf() -> Vec<u8> {
+    std::fs::read("/etc/resolv.conf").unwrap_or_default()
+}
+
+/// How layers are compressed: flag, settings, gzip.
+pub fn compression(flag: Option<CompressionFlag>, settings: &Settings) -> Compression {
+    match flag.or(settings.compression) {
+        None | Some(CompressionFlag::Gzip) => Compression::Gzip,
+        Some(CompressionFlag::Zstd) => Compression::Zstd,
+        Some(CompressionFlag::None) => Compression::None,
+    }
+}
+
+/// How many steps run at once: flag, settings, the number of processors.
+pub fn jobs(flag: Option<u16>, settings: &Settings) -> usize {
+    flag.or(settings.jobs)
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+}
+
+fn network(flag: Option<NetworkFlag>, settings: &Settings) -> Result<Network, Failure> {
+    match flag {
+        None | Some(NetworkFlag::Default) => Ok(Network::Default),
+        Some(NetworkFlag::None) => Ok(Network::None),
+        Some(NetworkFlag::Host) if settings.host_network => Ok(Network::Host),
+        Some(NetworkFlag::Host) => Err(Failure::usage_with(
+            "the settings do not allow `--network host`",
+            "set `network.host: true` in /etc/kapok/kapok.yaml or in the user's kapok.yaml",
+        )),
+    }
+}
+
+/// `--build-arg`: a name without a value takes the environment's, and is left out where that has none.
+fn build_args(flags: &cli::build::Input, environment: &Environment) -> BTreeMap<String, String> {
+    let value = |argument: &cli::values::Assignment| match &argument.value {
+        Some(value) => Some(value.clone()),
+        None => environment.variable(&argument.name).map(|value| value.to_string_lossy().into_owned()),
+    };
+    flags.build_arg.iter().filter_map(|argument| Some((argument.name.clone(), value(argument)?))).collect()
+}
+
+/// SOURCE_DATE_EPOCH: the flag, the build argument, the variable.
+fn epoch(
+    flag: Option<i64>,
+    build_args: &BTreeMap<String, String>,
+    environment: &Environment,
+) -> Result<Option<i64>, Failure> {
+    const NAME: &str = "SOURCE_DATE_EPOCH";
+    if flag.is_some() {
+        return Ok(flag);
+    }
+    let text = build_args.get(NAME).map(String::as_str).or_else(|| environment.text(NAME));
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    match text.parse() {
+        Ok(seconds) if seconds >= 0 => Ok(Some(seconds)),
+        _ => Err(Failure::usage(format!("{NAME} is `{text}`, not a number of seconds since 1970"))),
+    }
+}
+
+struct Named {
+    contexts: NamedContexts,
+    directories: BTreeMap<String, PathBuf>,
+    opened: Vec<Opened>,
+}
+
+/// `--build-context`: images by their schemes, everything else is a tree. The last of the same name counts.
+fn named_contexts(flags: &[cli::values::Pair], means: &Means<'_>) -> Result<Named, Failure> {
+    let mut named = Named { contexts: BTreeMap::new(), directories: BTreeMap::new(), opened: Vec::new() };
+    for flag in flags {
+        let (name, value) = (flag.name.clone(), flag.value.as_str());
+        named.directories.remove(&name);
+        let context = if let Some(image) = value.strip_prefix("docker-image://") {
+            NamedContext::Image(image.to_owned())
+        } else if let Some(layout) = value.strip_prefix("oci-layout://") {
+            NamedContext::Layout(means.directory.join(layout).display().to_string())
+        } else {
+            let opened = means.open(value).map_err(|failure| explain(&name, value, failure))?;
+            let directory = opened.directory.clone().ok_or_else(|| {
+                Failure::usage(format!("the build context `{name}` is neither a directory nor an archive"))
+            })?;
+            named.directories.insert(name.clone(), directory);
+            named.opened.push(opened);
+            NamedContext::Tree
+        };
+        named.contexts.insert(name, context);
+    }
+    Ok(named)
+}
+
+/// A word that is no directory may be meant as an image.
+fn explain(name: &str, value: &str, failure: Failure) -> Failure {
+    if is_url(value) || git_reference(value).is_some() || !matches!(failure, Failure::Usage { .. }) {
+        return failure;
+    }
+    Failure::usage_with(
+        format!("the build context `{name}` names `{value}`, which is not a directory"),
+        format!("an image is `--build-context {name}=docker-image://{value}`"),
+    )
+}
+
+/// Reads the secrets' values, as docker finds them.
+fn secrets(flags: &[SecretFlag], program: &Program) -> Result<Vec<Secret>, Failure> {
+    flags.iter().map(|flag| Ok(Secret { id: flag.id.clone(), value: secret_value(flag, program)? })).collect()
+}
+
+fn secret_value(flag: &SecretFlag, program: &Program) -> Result<Vec<u8>, Failure> {
+    let environment = &program.environment;
+    let variable = |name: &str| {
+        use std::os::unix::ffi::OsStrExt;
+        environment.variable(name).map(|value| value.as_bytes().to_vec())
+    };
+    let file = |path: &std::path::Path| {
+        let path = environment.directory.join(path);
+        std::fs::read(&path).map_err(Failure::file("read the secret", path))
+    };
+    let value = match &flag.from {
+        SecretFrom::File(path) => file(path)?,
+        SecretFrom::Variable(name) => variable(name).ok_or_else(|| {
+            Failure::usage(format!("secret `{}`: the variable `{name}` is not set", flag.id))
+        })?,
+        SecretFrom::Unsaid => match variable(&flag.id) {
+            Some(value) => value,
+            None => file(std::path::Path::new(&flag.id))?,
+        },
+    };
+    if value.len() > MAX_SECRET {
+        return Err(Failure::usage(format!("secret `{}` is larger than 500 KiB", flag.id)));
+    }
+    Ok(value)
+}
+
+/// The agents' sockets.
+fn agents(flags: &[SshFlag], program: &Program) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let environment = &program.environment;
+    let mut agents = BTreeMap::new();
+    for flag in flags {
+        let socket = match (&flag.socket, environment.text("SSH_AUTH_SOCK")) {
+            (Some(socket), _) => environment.directory.join(socket),
+            (None, Some(socket)) => environment.directory.join(socket),
+            (None, None) => {
+                return Err(Failure::usage_with(
+                    format!("`--ssh {}`: there is no agent", flag.id),
+                    "start one with `eval $(ssh-agent)` and `ssh-add`, or give `--ssh ID=SOCKET`",
+                ));
+            }
+        };
+        let metadata = std::fs::metadata(&socket).map_err(Failure::file("find the agent", &socket))?;
+        if !metadata.file_type().is_socket() {
+            return Err(Failure::usage_with(
+                format!("`{}` is not the socket of an agent", socket.display()),
+                "add the key to an agent with `ssh-add` and give its socket",
+            ));
+        }
+        agents.insert(flag.id.clone(), socket);
+    }
+    Ok(agents)
+}

@@ -1,0 +1,167 @@
+//! `kapok explain`: why a step ran, what it was given and what it wrote. Everything here is a view of its record.
+
+use std::collections::BTreeMap;
+
+use build::engine::{StepReport, StepState};
+use oci::record::Record;
+use oci::store::Store;
+use serde_json::json;
+
+use crate::cli::Format;
+use crate::cli::steps::Explain;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::history::{self, Past};
+use crate::program::Program;
+use crate::ui::format::{counted, duration, size};
+use crate::ui::state::number;
+use crate::ui::table::table;
+
+/// Explains one step, or lists all of them.
+pub fn run(program: &Program, arguments: &Explain) -> Result<Exit, Failure> {
+    let store = program.store(&program.settings()?)?;
+    let past = history::find(&store, Some(&arguments.address))?;
+    let text = match (arguments.address.step, arguments.format) {
+        (None, Format::Table) => overview(&store, &past)?,
+        (None, Format::Json) => pretty(&json!({ "build": past.build.id, "steps": past.report.steps })),
+        (Some(number), format) => {
+            let step = past.step(number)?;
+            let record = record(&store, step)?;
+            match (format, record) {
+                (Format::Json, record) => pretty(&json!({ "step": step, "record": record })),
+                (Format::Table, Some(record)) => one(step, &record, &why(&store, &past, step, &record)?),
+                (Format::Table, None) => format!("{}\n{}\n", step.text, state(step)),
+            }
+        }
+    };
+    program.data(&text)?;
+    Ok(Exit::Done)
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+fn record(store: &Store, step: &StepReport) -> Result<Option<Record>, Failure> {
+    Ok(step.record.as_ref().map(|digest| store.record(digest)).transpose()?)
+}
+
+fn state(step: &StepReport) -> &'static str {
+    match step.state {
+        StepState::Pending | StepState::Cancelled => "not reached",
+        StepState::Metadata => "configuration",
+        StepState::Cached => "cached",
+        StepState::Ran => "ran",
+        StepState::Failed => "failed",
+    }
+}
+
+fn overview(store: &Store, past: &Past) -> Result<String, Failure> {
+    let mut rows = Vec::new();
+    for step in &past.report.steps {
+        let why = match record(store, step)? {
+            Some(record) if step.state == StepState::Ran => why(store, past, step, &record)?,
+            _ => String::new(),
+        };
+        let time = std::time::Duration::from_millis(step.wall_ms);
+        rows.push(vec![
+            format!("#{}", number(step.id)),
+            state(step).to_owned(),
+            if step.state == StepState::Ran { duration(time) } else { String::new() },
+            if step.layer.is_some() { size(step.written) } else { String::new() },
+            crate::ui::text::cut(&format!("[{} {}/{}] {}", step.stage, step.number, step.of, step.text), 60),
+            why,
+        ]);
+    }
+    Ok(table(&["STEP", "STATE", "TIME", "WROTE", "INSTRUCTION", "WHY"], &rows))
+}
+
+/// What changed since the build before; the parts of the key have names for that.
+fn why(store: &Store, past: &Past, step: &StepReport, record: &Record) -> Result<String, Failure> {
+    if step.state != StepState::Ran {
+        return Ok("the same inputs were seen before".to_owned());
+    }
+    let Some(before) = history::before(store, past)? else {
+        return Ok("the first build of this name".to_owned());
+    };
+    let same = |other: &&StepReport| {
+        (&other.stage, other.number, &other.platform) == (&step.stage, step.number, &step.platform)
+    };
+    let old = before.report.steps.iter().find(same).and_then(|step| step.record.as_ref());
+    let Some(old) = old.and_then(|digest| store.record(digest).ok()) else {
+        return Ok("the build before did not get so far".to_owned());
+    };
+    let mut changes = Vec::new();
+    if old.instruction != record.instruction {
+        changes.push("the instruction".to_owned());
+    }
+    if old.parent != record.parent {
+        changes.push("the snapshot below".to_owned());
+    }
+    changes.extend(changed(&old.inputs, &record.inputs));
+    changes.dedup();
+    Ok(match changes.as_slice() {
+        [] => "nothing changed: `--no-cache`, or its result is gone".to_owned(),
+        changes => format!("changed: {}", changes.join(", ")),
+    })
+}
+
+fn changed(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
+    let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
+    names.sort();
+    names.dedup();
+    names
+        .into_iter()
+        .filter(|name| old.get(*name) != new.get(*name))
+        .map(|name| format!("`{name}`"))
+        .collect()
+}
+
+fn one(step: &StepReport, record: &Record, why: &str) -> String {
+    let mut text = format!("{}\n\n", record.instruction);
+    let mut line = |title: &str, value: String| text += &format!("{title:<15}{value}\n");
+    line("state", state(step).to_owned());
+    line("why", why.to_owned());
+    line("key", record.key.to_string());
+    line("below", record.parent.to_string());
+    if let Some(layer) = &record.layer {
+        line("layer", layer.to_string());
+    }
+    line("wrote", format!("{}, {}", counted(record.written.files, "path"), size(record.written.bytes)));
+    let usage = &record.usage;
+    let time = |millis| duration(std::time::Duration::from_millis(millis));
+    line(
+        "took",
+        format!(
+            "{} ({} user, {} system), {} of memory at most",
+            time(usage.wall_ms),
+            time(usage.user_ms),
+            time(usage.system_ms),
+            size(usage.max_rss_bytes)
+        ),
+    );
+    list(&mut text, "unobserved", &record.unobserved);
+    list(&mut text, "unreproducible", &record.unreproducible);
+    let fetched: Vec<String> =
+        record.intakes.iter().map(|intake| format!("{} ({})", intake.url, size(intake.size))).collect();
+    list(&mut text, "fetched", &fetched);
+    let treated: Vec<String> =
+        record.normalised.iter().map(|one| format!("/{}: {}", one.path, one.reason)).collect();
+    list(&mut text, "normalised", &treated);
+    list(&mut text, "warnings", &record.warnings);
+    let inputs: Vec<String> = record.inputs.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    list(&mut text, "inputs", &inputs);
+    text
+}
+
+fn list(text: &mut String, title: &str, items: &[String]) {
+    for (position, item) in items.iter().enumerate() {
+        let title = if position == 0 { title } else { "" };
+        *text += &format!("{title:<15}{}\n", crate::ui::text::cut(&readable(item), 160));
+    }
+}
+
+/// A value of several lines, or with escapes, on one line.
+fn readable(item: &str) -> String {
+    crate::ui::text::readable(item.replace('\n', "⏎").as_bytes())
+}

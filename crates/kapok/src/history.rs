@@ -1,0 +1,80 @@
+//! Builds of the past, and the steps that `IMAGE#STEP` addresses.
+
+use build::engine::{BuildReport, StepReport};
+use oci::store::{BuildState, NewBuild, Store};
+
+use crate::cli::values::StepAddress;
+use crate::failure::Failure;
+use crate::program::find_image;
+
+/// Builds looked through for one that made an image or failed.
+const LIMIT: usize = 1000;
+
+/// A build of the past.
+pub struct Past {
+    /// Its line of the history.
+    pub build: NewBuild,
+    /// Its steps.
+    pub report: BuildReport,
+}
+
+impl Past {
+    fn of(build: NewBuild) -> Past {
+        // What another version wrote may not be understood; the build is then one without steps.
+        let report = serde_json::from_str(&build.detail).unwrap_or_default();
+        Past { build, report }
+    }
+
+    /// The step of this number.
+    pub fn step(&self, number: u32) -> Result<&StepReport, Failure> {
+        let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        index.and_then(|index| self.report.steps.get(index)).ok_or_else(|| {
+            Failure::usage_with(
+                format!("build `{}` has no step {number}", self.build.id),
+                format!("its steps are 1 to {}", self.report.steps.len()),
+            )
+        })
+    }
+}
+
+/// The build that an address means: by id, else the latest one that made the image; without an image the latest of all.
+pub fn find(store: &Store, address: Option<&StepAddress>) -> Result<Past, Failure> {
+    let name = address.map_or("", |address| address.image.as_str());
+    let all = || store.builds(LIMIT);
+    if name.is_empty() {
+        let latest = all()?.into_iter().find(|build| build.state != BuildState::Running);
+        return latest.map(Past::of).ok_or_else(|| Failure::usage("nothing was built here yet"));
+    }
+    // A build's id is twelve hexadecimal digits; a shorter word is more likely the name of an image.
+    if name.len() >= 6 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if let Some(build) = store.build(name)? {
+            return Ok(Past::of(build));
+        }
+    }
+    let image = find_image(store, name)?;
+    let made = all()?.into_iter().find(|build| build.image == Some(image.digest));
+    made.map(Past::of).ok_or_else(|| {
+        Failure::usage_with(
+            format!("`{name}` was not built here, or too long ago"),
+            "an image that was loaded has no steps",
+        )
+    })
+}
+
+/// The step that failed last.
+pub fn last_failure(store: &Store) -> Result<StepReport, Failure> {
+    let failed = store
+        .builds(LIMIT)?
+        .into_iter()
+        .filter(|build| build.state == BuildState::Failed)
+        .find_map(|build| Past::of(build).report.failed().cloned());
+    failed.ok_or_else(|| {
+        Failure::usage_with("no step failed lately", "name an image or a step: `kapok shell IMAGE#STEP`")
+    })
+}
+
+/// The build before this one of the same name, to compare with.
+pub fn before(store: &Store, past: &Past) -> Result<Option<Past>, Failure> {
+    let mut builds = store.builds(LIMIT)?.into_iter().skip_while(|build| build.id != past.build.id).skip(1);
+    Ok(builds.find(|build| build.name == past.build.name).map(Past::of))
+}
