@@ -8,6 +8,8 @@ use std::collections::HashMap;
 /// A suite's Release file, parsed from its verified text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
+    /// `Origin`: `Debian`, ...
+    pub origin: Option<String>,
     /// `Suite`: `stable`, `bookworm-backports`, ...
     pub suite: Option<String>,
     /// `Codename`: `bookworm`, ...
@@ -78,6 +80,7 @@ impl Release {
         let listed = paragraph.get("SHA256").ok_or(BadRelease::Field("SHA256"))?;
         let files = parse_files(listed).ok_or(BadRelease::Field("SHA256"))?;
         Ok(Self {
+            origin: paragraph.get("Origin").map(str::to_owned),
             suite: paragraph.get("Suite").map(str::to_owned),
             codename: paragraph.get("Codename").map(str::to_owned),
             date: paragraph.get("Date").and_then(date::parse).ok_or(BadRelease::Field("Date"))?,
