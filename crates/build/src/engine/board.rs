@@ -132,8 +132,8 @@ impl<S: Eq + std::hash::Hash, R: Clone> Board<S, R> {
             if state.stopped {
                 return Err(Stopped);
             }
-            if state.in_flight.insert(key.clone()) {
-                return Ok(Claim { board: self, key: key.clone() });
+            if state.in_flight.insert(*key) {
+                return Ok(Claim { board: self, key: *key });
             }
             state = self.wait(state);
         }
