@@ -59,7 +59,7 @@ impl World<'_> {
         config.rootfs.diff_ids.clear();
         for layer in &result.layers {
             let (descriptor, diff_id) = match layer {
-                ImageLayer::Base { descriptor, diff_id } => (descriptor.clone(), *diff_id),
+                ImageLayer::Base { descriptor, diff_id } => (descriptor.as_ref().clone(), *diff_id),
                 ImageLayer::Made(id) => match self.packer.blob(id)? {
                     Some(blob) => (blob.descriptor, blob.diff_id),
                     None => return Ok(None),

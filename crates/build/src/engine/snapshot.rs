@@ -158,7 +158,7 @@ pub enum ImageLayer {
     /// Of the base: it keeps the blob that it came as.
     Base {
         /// The blob.
-        descriptor: Descriptor,
+        descriptor: Box<Descriptor>,
         /// Of its tar.
         diff_id: DiffId,
     },
@@ -184,7 +184,7 @@ pub fn base_layers(
         };
         let (id, diff_id) = known;
         layers.push(store.layer(&id)?.ok_or(StoreError::NoLayer(id))?);
-        of_image.push(ImageLayer::Base { descriptor: descriptor.clone(), diff_id });
+        of_image.push(ImageLayer::Base { descriptor: Box::new(descriptor.clone()), diff_id });
     }
     Ok((Snapshot::new(layers), of_image))
 }

@@ -199,7 +199,7 @@ fn whole(from: TreeSource, path: &str) -> CopyAction {
         chown: None,
         chmod: None,
         link: false,
-        parents: path.trim_matches('/') != "",
+        parents: !path.trim_matches('/').is_empty(),
         exclude: Vec::new(),
         unpack: Unpack::default(),
     }
