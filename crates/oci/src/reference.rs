@@ -101,7 +101,7 @@ impl Reference {
         match self.path.strip_prefix(OFFICIAL_PREFIX) {
             Some(rest) if !rest.contains('/') => rest.to_owned(),
             // `docker.io/localhost/x` must keep its domain: without it, the first part would be read as one.
-            _ if split_domain(&self.path).0 != DEFAULT_DOMAIN => self.name(),
+            _ if split_domain(&self.path).1 != self.path => self.name(),
             _ => self.path.clone(),
         }
     }
@@ -288,6 +288,7 @@ mod tests {
     fn normal_and_familiar_forms() {
         check("debian", "docker.io/library/debian:latest", "debian:latest");
         check("debian:12", "docker.io/library/debian:12", "debian:12");
+        check("docker.io/docker.io/x/y", "docker.io/docker.io/x/y:latest", "docker.io/docker.io/x/y:latest");
         check("grafana/grafana", "docker.io/grafana/grafana:latest", "grafana/grafana:latest");
         check("docker.io/debian", "docker.io/library/debian:latest", "debian:latest");
         check("index.docker.io/library/debian", "docker.io/library/debian:latest", "debian:latest");
