@@ -2,22 +2,32 @@
 
 mod command;
 mod differential;
+mod fuzz;
+mod parallel;
 mod peers;
 mod report;
+mod tidy;
 mod workspace;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use report::Tally;
 
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
+  tidy         check the project's rules about itself
   differential [--case PART] [--refresh] [--verbose]
-               compare Kapok with BuildKit's checked-in results; --refresh asks BuildKit again";
+               compare Kapok with BuildKit's checked-in results; --refresh asks BuildKit again
+  fuzz         [--seconds NUMBER] [--seed NUMBER], or --target NAME --input FILE to try one input again
+  peers        install what Kapok is compared with";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match run(&words.iter().map(String::as_str).collect::<Vec<_>>()) {
+    match run(&words) {
         Ok(tally) => {
             println!("{tally}");
             if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -29,23 +39,60 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(words: &[&str]) -> io::Result<report::Tally> {
-    match words {
-        ["differential", rest @ ..] => differential::run(&differential_options(rest)?),
+fn run(words: &[String]) -> io::Result<Tally> {
+    let Some((command, words)) = words.split_first() else { return Err(io::Error::other(USAGE)) };
+    let flags = Flags { words };
+    match command.as_str() {
+        "tidy" => tidy::run(),
+        "differential" => differential::run(&differential::Options {
+            case: flags.value("--case").map(str::to_owned),
+            refresh: flags.has("--refresh"),
+            verbose: flags.has("--verbose"),
+        }),
+        "fuzz" => match (flags.value("--target"), flags.value("--input")) {
+            (Some(target), Some(input)) => {
+                fuzz::run_input(target, &PathBuf::from(input))?;
+                Ok(Tally::one())
+            }
+            _ => fuzz::run(Duration::from_secs(flags.number("--seconds", 60)?), flags.number("--seed", 1)?),
+        },
+        // The child process of `fuzz`.
+        "fuzz-target" => match words {
+            [name, time, seed] => {
+                let number = |word: &String| word.parse::<u64>().map_err(io::Error::other);
+                fuzz::run_target(name, Duration::from_millis(number(time)?), number(seed)?)?;
+                Ok(Tally::one())
+            }
+            _ => Err(io::Error::other(USAGE)),
+        },
+        "peers" => {
+            let missing = peers::packages()?;
+            let buildkit = peers::buildkit()?;
+            println!("BuildKit is in {}; missing packages: {}", buildkit.display(), missing.join(" "));
+            Ok(Tally::one())
+        }
         _ => Err(io::Error::other(USAGE)),
     }
 }
 
-fn differential_options(words: &[&str]) -> io::Result<differential::Options> {
-    let mut options = differential::Options::default();
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match *word {
-            "--refresh" => options.refresh = true,
-            "--verbose" => options.verbose = true,
-            "--case" => options.case = words.next().map(|word| (*word).to_owned()),
-            _ => return Err(io::Error::other(USAGE)),
-        }
+/// The words after a command.
+struct Flags<'a> {
+    words: &'a [String],
+}
+
+impl Flags<'_> {
+    fn has(&self, flag: &str) -> bool {
+        self.words.iter().any(|word| word == flag)
     }
-    Ok(options)
+
+    fn value(&self, flag: &str) -> Option<&str> {
+        let at = self.words.iter().position(|word| word == flag)?;
+        self.words.get(at + 1).map(String::as_str)
+    }
+
+    fn number(&self, flag: &str, default: u64) -> io::Result<u64> {
+        self.value(flag).map_or(Ok(default), |word| {
+            word.parse().map_err(|_| io::Error::other(format!("`{flag} {word}`: not a number")))
+        })
+    }
 }

@@ -13,8 +13,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use testkit::image;
 
@@ -23,6 +21,7 @@ pub use buildkit::BuildKit;
 pub use case::Case;
 
 use crate::command::Outcome;
+use crate::parallel::parallel;
 use crate::report::Tally;
 use crate::{peers, workspace};
 use tolerated::Tolerated;
@@ -63,7 +62,7 @@ pub fn run(options: &Options) -> io::Result<Tally> {
     }
     let tolerated = tolerated::load(&directory.join("tolerated.data"))?;
     let home = work.path().join("home");
-    let judged = parallel(&cases, |case| bench.judge(case, &results, &home, &tolerated));
+    let judged = parallel(threads(), &cases, |case| bench.judge(case, &results, &home, &tolerated));
     let mut tally = Tally::default();
     for (case, verdict) in cases.iter().zip(judged) {
         match verdict? {
@@ -138,7 +137,7 @@ impl Bench<'_> {
         let programs = peers::buildkit()?;
         let buildkit = BuildKit::start(&programs, &scratch.join("buildkit"))?;
         let chosen: Vec<&Case> = cases.iter().filter(|case| wanted(case)).collect();
-        let results = parallel(&chosen, |case| -> io::Result<String> {
+        let results = parallel(threads(), &chosen, |case| -> io::Result<String> {
             let (directory, flags) = self.write(case, "buildkit")?;
             let to = directory.join("image.tar");
             let outcome = buildkit.build(&self.bases, &directory, &flags, &to)?;
@@ -182,8 +181,11 @@ fn describe(success: bool, stderr: &str, archive: &Path, bases: &Bases) -> Strin
         // What stands on the base is shown as a change of it, where that is shorter.
         let whole = image.tree.print(None, &bases.names);
         let change = image.tree.print(Some(&bases.plain.tree), &bases.names);
-        let (heading, tree) =
-            if change.lines().count() < whole.lines().count() { ("base with", change) } else { ("tree", whole) };
+        let (heading, tree) = if change.lines().count() < whole.lines().count() {
+            ("base with", change)
+        } else {
+            ("tree", whole)
+        };
         out.push_str(&format!("{heading}\n{tree}"));
     }
     out
@@ -199,33 +201,21 @@ fn scrubbed(message: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The results of `work` for every item, in the items' order, a few at once.
-fn parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::new());
-    let threads = 2 * std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { break };
-                    let result = work(item);
-                    results.lock().unwrap_or_else(|poison| poison.into_inner()).push((index, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(|poison| poison.into_inner());
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+/// A build mostly waits: for its step, for the disk.
+fn threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 fn first_lines(text: &str, count: usize) -> &str {
     text.match_indices('\n').nth(count).map_or(text, |(end, _)| &text[..end])
 }
 
-/// Where cases are kept, for the other chores that need a small image.
+/// All cases, for other chores that want their files.
+pub fn load_cases() -> io::Result<Vec<Case>> {
+    case::load(&workspace::root().join("tests/differential"))
+}
+
+/// Writes the small images that cases build on, for the other chores that need one.
 pub fn bases(directory: &Path) -> io::Result<Bases> {
-    base::write(&PathBuf::from(directory))
+    base::write(directory)
 }
