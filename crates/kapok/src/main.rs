@@ -3,6 +3,7 @@
 //! The start is single-threaded: arguments first, so that a mistyped flag costs nothing; then the user namespace and
 //! the spawner, for commands that need them; then the command, which may start threads.
 
+mod apt;
 mod cli;
 mod clock;
 mod commands;
