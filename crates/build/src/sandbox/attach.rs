@@ -54,9 +54,13 @@ pub(super) struct Made<'a> {
 /// Mounts what only the sandbox's own namespaces can mount, still detached and with the host still in view.
 pub(super) fn materialise<'a>(inside: &Inside<'a>) -> Result<Vec<Made<'a>>, SandboxError> {
     let mut made = Vec::new();
-    for mount in &inside.prepared.mounts {
+    for (number, mount) in inside.prepared.mounts.iter().enumerate() {
         let own = match &mount.content {
-            Content::Tree(_) | Content::File(_) => None,
+            Content::Tree(_) => {
+                let copy = inside.locked.and_then(|locked| locked.mount(number));
+                copy.transpose().map_err(|source| at(mount, source))?
+            }
+            Content::File(_) => None,
             Content::Proc => {
                 Some(Tree::new("proc", &[], HARMLESS).map_err(forbidden("a `/proc` of its own"))?)
             }
@@ -104,7 +108,7 @@ fn make_files(mounts: &mut [Made<'_>]) -> Result<(), SandboxError> {
             *own = Some(in_memory(&files, number, file).map_err(|source| at(mount, source))?);
         }
     }
-    tree::detach_from_root(&files).doing("detach memory for files")
+    tree::detach(&files).doing("detach memory for files")
 }
 
 fn attach(tree: &Tree, mount: &PreparedMount) -> Result<(), Errno> {

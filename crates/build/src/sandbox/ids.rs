@@ -89,8 +89,7 @@ impl IdPlan {
 
 /// A user namespace in which nobody lives: only its mapping is used.
 fn idle_user_namespace(map: &str) -> Result<OwnedFd, SandboxError> {
-    let Some((pid, pidfd)) =
-        sys::clone_into_namespaces(libc::CLONE_NEWUSER).doing("make a user namespace")?
+    let Some((pid, pidfd)) = sys::clone_into(libc::CLONE_NEWUSER, None).doing("make a user namespace")?
     else {
         loop {
             std::thread::park();

@@ -13,6 +13,7 @@ use super::command::{self, Streams};
 use super::error::Doing;
 use super::prepare::Prepared;
 use super::report::Report;
+use super::scratch::Locked;
 use super::sys::Forked;
 use super::{Errno, ExitStatus, Network, SandboxError, SandboxSpec, Stdio, attach, channel, sys, tree};
 
@@ -21,6 +22,8 @@ pub(super) struct Inside<'a> {
     pub spec: &'a SandboxSpec,
     pub stdio: &'a Stdio,
     pub prepared: &'a Prepared,
+    /// For a step with all capabilities.
+    pub locked: Option<&'a Locked>,
     pub filter: &'a [libc::sock_filter],
     /// To the supervisor, which dies with it.
     pub leash: OwnedFd,
@@ -85,7 +88,8 @@ fn enter_root(inside: &Inside<'_>) -> Result<(), SandboxError> {
     rustix::mount::mount_change("/", all).doing("separate the mounts")?;
     // These need the host's mounts in view: the kernel gives a user namespace no more of /proc and /sys than it sees.
     let mounts = attach::materialise(inside)?;
-    let root = &inside.prepared.root;
+    let copy = inside.locked.map(Locked::root).transpose().doing("copy the root")?;
+    let root = copy.as_ref().unwrap_or(&inside.prepared.root);
     root.attach(tree::host_root().doing("open the root")?).doing("attach the root")?;
     rustix::process::fchdir(root).doing("enter the root")?;
     rustix::process::pivot_root(".", ".").doing("make the root the root")?;

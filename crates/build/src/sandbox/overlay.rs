@@ -15,7 +15,7 @@ use super::{Errno, SandboxError};
 /// Said explicitly, because distributions set other defaults: without them the upper holds whole files and nothing that
 /// refers to other directories, so that it can be read as a layer.
 const PLAIN: [(&str, &str); 4] =
-    [("redirect_dir", "off"), ("metacopy", "off"), ("index", "off"), ("xino", "off")];
+    [("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off"), ("xino", "off")];
 
 /// Where an overlay's writes go.
 #[derive(Clone, Copy)]

@@ -5,13 +5,14 @@ use std::path::Path;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
+use super::prepare::{Content, Prepared};
 use super::tree::{self, Tree};
 use super::{Errno, sys};
 
 /// A private mount namespace with an empty directory, in which mounts are attached under numbers.
 ///
-/// The directory is this process' working directory and has no other name: it is mounted over the root directory, where
-/// only relative paths find it. All paths of the host stay valid.
+/// The directory is this process' working directory. It lies over `/dev`, which every Linux has and no source is in; all
+/// other paths of the host stay valid.
 pub(super) struct Scratch {
     directory: Tree,
     count: usize,
@@ -24,7 +25,7 @@ impl Scratch {
         let all = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         rustix::mount::mount_change("/", all)?;
         let directory = Tree::new("tmpfs", &["mode=700"], tree::NO_DEVICES)?;
-        directory.attach(tree::host_root()?)?;
+        directory.attach(rustix::fs::open("/dev", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)?;
         rustix::process::fchdir(&directory)?;
         Ok(Scratch { directory, count: 0 })
     }
@@ -57,8 +58,42 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
-    /// Nothing may lie over the root when init leaves it.
+    /// Gives `/dev` back.
     fn drop(&mut self) {
-        let _ = tree::detach_from_root(&self.directory);
+        let _ = tree::detach(&self.directory);
+    }
+}
+
+/// A prepared sandbox whose mounts a step with all capabilities cannot loosen.
+///
+/// The kernel locks a mount's flags (read-only, no devices) when the mount is copied into the mount namespace of a lesser
+/// user namespace, not when it is attached there. So these mounts have names before the clone, and init takes its copies.
+pub(super) struct Locked {
+    _scratch: Scratch,
+    root: String,
+    mounts: Vec<Option<String>>,
+}
+
+impl Locked {
+    pub(super) fn new(prepared: &Prepared) -> Result<Locked, Errno> {
+        let mut scratch = Scratch::enter()?;
+        let root = scratch.attach(&prepared.root)?;
+        let mounts = prepared.mounts.iter().map(|mount| match &mount.content {
+            Content::Tree(tree) => scratch.attach(tree).map(Some),
+            _ => Ok(None),
+        });
+        let mounts = mounts.collect::<Result<_, _>>()?;
+        Ok(Locked { _scratch: scratch, root, mounts })
+    }
+
+    /// Init's copy of the root.
+    pub(super) fn root(&self) -> Result<Tree, Errno> {
+        Tree::of_path(Path::new(&self.root), true)
+    }
+
+    /// Init's copy of a mount, counted as in [`Prepared::mounts`].
+    pub(super) fn mount(&self, number: usize) -> Option<Result<Tree, Errno>> {
+        let name = self.mounts.get(number)?.as_deref()?;
+        Some(Tree::of_path(Path::new(name), true))
     }
 }

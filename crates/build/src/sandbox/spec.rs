@@ -198,7 +198,8 @@ pub struct Usage {
 pub struct Outcome {
     /// How the command ended.
     pub status: ExitStatus,
-    /// How many processes the kernel killed for memory; also if the command itself succeeded.
+    /// How many processes the kernel killed for memory; also if the command itself succeeded. Without a limit on memory it
+    /// counts those of all sandboxes that ran meanwhile.
     pub oom_kills: u64,
     /// How often a process could not be started because of the limit on processes.
     pub pids_limit_hits: u64,
@@ -208,6 +209,6 @@ pub struct Outcome {
     pub timed_out: bool,
     /// [`super::Handle::kill`] was called before the end.
     pub killed: bool,
-    /// What could not be done and was not asked for, one line each: no cgroup could be made.
+    /// What is not as it usually is, one line each.
     pub notes: Vec<String>,
 }

@@ -13,7 +13,10 @@ use super::ids::IdPlan;
 use super::init::{self, Inside};
 use super::prepare::Prepared;
 use super::report::{Answer, Report};
-use super::{Errno, ExitStatus, Network, Outcome, SandboxError, SandboxSpec, Stdio, Usage, channel, sys};
+use super::scratch::Locked;
+use super::{
+    Errno, ExitStatus, Network, Outcome, SandboxError, SandboxSpec, Security, Stdio, Usage, channel, sys,
+};
 
 /// Where memory is short, the kernel shall choose a step before the builder.
 const OOM_SCORE: &str = "500";
@@ -75,7 +78,7 @@ fn supervise(machine: &Machine, job: &Job, started: Instant) -> Result<Outcome, 
         usage: Usage { wall: started.elapsed(), user: used.user, system: used.system, max_rss: used.max_rss },
         timed_out: end.timed_out,
         killed: end.killed,
-        notes: counts.notes,
+        notes: notes(machine, job),
     })
 }
 
@@ -97,6 +100,8 @@ struct End {
 impl Sandbox {
     fn start(machine: &Machine, ids: &IdPlan, job: &Job, cgroup: &Cgroup) -> Result<Sandbox, SandboxError> {
         let prepared = Prepared::new(&job.spec, ids)?;
+        let insecure = job.spec.security == Security::Insecure;
+        let locked = insecure.then(|| Locked::new(&prepared)).transpose().doing("lock the mounts")?;
         let (leash, inside) = channel::pair().doing("make a socket pair")?;
         let mut namespaces = libc::CLONE_NEWUSER
             | libc::CLONE_NEWNS
@@ -106,10 +111,14 @@ impl Sandbox {
         if job.spec.network == Network::None {
             namespaces |= libc::CLONE_NEWNET;
         }
-        let Some((init, pidfd)) = sys::clone_into_namespaces(namespaces).map_err(refused)? else {
+        let group = cgroup.to_clone_into();
+        let Some((init, pidfd)) =
+            sys::clone_into(namespaces, group.as_ref().map(AsFd::as_fd)).map_err(refused)?
+        else {
             drop(leash);
             let (spec, stdio, filter) = (&job.spec, &job.stdio, &machine.filter[..]);
-            init::run(&Inside { spec, stdio, prepared: &prepared, filter, leash: inside })
+            let locked = locked.as_ref();
+            init::run(&Inside { spec, stdio, prepared: &prepared, locked, filter, leash: inside })
         };
         let sandbox = Sandbox { init, pidfd, leash };
         let go = || -> Result<(), SandboxError> {
@@ -202,6 +211,12 @@ fn hand_over_pipes(job: &Job, ids: &IdPlan) {
             let _ = rustix::fs::fchown(file, Some(uid), Some(gid));
         }
     }
+}
+
+/// What is not as it usually is, though nobody asked for it.
+fn notes(machine: &Machine, job: &Job) -> Vec<String> {
+    let unfiltered = machine.filter.is_empty() && job.spec.security == Security::Sandbox;
+    unfiltered.then(|| "there is no seccomp profile for this processor".to_owned()).into_iter().collect()
 }
 
 fn refused(source: Errno) -> SandboxError {

@@ -29,14 +29,22 @@ pub(super) fn fork() -> Result<Forked, Errno> {
     Ok(Pid::from_raw(pid as i32).map_or(Forked::Child, Forked::Parent))
 }
 
-/// Copies the process into new namespaces (`CLONE_NEW*`). The parent gets the child's pid and a file that stands for it.
-pub(super) fn clone_into_namespaces(flags: c_int) -> Result<Option<(Pid, OwnedFd)>, Errno> {
+/// Copies the process into new namespaces (`CLONE_NEW*`) and perhaps another control group. The parent gets the child's
+/// pid and a file that stands for it.
+pub(super) fn clone_into(
+    namespaces: c_int,
+    group: Option<BorrowedFd<'_>>,
+) -> Result<Option<(Pid, OwnedFd)>, Errno> {
     let mut pidfd: RawFd = -1;
     // SAFETY: clone_args is plain data for which all zeros is valid.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = (flags | libc::CLONE_PIDFD) as u64;
+    args.flags = (namespaces | libc::CLONE_PIDFD) as u64;
     args.pidfd = &raw mut pidfd as u64;
     args.exit_signal = libc::SIGCHLD as u64;
+    if let Some(group) = group {
+        args.flags |= libc::CLONE_INTO_CGROUP as u64;
+        args.cgroup = group.as_raw_fd() as u64;
+    }
     // SAFETY: without a stack and without CLONE_VM it is a fork, for which the module docs' reason holds; `args` and
     // `pidfd` live until the call is over.
     let pid =

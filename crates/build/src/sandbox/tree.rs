@@ -80,8 +80,8 @@ pub(super) fn host_root() -> Result<OwnedFd, Errno> {
     Ok(rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Takes away what is attached over the root directory. The working directory is the root then.
-pub(super) fn detach_from_root(mount: &Tree) -> Result<(), Errno> {
+/// Takes away what is attached. The working directory is the root then.
+pub(super) fn detach(mount: &Tree) -> Result<(), Errno> {
     rustix::process::fchdir(mount)?;
     rustix::mount::unmount(".", UnmountFlags::DETACH)?;
     Ok(rustix::process::chdir("/")?)

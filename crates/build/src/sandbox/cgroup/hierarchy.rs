@@ -45,13 +45,19 @@ pub(in super::super) enum Version {
 /// The parent of new groups, per controller; or why there is none.
 pub(in super::super) struct Hierarchy {
     parents: [Result<(Version, PathBuf), String>; 3],
+    /// Where this process' own memory is counted.
+    own_memory: Option<(Version, PathBuf)>,
 }
 
 impl Hierarchy {
     pub(in super::super) fn find() -> Hierarchy {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let unified = own_directory(&mounts, &groups, None).map(|own| unified_parent(&own));
+        let memory =
+            own_directory(&mounts, &groups, Some(Controller::Memory.name())).map(|own| (Version::One, own));
+        let unified = own_directory(&mounts, &groups, None);
+        let own_memory = memory.or_else(|| unified.clone().map(|own| (Version::Two, own)));
+        let unified = unified.map(|own| unified_parent(&own));
         let parents = Controller::ALL.map(|controller| {
             if let Some(own) = own_directory(&mounts, &groups, Some(controller.name())) {
                 return writable(&own).map(|()| (Version::One, own));
@@ -64,11 +70,16 @@ impl Hierarchy {
                 Err(format!("{} has no `{}` controller", parent.display(), controller.name()))
             }
         });
-        Hierarchy { parents }
+        Hierarchy { parents, own_memory }
     }
 
     pub(in super::super) fn parent(&self, controller: Controller) -> Result<(Version, PathBuf), String> {
         self.parents[controller as usize].clone()
+    }
+
+    /// The group that counts the memory of this process and of sandboxes without groups of their own.
+    pub(super) fn own_memory(&self) -> Option<(Version, &Path)> {
+        self.own_memory.as_ref().map(|(version, own)| (*version, own.as_path()))
     }
 
     /// All of them, once each.

@@ -1,9 +1,14 @@
-//! One control group per sandbox, on hybrid hosts several: limits, and counts of what hit them.
+//! One control group per sandbox with limits, on hybrid hosts several: limits, and counts of what hit them.
+//!
+//! A sandbox without limits gets none: to move a process into a group makes the kernel wait for every processor (5 to
+//! 15 ms were measured on v1), several times what the rest of a sandbox costs. Its processes are then counted in the group
+//! that Kapok itself lives in.
 
 mod hierarchy;
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,10 +34,10 @@ pub(super) struct Parents {
 
 /// The groups of one sandbox. Dropping it removes them.
 pub(super) struct Cgroup {
-    directories: Vec<PathBuf>,
-    memory: Option<(Version, PathBuf)>,
+    directories: Vec<(Version, PathBuf)>,
+    /// The file that counts what was killed for memory, its form, and what it said before.
+    memory: Option<(PathBuf, u64)>,
     pids: Option<PathBuf>,
-    notes: Vec<String>,
 }
 
 /// What was counted, read before the groups are removed.
@@ -40,7 +45,6 @@ pub(super) struct Cgroup {
 pub(super) struct Counts {
     pub oom_kills: u64,
     pub pids_limit_hits: u64,
-    pub notes: Vec<String>,
 }
 
 impl Parents {
@@ -84,39 +88,38 @@ impl Parents {
 }
 
 impl Cgroup {
-    /// Makes groups with the limits. A limit that cannot be had is an error; groups that only count are done without.
+    /// Makes groups with the limits. A limit that cannot be had is an error.
     pub(super) fn new(parents: &Parents, number: u64, limits: &Limits) -> Result<Cgroup, SandboxError> {
-        let mut cgroup = Cgroup { directories: Vec::new(), memory: None, pids: None, notes: Vec::new() };
+        let mut cgroup = Cgroup { directories: Vec::new(), memory: None, pids: None };
         let name = format!("{}{number}", parents.prefix);
         for (controller, asked) in [
             (Controller::Memory, limits.memory.is_some()),
             (Controller::Cpu, limits.cpus.is_some()),
             (Controller::Pids, limits.pids.is_some()),
         ] {
-            // On v1 every controller is a directory and a move more: only memory is worth having without a limit.
-            if !asked && controller != Controller::Memory {
+            if !asked {
                 continue;
             }
             let made = cgroup.make(parents, controller, &name).and_then(|(version, directory)| {
                 set(controller, version, &directory, limits)?;
                 Ok((version, directory))
             });
-            match made {
-                Ok((version, directory)) => match controller {
-                    Controller::Memory => cgroup.memory = Some((version, directory)),
-                    Controller::Pids => cgroup.pids = Some(directory),
-                    Controller::Cpu => {}
-                },
-                Err(reason) if asked => {
-                    return Err(SandboxError::Limit {
-                        what: controller.limit().to_owned(),
-                        hint: hint(&reason),
-                    });
-                }
-                Err(reason) => {
-                    cgroup.notes.push(format!("processes killed for memory are not counted: {reason}"))
-                }
+            let (version, directory) = made.map_err(|reason| SandboxError::Limit {
+                what: controller.limit().to_owned(),
+                hint: hint(&reason),
+            })?;
+            match controller {
+                Controller::Memory => cgroup.memory = Some((memory_events(version, &directory), 0)),
+                Controller::Pids => cgroup.pids = Some(directory.join("pids.events")),
+                Controller::Cpu => {}
             }
+        }
+        if cgroup.memory.is_none() {
+            cgroup.memory = parents.hierarchy.own_memory().map(|(version, directory)| {
+                let events = memory_events(version, directory);
+                let before = counter(&events, OOM_KILL);
+                (events, before)
+            });
         }
         Ok(cgroup)
     }
@@ -129,37 +132,55 @@ impl Cgroup {
     ) -> Result<(Version, PathBuf), String> {
         let (version, parent) = parents.hierarchy.parent(controller)?;
         let directory = parent.join(name);
-        if !self.directories.contains(&directory) {
+        let group = (version, directory.clone());
+        if !self.directories.contains(&group) {
             fs::create_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-            self.directories.push(directory.clone());
+            self.directories.push(group.clone());
         }
-        Ok((version, directory))
+        Ok(group)
     }
 
-    /// Moves a process, before it does anything, into the groups.
+    /// The group into which a process can be cloned: much cheaper than moving it there, but only v2 has it.
+    pub(super) fn to_clone_into(&self) -> Option<OwnedFd> {
+        let (_, directory) = self.directories.iter().find(|(version, _)| *version == Version::Two)?;
+        fs::File::open(directory).ok().map(OwnedFd::from)
+    }
+
+    /// Moves a process, before it does anything, into the other groups.
     pub(super) fn add(&self, pid: Pid) -> Result<(), SandboxError> {
-        self.directories.iter().try_for_each(|directory| {
-            fs::write(directory.join("cgroup.procs"), pid.as_raw_nonzero().to_string())
-                .doing(format!("join the control group {}", directory.display()))
-        })
+        self.directories.iter().filter(|(version, _)| *version == Version::One).try_for_each(
+            |(_, directory)| {
+                fs::write(directory.join("cgroup.procs"), pid.as_raw_nonzero().to_string())
+                    .doing(format!("join the control group {}", directory.display()))
+            },
+        )
     }
 
     /// Counts and removes. Every process has ended.
-    pub(super) fn finish(mut self) -> Counts {
-        let oom_kills = match &self.memory {
-            Some((Version::One, directory)) => counter(&directory.join("memory.oom_control"), "oom_kill"),
-            Some((Version::Two, directory)) => counter(&directory.join("memory.events"), "oom_kill"),
-            None => 0,
-        };
-        let pids_limit_hits =
-            self.pids.as_ref().map_or(0, |directory| counter(&directory.join("pids.events"), "max"));
-        Counts { oom_kills, pids_limit_hits, notes: std::mem::take(&mut self.notes) }
+    pub(super) fn finish(self) -> Counts {
+        Counts {
+            oom_kills: self
+                .memory
+                .as_ref()
+                .map_or(0, |(file, before)| counter(file, OOM_KILL).saturating_sub(*before)),
+            pids_limit_hits: self.pids.as_ref().map_or(0, |file| counter(file, "max")),
+        }
     }
+}
+
+/// The line that counts processes killed for memory.
+const OOM_KILL: &str = "oom_kill";
+
+fn memory_events(version: Version, directory: &Path) -> PathBuf {
+    directory.join(match version {
+        Version::One => "memory.oom_control",
+        Version::Two => "memory.events",
+    })
 }
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        for directory in &self.directories {
+        for (_, directory) in &self.directories {
             // For a sandbox whose start failed half-way; only v2 has it.
             let _ = fs::write(directory.join("cgroup.kill"), "1");
             let mut pause = Duration::from_micros(100);
