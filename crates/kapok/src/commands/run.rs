@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use build::copy::users;
 use build::engine::Snapshot;
 use build::sandbox::{Ids, MountSource, Network, SandboxMount, SandboxSpec, Security};
 use oci::Platform;
@@ -82,7 +81,7 @@ pub struct Place {
 impl Place {
     /// A sandbox for it over a snapshot, on the machine's network, writing into `work`.
     pub fn spec(mut self, snapshot: &Snapshot, work: &oci::store::WorkDir) -> Result<SandboxSpec, Failure> {
-        let user = users::find(snapshot.files(), &self.user)?;
+        let user = snapshot.identity(&self.user)?;
         self.add("PATH", DEFAULT_PATH.into());
         self.add("HOME", user.home.clone().into());
         if self.terminal {

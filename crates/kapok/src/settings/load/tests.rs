@@ -14,17 +14,73 @@ fn check(text: &str, trusted: bool, expected: Expect) {
 
 #[test]
 fn a_key_that_nobody_reads_is_an_error() {
-    check("limits:\n  memroy: 2g\nstroe: /x\nmemory: 1g\n", true, expect![[""]]);
+    check(
+        "limits:\n  memroy: 2g\nstroe: /x\nmemory: 1g\n",
+        true,
+        expect![[r#"
+        error: unknown key `limits.memroy`
+         ╭▸ kapok.yaml:2:3
+        2│   memroy: 2g
+         │   ━━━━━━
+         ╰ hint: did you mean `memory`?
+
+        error: unknown key `stroe`
+         ╭▸ kapok.yaml:3:1
+        3│ stroe: /x
+         │ ━━━━━
+         ╰ hint: did you mean `store`?
+
+        error: unknown key `memory`
+         ╭▸ kapok.yaml:4:1
+        4│ memory: 1g
+         │ ━━━━━━
+         ╰ hint: did you mean `limits.memory`?
+    "#]],
+    );
 }
 
 #[test]
 fn a_project_cannot_loosen_the_machine() {
-    check("network:\n  host: true\n", false, expect![[""]]);
+    check(
+        "network:\n  host: true\n",
+        false,
+        expect![[r#"
+        error: a project may not set `network.host`
+         ╭▸ kapok.yaml:2:3
+        2│   host: true
+         │   ━━━━
+         ╰ hint: set it in /etc/kapok/kapok.yaml or in the user's kapok.yaml
+    "#]],
+    );
 }
 
 #[test]
 fn values_have_forms() {
-    check("limits:\n  cpus: many\n  memory: [1]\nbuild: fast\nstore: x\n", true, expect![[""]]);
+    check(
+        "limits:\n  cpus: many\n  memory: [1]\nbuild: fast\nstore: x\n",
+        true,
+        expect![[r#"
+        error: `limits.cpus`: expected a number of processors such as `2` or `0.5`
+         ╭▸ kapok.yaml:2:9
+        2│   cpus: many
+         │         ━━━━
+
+        error: `limits.memory` must be a single value
+         ╭▸ kapok.yaml:3:11
+        3│   memory: [1]
+         │           ━━━
+
+        error: `build` must be a mapping
+         ╭▸ kapok.yaml:4:8
+        4│ build: fast
+         │        ━━━━
+
+        error: `store`: expected an absolute path
+         ╭▸ kapok.yaml:5:8
+        5│ store: x
+         │        ━
+    "#]],
+    );
 }
 
 #[test]

@@ -210,7 +210,8 @@ fn the_summary_names_what_was_slow_and_large() {
           slowest     1m03s  #3 [builder 3/3] RUN make -C /src install
                        1.1s  #5 [final 2/3] RUN useradd app
                        0.2s  #2 [builder 2/3] COPY . /src
-          size     128 MB, of which 48.0 MB by #3 [builder 3/3] RUN make -C /src install"#]]
+          size     128 MB (41.0 MB compressed)
+          largest   48.0 MB  #3 [builder 3/3] RUN make -C /src install"#]]
     .assert_eq(&summary::lines(&state, &result, Duration::from_millis(64_100)).join("\n"));
 }
 

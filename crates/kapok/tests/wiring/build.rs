@@ -1,0 +1,132 @@
+//! build, plan, logs, explain, and what a build leaves.
+
+use serde_json::Value;
+
+use crate::environment::TestEnvironment;
+
+fn simple() -> TestEnvironment {
+    let here = TestEnvironment::new();
+    here.write(
+        "Dockerfile",
+        "FROM scratch AS base\nARG WHO=nobody\nLABEL who=$WHO\nCOPY a /\nFROM base\nCOPY b /\n",
+    );
+    here.write("a", "a");
+    here.write("b", "b");
+    here
+}
+
+#[test]
+fn a_build_leaves_what_was_asked_for() {
+    let here = simple();
+    let built = here
+        .kapok("build . -t app -t app:v1 --build-arg WHO=ada --iidfile id --metadata-file meta -o type=oci,dest=x.tar -o out")
+        .ok();
+    assert!(built.stderr.contains("app:v1") && built.stderr.contains("digest"), "{}", built.stderr);
+    assert_eq!(built.stdout, "");
+    let metadata: Value = serde_json::from_str(&here.read("meta")).expect("JSON");
+    assert_eq!(metadata["containerimage.digest"], here.read("id"));
+    assert_eq!(here.read("out/b"), "b");
+    let inspected = here.kapok("inspect app:v1").ok().stdout;
+    assert!(inspected.contains("\"who\": \"ada\""), "{inspected}");
+    here.kapok("load -i x.tar").ok();
+}
+
+#[test]
+fn the_same_inputs_make_the_same_digest_and_run_nothing() {
+    let here = simple();
+    let first = here.kapok("build -q .").ok().stdout;
+    assert!(first.starts_with("sha256:"), "{first}");
+    let again = here.kapok("build -q . --no-cache --jobs 1").ok().stdout;
+    assert_eq!(first, again);
+    let cached = here.kapok("build . --progress plain").ok().stderr;
+    assert!(cached.contains("0 run, 2 cached"), "{cached}");
+}
+
+#[test]
+fn contexts_and_dockerfiles_come_from_everywhere() {
+    let here = simple();
+    let digest = here.kapok("build -q .").ok().stdout;
+    let dockerfile = here.read("Dockerfile");
+    assert_eq!(here.kapok_with_input("build -q -f - .", dockerfile.as_bytes()).ok().stdout, digest);
+    let tar = std::process::Command::new("tar")
+        .args(["--owner=0", "--group=0", "-c", "Dockerfile", "a", "b"])
+        .current_dir(here.work())
+        .output()
+        .expect("tar starts");
+    let piped = here.kapok_with_input("build -q -", &tar.stdout).ok().stdout;
+    assert!(piped.starts_with("sha256:"), "{piped}");
+    let alone = here.kapok_with_input("build -q -", b"FROM scratch\nLABEL a=b\n").ok().stdout;
+    assert!(alone.starts_with("sha256:"), "{alone}");
+    std::fs::rename(here.work().join("Dockerfile"), here.work().join("Containerfile")).expect("renamed");
+    assert_eq!(here.kapok("build -q .").ok().stdout, digest);
+}
+
+#[test]
+fn all_mistakes_of_a_dockerfile_are_shown_at_once() {
+    let here = simple();
+    here.write("Dockerfile", "FROM scratch AS builder\nCOPPY a /\nCOPY --from=bulder /a /\n");
+    let refused = here.kapok("build .").code(2).stderr;
+    assert!(refused.contains("Dockerfile:2") && refused.contains("Dockerfile:3"), "{refused}");
+    assert!(refused.contains("did you mean `builder`?"), "{refused}");
+    let missing = here.kapok("build nowhere").code(2).stderr;
+    assert!(missing.contains("`nowhere` does not exist"), "{missing}");
+}
+
+#[test]
+fn a_missing_source_fails_the_step() {
+    let here = simple();
+    here.write("Dockerfile", "FROM scratch\nCOPY missing /\n");
+    let failed = here.kapok("build . --progress plain").code(4).stderr;
+    assert!(failed.contains("Dockerfile:2") && failed.contains("missing"), "{failed}");
+}
+
+#[test]
+fn what_the_settings_do_not_allow_is_refused() {
+    let here = simple();
+    let refused = here.kapok("build . --network host").code(2).stderr;
+    assert!(refused.contains("network.host"), "{refused}");
+    here.write("kapok.yaml", "network:\n  host: true\n");
+    let refused = here.kapok("build .").code(2).stderr;
+    assert!(refused.contains("a project may not set `network.host`"), "{refused}");
+}
+
+#[test]
+fn json_progress_is_one_object_a_line() {
+    let here = simple();
+    let built = here.kapok("build . --progress json -q").ok();
+    assert_eq!(built.stderr, "");
+    let built = here.kapok("build . --progress json --no-cache").ok();
+    let lines: Vec<&str> = built.stderr.lines().take_while(|line| line.starts_with('{')).collect();
+    assert!(lines.len() > 3, "{}", built.stderr);
+    for line in lines {
+        let event: Value = serde_json::from_str(line).expect("JSON");
+        assert!(event["event"].is_string() && event["at_ms"].is_u64(), "{line}");
+    }
+}
+
+#[test]
+fn a_plan_builds_nothing() {
+    let here = simple();
+    let plan = here.kapok("plan .").ok().stdout;
+    assert!(plan.contains("COPY b /"), "{plan}");
+    let json: Value = serde_json::from_str(&here.kapok("plan . --format json").ok().stdout).expect("JSON");
+    assert_eq!(json[0]["stages"].as_array().map(Vec::len), Some(2));
+    assert_eq!(here.kapok("images -q").ok().stdout, "");
+}
+
+#[test]
+fn explain_says_why_a_step_ran() {
+    let here = simple();
+    here.kapok("build -q -t app .").ok();
+    here.write("b", "changed");
+    here.kapok("build -q -t app .").ok();
+    let overview = here.kapok("explain app").ok().stdout;
+    assert!(overview.contains("cached") && overview.contains("ran"), "{overview}");
+    let json: Value =
+        serde_json::from_str(&here.kapok("explain app --format json").ok().stdout).expect("JSON");
+    let ran =
+        json["steps"].as_array().expect("steps").iter().find(|step| step["state"] == "ran").expect("one ran");
+    let number = ran["id"].as_u64().expect("a number") + 1;
+    let why = here.kapok(&format!("explain app#{number}")).ok().stdout;
+    assert!(why.contains("changed: `"), "{why}");
+}

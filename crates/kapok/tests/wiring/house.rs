@@ -1,0 +1,34 @@
+//! doctor, completion, gc.
+
+use crate::environment::TestEnvironment;
+
+#[test]
+fn doctor_speaks_to_people_and_programs() {
+    let here = TestEnvironment::new();
+    let table = here.kapok("doctor");
+    assert!(matches!(table.code, 0 | 1), "{table:?}");
+    assert!(table.stdout.contains("store"), "{table:?}");
+    let json = here.kapok("doctor --format json");
+    let value: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(value["builds"], table.code == 0);
+}
+
+#[test]
+fn completion_knows_the_verbs() {
+    let here = TestEnvironment::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(here.kapok(&format!("completion {shell}")).ok().stdout.contains("inspect"));
+    }
+}
+
+#[test]
+fn gc_frees_what_no_name_holds_and_verifies() {
+    let here = TestEnvironment::new();
+    here.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    here.kapok("build -q -t app .").ok();
+    here.kapok("gc --verify").ok();
+    here.kapok("rmi app").ok();
+    here.kapok("gc --keep-storage 0").ok();
+    here.kapok("gc --verify").ok();
+    assert_eq!(here.kapok("images -q").ok().stdout, "");
+}

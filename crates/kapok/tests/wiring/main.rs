@@ -1,0 +1,8 @@
+//! The real program, one to three tests a command: what is wired to what. Behaviour is tested beside the code.
+
+mod build;
+mod environment;
+mod house;
+mod images;
+mod run;
+mod usage;
