@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod platform;
 pub mod record;
 pub mod reference;
+mod remove;
 pub mod store;
 pub mod time;
 pub mod tree;

@@ -11,11 +11,14 @@ mod cursor;
 mod decompress;
 mod error;
 mod keys;
+mod node_writer;
 mod normalise;
 mod overlay;
 mod pack;
 mod rules;
 mod scan;
+mod tar_write;
+mod tree_writer;
 mod unpack;
 mod xattr;
 
@@ -26,7 +29,10 @@ pub use decompress::{Decompressor, Format, detect};
 pub use error::{TreeError, UnpackError};
 pub use normalise::{Normalised, normalise};
 pub use overlay::{OverlayForm, keeps_xattr};
-pub use pack::{PackedLayer, pack_layer, write_tar};
+pub use pack::{PackedLayer, empty_diff_id, pack_layer, write_tar};
 pub use rules::{Action, RULES, Rule, Rules};
 pub use scan::{PrivateKey, Scanned, index_directory, scan_directory};
 pub use unpack::{UnpackLimits, UnpackOptions, Whiteouts, unpack, unpack_tar};
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -47,7 +47,7 @@ pub enum IndexError {
 
 impl PathIndex {
     /// The index of these entries, in any order. The root is added if it is not among them. What has no meaning is set
-    /// to nothing: the root's time, a whiteout's owner; another name of a file gets the file's mode, owner and time.
+    /// to one value: the root's time, a whiteout's owner, a link's mode; another name of a file gets the file's mode, owner and time.
     pub fn build(mut entries: Vec<Entry>) -> Result<PathIndex, IndexError> {
         if !entries.iter().any(|entry| entry.path.is_empty()) {
             entries.push(Entry::implied_directory(b""));
@@ -268,6 +268,8 @@ fn settle(entries: &mut [Entry]) -> Result<(), IndexError> {
         }
         match entry.kind {
             Kind::Whiteout => *entry = Entry::whiteout(&entry.path),
+            // Linux has no modes of symbolic links; archives state all sorts.
+            Kind::Symlink { .. } => entry.mode = 0o777,
             _ if entry.path.is_empty() => entry.mtime = 0,
             _ => {}
         }

@@ -209,7 +209,8 @@ pub(crate) fn layer() -> impl Strategy<Value = PathIndex> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    // Nothing is written beside the code: a failure prints its input.
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_view_shows_what_the_model_shows(layers in prop::collection::vec(layer(), 1..5)) {
