@@ -75,7 +75,7 @@ impl Mode {
             Change::SetIfExecutable(bits) if is_dir || before & EXECUTE != 0 => now | bits,
             Change::SetIfExecutable(_) => now,
             Change::Copy { from, to, clear, set } => {
-                let bits = (now >> from & 7) * 0o111 & to;
+                let bits = (((now >> from) & 7) * 0o111) & to;
                 let kept = match (clear, set) {
                     (true, true) => now & !to,
                     (true, false) => now & !bits,

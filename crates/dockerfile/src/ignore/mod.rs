@@ -50,12 +50,13 @@ impl Patterns {
     pub fn from_list<S: AsRef<str>>(list: &[S]) -> Result<Patterns, BadPattern> {
         let mut patterns = Patterns::default();
         for pattern in list {
-            patterns.add(pattern.as_ref().trim())?;
+            patterns.add(pattern.as_ref())?;
         }
         Ok(patterns)
     }
 
     fn add(&mut self, pattern: &str) -> Result<(), BadPattern> {
+        let pattern = pattern.trim();
         if pattern.is_empty() {
             return Ok(());
         }

@@ -89,7 +89,7 @@ fn words(command: &Command<'_>, cx: &mut Context<'_>) -> Option<Vec<Word>> {
             not_strings(command.rest, cx);
             None
         }
-        Json::NotJson => Some(command.rest.split_words().into_iter().map(|piece| piece.word()).collect()),
+        Json::Other => Some(command.rest.split_words().into_iter().map(|piece| piece.word()).collect()),
     }
 }
 

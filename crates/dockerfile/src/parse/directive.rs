@@ -12,6 +12,8 @@ use crate::syntax::Directives;
 #[derive(Default)]
 pub(super) struct Reader {
     done: bool,
+    /// The file begins with `#!`: then BuildKit knows the other directives, but not `escape`.
+    is_script: bool,
     seen: Vec<String>,
     pub directives: Directives,
 }
@@ -35,8 +37,8 @@ impl Reader {
         if self.done {
             return false;
         }
-        // A script that runs itself: BuildKit looks for directives below its first line.
-        if comment.text.starts_with("#!") && self.seen.is_empty() {
+        if comment.text.starts_with("#!") && self.seen.is_empty() && !self.is_script {
+            self.is_script = true;
             return false;
         }
         let Some(directive) = read(comment.text, comment.start) else {
@@ -50,6 +52,10 @@ impl Reader {
         }
         match directive.name.as_str() {
             "syntax" => self.syntax(&directive, sink),
+            "escape" if self.is_script => {
+                let found = Diagnostic::warning(directive.name_span, "`escape` has no effect below `#!`");
+                sink.push(found.hint("put it on the first line of the file"));
+            }
             "escape" => self.escape(&directive, sink),
             "check" => {
                 self.directives.check = check(&directive, sink);

@@ -141,7 +141,7 @@ pub(super) fn shell_or_exec(
             not_strings(text, cx);
             None
         }
-        Json::NotJson => {
+        Json::Other => {
             // `[ -f x ]` is a command; this is not.
             if ["[\"", "['", "[ \"", "[ '"].iter().any(|start| text.text().starts_with(start)) {
                 let found = Diagnostic::warning(text.span(), format!("{name} is given to the shell"));

@@ -8,21 +8,21 @@ pub(super) enum Json {
     /// An array with something else in it.
     NotStrings,
     /// Something else: an instruction then takes its text as it is.
-    NotJson,
+    Other,
 }
 
 /// Reads a text as JSON. Half a surrogate pair becomes U+FFFD, as in Go.
 pub(super) fn parse(text: &str) -> Json {
     let start = text.len() - text.trim_start().len();
     if !text[start..].starts_with('[') {
-        return Json::NotJson;
+        return Json::Other;
     }
     match strings(text, start + 1) {
         Some(found) => Json::Strings(found),
         // Either no JSON at all, or an array of other things.
         None => match serde_json::from_str::<serde::de::IgnoredAny>(&text[start..]) {
             Ok(_) => Json::NotStrings,
-            Err(_) => Json::NotJson,
+            Err(_) => Json::Other,
         },
     }
 }
@@ -163,8 +163,8 @@ mod tests {
             "[\"\t\"]",
             "[\"a\"]\u{a0}",
         ] {
-            assert_eq!(parse(text), Json::NotJson, "{text}");
+            assert_eq!(parse(text), Json::Other, "{text}");
         }
-        assert_eq!(parse(&"[".repeat(100_000)), Json::NotJson);
+        assert_eq!(parse(&"[".repeat(100_000)), Json::Other);
     }
 }

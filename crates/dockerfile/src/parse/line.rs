@@ -151,35 +151,33 @@ impl<'t> Lines<'t> {
 
     /// The next logical line, or a comment.
     pub fn next_item(&mut self, escape: char) -> Option<Item<'t>> {
-        loop {
-            let first = self.next()?;
-            let trimmed = first.text.trim_start();
-            let start = first.start + (first.text.len() - trimmed.len());
+        let first = self.next()?;
+        let trimmed = first.text.trim_start();
+        let start = first.start + (first.text.len() - trimmed.len());
+        if trimmed.starts_with('#') {
+            return Some(Item::Comment(Physical { text: trimmed, start }));
+        }
+        if trimmed.is_empty() {
+            return Some(Item::Blank);
+        }
+        let mut line = Line::default();
+        let (text, mut continues) = trim_continuation(trimmed, escape);
+        line.push(text, start);
+        while continues {
+            let Some(next) = self.next() else { break };
+            let trimmed = next.text.trim_start();
             if trimmed.starts_with('#') {
-                return Some(Item::Comment(Physical { text: trimmed, start }));
+                continue;
             }
             if trimmed.is_empty() {
-                return Some(Item::Blank);
+                line.blanks.get_or_insert(Span::new(next.start, next.start));
+                continue;
             }
-            let mut line = Line::default();
-            let (text, mut continues) = trim_continuation(trimmed, escape);
-            line.push(text, start);
-            while continues {
-                let Some(next) = self.next() else { break };
-                let trimmed = next.text.trim_start();
-                if trimmed.starts_with('#') {
-                    continue;
-                }
-                if trimmed.is_empty() {
-                    line.blanks.get_or_insert(Span::new(next.start, next.start));
-                    continue;
-                }
-                let (text, more) = trim_continuation(next.text, escape);
-                line.push(text, next.start);
-                continues = more;
-            }
-            return Some(Item::Line(line));
+            let (text, more) = trim_continuation(next.text, escape);
+            line.push(text, next.start);
+            continues = more;
         }
+        Some(Item::Line(line))
     }
 }
 

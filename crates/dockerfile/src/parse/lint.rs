@@ -1,6 +1,6 @@
 //! BuildKit's check rules that need the whole file, and references between stages that cannot be right.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::line::Physical;
 use super::sink::Sink;
@@ -13,19 +13,16 @@ use crate::syntax::{CommandLine, Dockerfile, Instruction, InstructionKind, Stage
 pub(super) fn lint(file: &Dockerfile, sink: &mut Sink) {
     stage_names(file, sink);
     casing(file, sink);
-    let mut own_shell = Vec::new();
-    for (index, stage) in file.stages.iter().enumerate() {
-        let base = file.stages[..index].iter().rposition(|earlier| {
-            earlier
-                .from
-                .name
-                .as_ref()
-                .is_some_and(|name| name.value.eq_ignore_ascii_case(&stage.from.image.raw))
-        });
-        let inherited = base.is_some_and(|base| own_shell[base]);
-        own_shell.push(commands(stage, inherited, sink));
+    let mut has_shell = HashMap::new();
+    let references = References::new(file);
+    for (current, stage) in file.stages.iter().enumerate() {
+        let inherited = has_shell.get(&stage.from.image.raw.to_lowercase()).copied().unwrap_or(false);
+        let has = commands(stage, inherited, sink);
+        if let Some(name) = &stage.from.name {
+            has_shell.insert(name.value.clone(), has);
+        }
         for instruction in &stage.instructions {
-            references(file, index, instruction, sink);
+            references.instruction(current, instruction, sink);
         }
     }
 }
@@ -115,7 +112,7 @@ fn commands(stage: &Stage, mut has_shell: bool, sink: &mut Sink) -> bool {
         sink.local.clone_from(&instruction.check);
         if let Some(earlier) = last[slot].replace(instruction) {
             let message = format!("only the last {name} of a stage counts, and this is not it");
-            sink.check(Rule::MultipleInstructionsDisallowed, first_line(earlier), message);
+            sink.check(Rule::MultipleInstructionsDisallowed, earlier.span, message);
         }
         if let (Some(CommandLine::Shell(_)), false) = (line, has_shell) {
             let message = format!("{name} without JSON runs in a shell, which does not pass signals on");
@@ -127,47 +124,67 @@ fn commands(stage: &Stage, mut has_shell: bool, sink: &mut Sink) -> bool {
     has_shell
 }
 
-fn first_line(instruction: &Instruction) -> Span {
-    instruction.span
+/// `--from` and `from=` that name their own stage or a later one. Other names may be images or contexts.
+struct References<'f> {
+    names: HashMap<&'f str, usize>,
+    count: usize,
 }
 
-/// `--from` and `from=` that name this stage or a later one. Other names may be images or contexts.
-fn references(file: &Dockerfile, current: usize, instruction: &Instruction, sink: &mut Sink) {
-    match &instruction.kind {
-        InstructionKind::Copy(copy) => {
-            if let Some(from) = &copy.from {
-                reference(file, current, &from.raw, from.span, true, sink);
-            }
-        }
-        InstructionKind::Run(run) => {
-            for mount in &run.mounts {
-                if let Some((from, span)) = mount.from_field() {
-                    reference(file, current, from, span, false, sink);
+impl<'f> References<'f> {
+    fn new(file: &'f Dockerfile) -> References<'f> {
+        let stages = file.stages.iter().enumerate();
+        // Of several with one name the last is meant.
+        let names =
+            stages.filter_map(|(index, stage)| Some((stage.from.name.as_ref()?.value.as_str(), index)));
+        References { names: names.collect(), count: file.stages.len() }
+    }
+
+    fn instruction(&self, current: usize, instruction: &Instruction, sink: &mut Sink) {
+        match &instruction.kind {
+            InstructionKind::Copy(copy) => {
+                if let Some(from) = &copy.from {
+                    self.copy(current, from, sink);
                 }
             }
+            InstructionKind::Run(run) => {
+                for (from, span) in run.mounts.iter().filter_map(|mount| mount.from_field()) {
+                    self.name(current, from, span, sink);
+                }
+            }
+            _ => {}
         }
-        _ => {}
+    }
+
+    /// COPY may name stages by number.
+    fn copy(&self, current: usize, from: &Word, sink: &mut Sink) {
+        let is_number = from.raw.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number {
+            return self.name(current, &from.raw, from.span, sink);
+        }
+        match from.raw.parse().ok().filter(|index| *index < self.count) {
+            Some(index) => order(current, index, &from.raw, from.span, sink),
+            None => {
+                let found = Diagnostic::error(from.span, format!("no stage has the number {}", from.raw));
+                sink.push(found.hint(format!("the stages are counted from 0 to {}", self.count - 1)));
+            }
+        }
+    }
+
+    fn name(&self, current: usize, name: &str, span: Span, sink: &mut Sink) {
+        if let Some(index) = self.names.get(name.to_lowercase().as_str()) {
+            order(current, *index, name, span, sink);
+        }
     }
 }
 
-fn reference(file: &Dockerfile, current: usize, name: &str, span: Span, numbers: bool, sink: &mut Sink) {
-    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number && !numbers {
-        return;
+fn order(current: usize, index: usize, name: &str, span: Span, sink: &mut Sink) {
+    if index == current {
+        let found = Diagnostic::error(span, format!("stage `{name}` refers to itself"));
+        sink.push(found.hint("a stage can use only those above it"));
+    } else if index > current {
+        let found = Diagnostic::error(span, format!("stage `{name}` comes later in the file"));
+        sink.push(found.hint("a stage can use only those above it"));
     }
-    let found = match file.stage_index(name) {
-        None if is_number => Diagnostic::error(span, format!("no stage has the number {name}"))
-            .hint(format!("there are {} stages, counted from 0", file.stages.len())),
-        Some(index) if index == current => {
-            Diagnostic::error(span, format!("stage `{name}` refers to itself"))
-        }
-        Some(index) if index > current => {
-            Diagnostic::error(span, format!("stage `{name}` comes later in the file"))
-                .hint("a stage can use only those above it")
-        }
-        _ => return,
-    };
-    sink.push(found);
 }
 
 impl Dockerfile {

@@ -147,7 +147,7 @@ pub(super) fn volume(command: &Command<'_>, cx: &mut Context<'_>) -> Option<Vec<
             not_strings(command.rest, cx);
             return None;
         }
-        Json::NotJson => command.rest.split_words().into_iter().map(|piece| piece.word()).collect(),
+        Json::Other => command.rest.split_words().into_iter().map(|piece| piece.word()).collect(),
     };
     if words.is_empty() {
         missing(command, "a path", cx);
@@ -171,7 +171,7 @@ pub(super) fn shell(command: &Command<'_>, cx: &mut Context<'_>) -> Option<Vec<S
             not_strings(command.rest, cx);
             None
         }
-        Json::NotJson if !command.rest.is_empty() => {
+        Json::Other if !command.rest.is_empty() => {
             let found = Diagnostic::error(command.rest.span(), "SHELL takes a JSON array only");
             cx.sink.push(found.hint("write for example `SHELL [\"/bin/bash\", \"-c\"]`"));
             None

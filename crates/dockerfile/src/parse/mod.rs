@@ -20,4 +20,7 @@ mod mount;
 mod run;
 mod sink;
 
+#[cfg(test)]
+mod tests;
+
 pub use file::{parse, parse_trigger};

@@ -51,27 +51,19 @@ impl<'t> Excerpt<'t> {
 
     fn single(&self, number: usize, line: Span, label: &str) -> Vec<Row> {
         if line.start == line.end {
-            return if label.is_empty() { Vec::new() } else { vec![mark(0, 1, label)] };
+            let mut rows = vec![Row { number: Some(number), mark: String::new(), text: String::new() }];
+            rows.extend((!label.is_empty()).then(|| mark(0, 1, label)));
+            return rows;
         }
         let start = self.span.start.clamp(line.start, line.end);
         let end = self.span.end.clamp(start, line.end);
-        let before = shown(&self.text[line.start..start], WIDTH, Side::End);
-        // The mark may need all the room there is after what stands before it.
-        let skip = if before.width + 1 > WIDTH {
-            Some(shown(&self.text[line.start..start], BEFORE, Side::End))
-        } else {
-            None
-        };
-        let rest = shown(&self.text[start..line.end], usize::MAX, Side::Start);
-        let before = match skip {
-            Some(before) => before,
-            None if before.width + rest.width > WIDTH && before.width > BEFORE => {
-                shown(&self.text[line.start..start], BEFORE, Side::End)
-            }
-            None => before,
-        };
+        let (left, right) = (&self.text[line.start..start], &self.text[start..line.end]);
+        let mut before = shown(left, WIDTH, Side::End);
+        if before.width + shown(right, 2 * WIDTH, Side::Start).width > WIDTH && before.width > BEFORE {
+            before = shown(left, BEFORE, Side::End);
+        }
         let room = WIDTH.saturating_sub(before.width).max(1);
-        let after = shown(&self.text[start..line.end], room, Side::Start);
+        let after = shown(right, room, Side::Start);
         let marked = shown(&self.text[start..end], room, Side::Start);
         let text = format!("{}{}", before.text, after.text);
         vec![
@@ -128,8 +120,6 @@ struct Shown {
 
 /// As much of a text as there is room for, with `…` where it was cut. Looks at no more of the text than it shows.
 fn shown(text: &str, room: usize, side: Side) -> Shown {
-    // A little more than the widest row; the caller only asks whether it is wider.
-    let room = room.min(2 * WIDTH);
     let mut parts: Vec<String> = Vec::new();
     let mut width = 0;
     let mut cut = false;
