@@ -4,40 +4,38 @@
 //!   action ── gather ──> Gathered ── digest ──> part of the step's key
 //!                           └─────── apply ───> upper
 //! ```
-//! Gathering finds what is selected, and downloads; nothing is copied before the cache has been asked.
+//! Gathering finds what is selected, and downloads; nothing is copied before the cache has been asked. What the result
+//! looks like is what BuildKit's `COPY` and `ADD` make, down to the owner of a directory made on the way.
 
-use std::path::{Path, PathBuf};
+mod apply;
+mod archive;
+mod attributes;
+mod digest;
+mod error;
+mod gather;
+mod remote;
+mod select;
+#[cfg(test)]
+mod tests;
+mod transfer;
+mod tree;
+mod upper;
+pub mod users;
+
+use std::path::Path;
 
 use oci::Digest;
 use oci::layer::OverlayForm;
-use oci::record::Intake;
-use oci::tree::View;
 
-use crate::context::{Context, ContextError};
-use crate::fetch::{Fetch, FetchError};
+use crate::fetch::Fetch;
+use crate::plan::TreeSource;
 use crate::plan::git::GitReference;
-use crate::plan::{CopyAction, TreeSource, WorkdirAction};
 
-pub mod users;
-
-/// What the layers below a step show, and where their files lie.
-pub struct Snapshot {
-    /// The merged view.
-    pub view: View,
-    /// The layers' directories, bottom first.
-    pub directories: Vec<PathBuf>,
-}
-
-/// A tree that files are copied from.
-#[derive(Clone, Copy)]
-pub enum Tree<'a> {
-    /// A build context. Its files belong to root.
-    Context(&'a Context),
-    /// A stage or an image.
-    Snapshot(&'a Snapshot),
-    /// Nothing.
-    Empty,
-}
+pub use apply::{copy_path, workdir};
+pub use error::CopyError;
+pub use gather::{Gathered, gather};
+pub use remote::GitError;
+pub use tree::{Snapshot, Tree};
 
 /// Who knows where sources are.
 pub trait Sources: Sync {
@@ -45,40 +43,17 @@ pub trait Sources: Sync {
     fn tree(&self, source: &TreeSource) -> Result<Tree<'_>, CopyError>;
     /// For URLs.
     fn fetch(&self) -> &dyn Fetch;
-    /// Writes the tree of a git repository into a fresh directory and answers with the commit.
+    /// Writes the tree of a git repository, or the directory of it that the reference names, into a fresh directory,
+    /// and answers with the commit.
     fn git(&self, reference: &GitReference, keep_git_dir: bool, directory: &Path)
     -> Result<String, GitError>;
-}
-
-/// A git repository could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum GitError {
-    /// Git said no.
-    #[error("git {action} failed for `{remote}`: {message}")]
-    Failed {
-        /// What was tried.
-        action: &'static str,
-        /// The repository.
-        remote: String,
-        /// Git's last words.
-        message: String,
-    },
-    /// Git could not be started, or its work directory not be used.
-    #[error("cannot run git")]
-    Run(#[source] std::io::Error),
-}
-
-/// What a COPY or ADD selects, all of it at hand.
-pub struct Gathered<'a> {
-    action: &'a CopyAction,
-    intakes: Vec<Intake>,
 }
 
 /// Where a step writes.
 pub struct Target<'a> {
     /// What is below.
     pub parent: &'a Snapshot,
-    /// An empty directory.
+    /// An empty directory. What is unpacked stands beside it for a while.
     pub upper: &'a Path,
     /// How whiteouts and opaque directories are marked.
     pub form: OverlayForm,
@@ -95,68 +70,18 @@ pub struct Applied {
     pub warnings: Vec<String>,
 }
 
-/// Finds what an action selects; downloads go below `scratch`, a directory that lives as long as the result.
-pub fn gather<'a>(
-    action: &'a CopyAction,
-    sources: &'a dyn Sources,
-    scratch: &Path,
-) -> Result<Gathered<'a>, CopyError> {
-    let _ = (sources, scratch);
-    Ok(Gathered { action, intakes: Vec::new() })
-}
-
-impl Gathered<'_> {
-    /// What was downloaded.
-    pub fn intakes(&self) -> &[Intake] {
-        &self.intakes
-    }
-
-    /// The digest of exactly what is selected: names, kinds, modes, owners, content, and times as far as they reach
-    /// the image. Where it lies does not count.
-    pub fn digest(&self, epoch: i64) -> Result<Digest, CopyError> {
-        let _ = (self.action, epoch);
-        todo!()
-    }
-
-    /// Writes it into an upper.
-    pub fn apply(&self, target: &Target<'_>) -> Result<Applied, CopyError> {
-        let _ = target;
-        todo!()
-    }
-}
-
-/// Creates a working directory.
-pub fn workdir(action: &WorkdirAction, target: &Target<'_>) -> Result<Applied, CopyError> {
-    let _ = (action, target);
-    todo!()
-}
-
-/// The digest of one path of a tree, for a bind mount; nothing where there is nothing.
+/// The digest of one path of a tree and everything below it, for a bind mount; nothing where there is nothing. Links on
+/// the way are followed.
 pub fn digest_of(tree: Tree<'_>, path: &str, epoch: i64) -> Result<Option<Digest>, CopyError> {
-    let _ = (tree, path, epoch);
-    todo!()
+    let path = tree.resolve(path.as_bytes(), true)?;
+    let Some(root) = tree.lookup(&path)? else { return Ok(None) };
+    let selected = gather::select(tree, root, Vec::new(), &select::Filter::default())?;
+    let mut digest = digest::SelectionDigest::new(epoch);
+    digest.selection(tree, &selected, false)?;
+    Ok(Some(digest.finish()))
 }
 
-/// Why something cannot be copied.
-#[derive(Debug, thiserror::Error)]
-pub enum CopyError {
-    /// A source is not there.
-    #[error("`{path}` is not in {tree}")]
-    NotFound {
-        /// The source as written.
-        path: String,
-        /// The tree, in words.
-        tree: String,
-        /// What may help.
-        hint: Option<String>,
-    },
-    /// A build context could not be read.
-    #[error(transparent)]
-    Context(#[from] ContextError),
-    /// A download failed.
-    #[error("cannot download a source of ADD")]
-    Fetch(#[from] FetchError),
-    /// A repository could not be had.
-    #[error("cannot fetch a source of ADD")]
-    Git(#[from] GitError),
+/// A path as messages show it.
+fn shown(path: &[u8]) -> String {
+    format!("/{}", String::from_utf8_lossy(path))
 }
