@@ -180,3 +180,81 @@ fn copy(letter: char, operator: char, who: u32) -> Change {
     let to = if who == 0 { 0o777 } else { who & 0o777 };
     Change::Copy { from, to, clear: operator != '+', set: operator != '-' }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, cases: &[(u32, bool, u32)]) {
+        let mode = Mode::parse(text).unwrap_or_else(|error| panic!("{error}"));
+        for (before, is_dir, expected) in cases {
+            let found = mode.apply(*before, *is_dir);
+            assert_eq!(found, *expected, "{text} on {before:o}: {found:o}, not {expected:o}");
+        }
+    }
+
+    #[test]
+    fn octal_modes_replace() {
+        check("0", &[(0o777, false, 0)]);
+        check("644", &[(0, false, 0o644), (0o7777, true, 0o644)]);
+        check("0755", &[(0o600, false, 0o755)]);
+        check("4711", &[(0, false, 0o4711)]);
+        check("07777", &[(0, true, 0o7777)]);
+    }
+
+    #[test]
+    fn symbolic_modes_change() {
+        check("u+x", &[(0o644, false, 0o744), (0o744, false, 0o744)]);
+        check("+x", &[(0o644, false, 0o755)]);
+        check("a+x", &[(0o644, false, 0o755)]);
+        check("go-w", &[(0o666, false, 0o644)]);
+        check("o=", &[(0o777, false, 0o770)]);
+        check("=r", &[(0o777, false, 0o444)]);
+        check("u=rwx,go=rx", &[(0, false, 0o755)]);
+        check("ug=rw,o=r", &[(0o777, false, 0o664)]);
+        check("u+rw-x", &[(0o100, false, 0o600)]);
+        check("u=rw,u+x", &[(0, false, 0o700)]);
+        check("a=,u+r", &[(0o777, false, 0o400)]);
+        check("+", &[(0o640, false, 0o640)]);
+    }
+
+    #[test]
+    fn large_x_is_for_what_can_be_entered_or_run() {
+        check("a+X", &[(0o644, false, 0o644), (0o744, false, 0o755), (0o644, true, 0o755)]);
+        check("u=rwX,go=rX", &[(0o600, false, 0o644), (0o700, false, 0o755), (0o600, true, 0o755)]);
+        check("a-x,a+X", &[(0o755, false, 0o755)]);
+        check("a-X", &[(0o755, false, 0o644)]);
+    }
+
+    #[test]
+    fn classes_are_copied() {
+        check("g=u", &[(0o740, false, 0o770)]);
+        check("go=u", &[(0o700, false, 0o777)]);
+        check("o=g", &[(0o754, false, 0o755)]);
+        check("g+u", &[(0o640, false, 0o660)]);
+        check("o-u", &[(0o617, false, 0o611)]);
+        check("g=u-w", &[(0o700, false, 0o750)]);
+    }
+
+    #[test]
+    fn special_bits() {
+        check("u+s", &[(0o755, false, 0o4755)]);
+        check("g+s", &[(0o755, true, 0o2755)]);
+        check("+t", &[(0o777, true, 0o1777)]);
+        check("o+s", &[(0o755, false, 0o755)]);
+        check("o+t", &[(0o755, false, 0o755)]);
+        check("u=rwx", &[(0o6755, false, 0o2755)]);
+        check("=rx", &[(0o6755, false, 0o555)]);
+        check("u-s,g-s", &[(0o6755, false, 0o755)]);
+    }
+
+    #[test]
+    fn what_is_no_mode() {
+        for text in [
+            "", "a", "8", "088", "10000", "0x1", "u", "u+q", "rw", "u+x,", ",u+x", "u +x", "755u", "u=8", "é",
+        ] {
+            assert_eq!(Mode::parse(text), Err(BadMode(text.to_owned())));
+        }
+    }
+}
