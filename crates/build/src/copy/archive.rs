@@ -112,9 +112,11 @@ fn make_directory(upper: &mut Upper<'_>, entry: &Entry, to: &[u8]) -> Result<(),
     }
 }
 
-/// Whether a directory is only there because something is in it.
+/// Whether a directory is only there because something is in it. The index does not say, but who writes a directory
+/// down gives it a time.
 fn is_implied(entry: &Entry) -> bool {
-    *entry == Entry::implied_directory(&entry.path)
+    let implied = Entry::implied_directory(&entry.path);
+    *entry == Entry { uid: entry.uid, gid: entry.gid, ..implied }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io;
 use oci::Digest;
 
 use super::remote::GitError;
-use super::tree::Tree;
+use super::tree::{Item, ItemKind, Tree};
 use crate::context::ContextError;
 use crate::fetch::FetchError;
 
@@ -117,12 +117,16 @@ impl CopyError {
 
     /// A source is not there; perhaps because the ignore file leaves it out.
     pub(super) fn not_found(tree: Tree<'_>, path: &str) -> CopyError {
-        let relative = path.trim_matches('/');
-        let hint = match tree {
-            Tree::Context(context) if context.is_left_out(relative.as_bytes()) => {
+        let path = path.trim_matches('/');
+        let hint = match (tree, tree.lookup(path.as_bytes())) {
+            (_, Ok(Some(Item { kind: ItemKind::Symlink(target), .. }))) => {
+                let target = String::from_utf8_lossy(&target).into_owned();
+                Some(format!("it is a symbolic link to `{target}`, which is not there"))
+            }
+            (Tree::Context(context), _) if context.is_left_out(path.as_bytes()) => {
                 Some("it is there, but the ignore file leaves it out".to_owned())
             }
-            _ => near(tree, relative).map(|near| format!("did you mean `{near}`?")),
+            _ => near(tree, path).map(|near| format!("did you mean `{near}`?")),
         };
         CopyError::NotFound { path: path.to_owned(), tree: tree.describe().to_owned(), hint }
     }

@@ -83,5 +83,5 @@ pub fn digest_of(tree: Tree<'_>, path: &str, epoch: i64) -> Result<Option<Digest
 
 /// A path as messages show it.
 fn shown(path: &[u8]) -> String {
-    format!("/{}", String::from_utf8_lossy(path))
+    format!("/{}", String::from_utf8_lossy(path).trim_start_matches('/'))
 }

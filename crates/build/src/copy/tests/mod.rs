@@ -84,11 +84,6 @@ impl Case {
         self
     }
 
-    pub fn base(mut self, text: &str) -> Case {
-        self.base = fixture::directory(text);
-        self
-    }
-
     /// Nothing is below.
     pub fn bare(mut self) -> Case {
         self.bare = true;
