@@ -5,6 +5,7 @@ mod differential;
 mod fuzz;
 mod parallel;
 mod peers;
+mod real;
 mod report;
 mod tidy;
 mod workspace;
@@ -23,6 +24,7 @@ usage: cargo xtask COMMAND
   differential [--case PART] [--refresh] [--verbose]
                compare Kapok with BuildKit's checked-in results; --refresh asks BuildKit again
   fuzz         [--seconds NUMBER] [--seed NUMBER], or --target NAME --input FILE to try one input again
+  real         [--case PART]: hostile input, full disks, sudden death, other users
   peers        install what Kapok is compared with";
 
 fn main() -> ExitCode {
@@ -65,6 +67,7 @@ fn run(words: &[String]) -> io::Result<Tally> {
             }
             _ => Err(io::Error::other(USAGE)),
         },
+        "real" => real::run(&real::Options { case: flags.value("--case").map(str::to_owned) }),
         "peers" => {
             let missing = peers::packages()?;
             let buildkit = peers::buildkit()?;

@@ -11,7 +11,7 @@ use crate::command::{self, Outcome};
 use crate::workspace;
 
 /// What an administrator allows on this machine, so that the cases about it can run.
-const SETTINGS: &str = "network:\n  host: true\n  insecure: true\n";
+const SETTINGS: &str = "network:\n  host: true\nsecurity:\n  insecure: true\n";
 
 /// Builds a case into an OCI layout tar; all cases share one store, as builds on a real machine do.
 pub fn build(
