@@ -3,6 +3,8 @@
 //! The details are those of BSD's `setmode(3)`, which BuildKit follows: there is no file creation mask, and `X` looks at
 //! the mode before any clause.
 
+use std::fmt;
+
 const SET_USER_ID: u32 = 0o4000;
 const SET_GROUP_ID: u32 = 0o2000;
 const STICKY: u32 = 0o1000;
@@ -84,6 +86,37 @@ impl Mode {
                 if set { kept | bits } else { kept }
             }
         })
+    }
+}
+
+impl fmt::Display for Mode {
+    /// In octal; of a symbolic mode its changes, which are the same for modes that mean the same.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mode::Octal(bits) => write!(formatter, "{bits:04o}"),
+            Mode::Symbolic(changes) => {
+                let changes: Vec<String> = changes.iter().map(Change::to_string).collect();
+                formatter.write_str(&changes.join(","))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Change::Set(bits) => write!(formatter, "+{bits:04o}"),
+            Change::Clear(bits) => write!(formatter, "-{bits:04o}"),
+            Change::SetIfExecutable(bits) => write!(formatter, "+X{bits:04o}"),
+            Change::Copy { from, to, clear, set } => {
+                let operator = match (clear, set) {
+                    (true, true) => '=',
+                    (true, false) => '-',
+                    _ => '+',
+                };
+                write!(formatter, "{operator}{:04o}:{to:04o}", 7 << from)
+            }
+        }
     }
 }
 
@@ -247,6 +280,19 @@ mod tests {
         check("u=rwx", &[(0o6755, false, 0o2755)]);
         check("=rx", &[(0o6755, false, 0o555)]);
         check("u-s,g-s", &[(0o6755, false, 0o755)]);
+    }
+
+    #[test]
+    fn modes_are_shown_as_what_they_do() {
+        for (text, shown) in [
+            ("755", "0755"),
+            ("u+x", "+0100"),
+            ("a=rX", "-6777,+0444,+X0111"),
+            ("g=u-w", "=0700:0070,-0020"),
+            ("u+s,o-g", "+4000,-0070:0007"),
+        ] {
+            assert_eq!(Mode::parse(text).map(|mode| mode.to_string()), Ok(shown.to_owned()), "{text}");
+        }
     }
 
     #[test]

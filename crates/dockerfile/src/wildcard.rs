@@ -40,7 +40,7 @@ pub fn matches(pattern: &str, name: impl AsRef<[u8]>) -> Result<bool, BadPattern
     Wildcard::parse(pattern).map(|wildcard| wildcard.matches(name))
 }
 
-/// Whether a pattern has anything in it that [`matches`] would not take literally.
+/// Whether a pattern has anything in it that [`matches()`] would not take literally.
 pub fn has_wildcard(pattern: &str) -> bool {
     pattern.contains(['*', '?', '[', '\\'])
 }
