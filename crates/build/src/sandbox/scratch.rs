@@ -24,7 +24,7 @@ impl Scratch {
         sys::unshare(libc::CLONE_NEWNS)?;
         let all = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         rustix::mount::mount_change("/", all)?;
-        let directory = Tree::new("tmpfs", &["mode=700"], tree::NO_DEVICES)?;
+        let directory = Tree::new("tmpfs", &["mode=755"], tree::NO_DEVICES)?;
         directory.attach(rustix::fs::open("/dev", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)?;
         rustix::process::fchdir(&directory)?;
         Ok(Scratch { directory, count: 0 })
@@ -36,9 +36,9 @@ impl Scratch {
         self.count += 1;
         let directory = rustix::fs::fstat(mount).map(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)?;
         if directory {
-            rustix::fs::mkdirat(CWD, &name, Mode::from_raw_mode(0o700))?;
+            rustix::fs::mkdirat(CWD, &name, Mode::from_raw_mode(0o755))?;
         } else {
-            rustix::fs::openat(CWD, &name, OFlags::CREATE | OFlags::CLOEXEC, Mode::from_raw_mode(0o600))?;
+            rustix::fs::openat(CWD, &name, OFlags::CREATE | OFlags::CLOEXEC, Mode::from_raw_mode(0o644))?;
         }
         mount.attach(rustix::fs::openat(CWD, &name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)?;
         Ok(name)
@@ -48,7 +48,7 @@ impl Scratch {
     pub(super) fn mount_overlay(&mut self, options: &str) -> Result<Tree, Errno> {
         let name = self.count.to_string();
         self.count += 1;
-        rustix::fs::mkdirat(CWD, &name, Mode::from_raw_mode(0o700))?;
+        rustix::fs::mkdirat(CWD, &name, Mode::from_raw_mode(0o755))?;
         let options = std::ffi::CString::new(options).map_err(|_| Errno(libc::EINVAL))?;
         rustix::mount::mount("overlay", &name, "overlay", MountFlags::NODEV, Some(options.as_c_str()))?;
         let overlay = Tree::of_path(Path::new(&name), false)?;

@@ -5,7 +5,7 @@ use std::io::{Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::MemfdFlags;
-use rustix::net::SendFlags;
+use rustix::net::Shutdown;
 use rustix::process::Pid;
 
 use super::error::Doing;
@@ -120,8 +120,9 @@ impl Handle {
 
     /// Kills every process of the sandbox. `wait`, perhaps in another thread, then returns.
     pub fn kill(&self) {
-        // If it has ended already there is nobody to tell.
-        let _ = rustix::net::send(&self.reply, b"k", SendFlags::NOSIGNAL);
+        // A message would do, too, but one that is not read any more would cost the answer. If the sandbox has ended
+        // already there is nobody to tell.
+        let _ = rustix::net::shutdown(&self.reply, Shutdown::Write);
     }
 
     fn receive(&self) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {

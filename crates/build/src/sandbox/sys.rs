@@ -12,6 +12,9 @@ use rustix::process::Pid;
 
 use super::{Errno, ExitStatus};
 
+/// libc's own constant is too narrow for it.
+const CLONE_INTO_CGROUP: u64 = 1 << 33;
+
 /// On which side of a fork we are.
 pub(super) enum Forked {
     Child,
@@ -42,7 +45,7 @@ pub(super) fn clone_into(
     args.pidfd = &raw mut pidfd as u64;
     args.exit_signal = libc::SIGCHLD as u64;
     if let Some(group) = group {
-        args.flags |= libc::CLONE_INTO_CGROUP as u64;
+        args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = group.as_raw_fd() as u64;
     }
     // SAFETY: without a stack and without CLONE_VM it is a fork, for which the module docs' reason holds; `args` and

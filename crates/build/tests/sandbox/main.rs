@@ -1,62 +1,60 @@
-//! Sandboxes with real processes. The spawner has to be forked before the first thread, so this has a `main` of its own.
+//! Sandboxes with real processes, as root and, where there is a user with subordinate ids, as that user.
+//!
+//! The spawner has to be forked before the first thread, so this has a `main` of its own instead of the usual harness.
+//! `cargo test --test sandbox -- WORD` runs the tests whose names contain the word.
+
+mod basics;
+mod escapes;
+mod lab;
+mod life;
+mod limits;
+mod mounts;
 mod rootfs;
-use build::sandbox::*;
-use std::os::fd::OwnedFd;
-fn main() {
-    let spawner = Spawner::start(Privilege::Root).unwrap();
-    let dir = tempfile::tempdir_in(".").unwrap();
-    let base = dir.path().canonicalize().unwrap();
-    let root = base.join("root");
-    rootfs::make(&root);
-    let n: usize = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(1);
-    let script = std::env::args().nth(1).unwrap_or_default();
-    let mut best = std::time::Duration::MAX;
-    let mut all = std::time::Duration::ZERO;
-    for i in 0..n {
-        let w = base.join(format!("w{i}"));
-        std::fs::create_dir_all(w.join("upper")).unwrap();
-        std::fs::create_dir_all(w.join("work")).unwrap();
-        let spec = SandboxSpec {
-            layers: vec![root.clone()],
-            upper: w.join("upper"),
-            work: w.join("work"),
-            read_only: false,
-            mounts: vec![],
-            args: vec!["sh".into(), "-c".into(), script.clone().into()],
-            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
-            cwd: "/".into(),
-            user: Ids::default(),
-            network: Network::None,
-            security: Security::Sandbox,
-            limits: Limits::default(),
-            hostname: "kapok".into(),
-            hosts: vec![],
-            resolv_conf: Some(b"nameserver 1.2.3.4\n".to_vec()),
-            terminal: false,
-            timeout: None,
-            looks_like_chroot: false,
-        };
-        let dup = |fd: &dyn std::os::fd::AsFd| fd.as_fd().try_clone_to_owned().unwrap();
-        let t = std::time::Instant::now();
-        let o = spawner.run(
-            &spec,
-            Stdio {
-                stdin: OwnedFd::from(std::fs::File::open("/dev/null").unwrap()),
-                stdout: dup(&std::io::stdout()),
-                stderr: dup(&std::io::stderr()),
-            },
-        );
-        let e = t.elapsed();
-        best = best.min(e);
-        all += e;
-        if n == 1 {
-            println!("{o:#?} {:?}", e);
-        }
-        if i == 0 {
-            if let Err(e) = &o {
-                println!("{e} {:?}", std::error::Error::source(e).map(|e| e.to_string()));
-            }
+mod speed;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use build::sandbox::{Privilege, Spawner, enter_user_namespace};
+use lab::Lab;
+
+/// A test and its name.
+type Test = (&'static str, fn(&Lab));
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let privilege = match enter_user_namespace() {
+        Ok(Privilege::SingleId { user, missing }) => return skip(&format!("`{user}` lacks {missing}")),
+        Ok(privilege) => privilege,
+        Err(error) => return skip(&error.to_string()),
+    };
+    let spawner = Spawner::start(privilege.clone()).expect("a spawner");
+    if words.first().is_some_and(|word| word == life::VICTIM) {
+        return life::be_victim(&Lab::new(spawner, privilege));
+    }
+    let lab = Lab::new(spawner, privilege);
+    if let Some(reason) = lab.unfit() {
+        return skip(&reason);
+    }
+    let tests = [basics::TESTS, mounts::TESTS, limits::TESTS, life::TESTS, escapes::TESTS, speed::TESTS];
+    let chosen =
+        tests.into_iter().flatten().filter(|(name, _)| words.iter().all(|word| name.contains(word.as_str())));
+    let mut failed = Vec::new();
+    let mut count = 0;
+    for (name, test) in chosen {
+        count += 1;
+        let passed = catch_unwind(AssertUnwindSafe(|| test(&lab))).is_ok();
+        println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
+        if !passed {
+            failed.push(*name);
         }
     }
-    println!("best {best:?} mean {:?}", all / n as u32);
+    println!("\n{count} tests as {:?}, {} failed {}", lab.privilege, failed.len(), failed.join(" "));
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A machine that cannot make sandboxes is no reason to fail, but it is said aloud.
+fn skip(reason: &str) -> ExitCode {
+    println!("SKIPPED: no sandbox on this machine: {reason}");
+    ExitCode::SUCCESS
 }
