@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use build::base::debian::{BaseError, ConfigureError};
 use build::context::ContextError;
 use build::copy::GitError;
 use build::copy::users::UserError;
@@ -14,6 +15,7 @@ use oci::archive::ArchiveError;
 use oci::reference::ReferenceError;
 use oci::store::StoreError;
 
+use crate::apt::AptError;
 use crate::commands::build::failed::FailedStep;
 use crate::exit::Exit;
 use crate::settings::SettingsError;
@@ -58,6 +60,12 @@ pub enum Failure {
     /// There is no such user in the image.
     #[error(transparent)]
     User(#[from] UserError),
+    /// A base could not be assembled.
+    #[error(transparent)]
+    Base(Box<BaseError>),
+    /// This machine's apt configuration does not say where packages come from.
+    #[error(transparent)]
+    Apt(#[from] AptError),
     /// A build context could not be unpacked.
     #[error(transparent)]
     Context(#[from] ContextError),
@@ -103,6 +111,15 @@ pub enum Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         Failure::Store(Box::new(error))
+    }
+}
+
+impl From<BaseError> for Failure {
+    fn from(error: BaseError) -> Failure {
+        match error {
+            BaseError::Store(error) => error.into(),
+            error => Failure::Base(Box::new(error)),
+        }
     }
 }
 
@@ -158,6 +175,7 @@ impl Failure {
             }
             // A reader that has seen enough, such as `head`, is not an error.
             Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
+            Failure::Base(error) => base_exit(error),
             Failure::Store(error) if matches!(**error, StoreError::NoImage(_)) => Exit::No,
             _ if causes(self).any(|error| error.is::<FetchError>()) => Exit::Upstream,
             _ => Exit::Usage,
@@ -196,9 +214,20 @@ impl Failure {
         match self {
             Failure::Usage { hint, .. } => hint.clone(),
             Failure::Sandbox(error) => error.hint(),
+            Failure::Apt(error) => error.hint(),
             Failure::Store(error) => store_hint(error),
             _ => causes(self).find_map(hint_for),
         }
+    }
+}
+
+fn base_exit(error: &BaseError) -> Exit {
+    match error {
+        // What cannot be fetched, and what comes but is not vouched for, is the upstream's affair.
+        BaseError::Archive(_) | BaseError::Fill(_) => Exit::Upstream,
+        BaseError::Configure(ConfigureError::Sandbox(_)) => Exit::Usage,
+        BaseError::Configure(_) => Exit::StepFailed,
+        _ => Exit::Usage,
     }
 }
 

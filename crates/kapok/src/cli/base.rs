@@ -64,6 +64,14 @@ pub struct Debian {
     #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 
+    /// Assemble it anew, even if the store has a base of the same packages.
+    #[arg(long)]
+    pub no_cache: bool,
+
+    /// Write the image's digest to this file.
+    #[arg(long, value_name = "FILE")]
+    pub iidfile: Option<PathBuf>,
+
     /// How progress is shown.
     #[arg(long, value_name = "KIND", default_value = "auto")]
     pub progress: Progress,

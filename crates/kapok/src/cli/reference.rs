@@ -22,6 +22,7 @@ pub fn markdown() -> String {
     }
     exit_codes(&mut page);
     variables(&mut page);
+    page += &crate::ui::json::markdown();
     page += &crate::settings::keys::markdown();
     page
 }

@@ -1,6 +1,7 @@
 //! The verbs, one file each: arguments in, effects and an exit code out.
 
 mod archive;
+mod base;
 pub mod build;
 mod completion;
 mod diff;
@@ -58,6 +59,6 @@ pub fn run(program: &Program, command: Command) -> Result<Exit, Failure> {
         Command::Gc(arguments) => gc::run(program, &arguments),
         Command::Doctor(arguments) => doctor::run(program, &arguments),
         Command::Completion(arguments) => completion::run(program, &arguments),
-        _ => Err(Failure::usage("not wired yet")),
+        Command::Base(arguments) => base::run(program, &arguments),
     }
 }

@@ -59,6 +59,37 @@ impl<'a> From<&'a StepInfo> for Step<'a> {
     }
 }
 
+/// The events with their fields, for the reference.
+const EVENTS: &[(&str, &str, &str)] = &[
+    (
+        "planned",
+        "`steps`: a list of `step`, `stage`, `number`, `of`, `text`, `platform`, `line`, `makes_layer`",
+        "the plan is made",
+    ),
+    ("started", "`step`", "a step begins"),
+    ("cached", "`step`", "its result was there"),
+    ("output", "`step`, `text`", "it wrote to its output, not necessarily whole lines; secrets are masked"),
+    ("finished", "`step`, `wall_ms`, `written`", "it ended well and wrote so many bytes"),
+    ("failed", "`step`, `wall_ms`", "it failed"),
+    ("cancelled", "`step`", "it was not reached"),
+    ("transfer", "`what`, `done`, `total` or null", "bytes are on their way"),
+    ("warning", "`message`, `step` or null", "something deserves attention"),
+];
+
+/// The reference's section on `--progress json`.
+pub fn markdown() -> String {
+    let mut page = String::from(
+        "## Progress events\n\n`kapok build --progress json` writes one JSON object a line to standard error, each with \
+         `at_ms` (milliseconds since the build began) and `event`. Fields are only ever added; the summary after the \
+         last event is text.\n\n| event | fields | |\n|---|---|---|\n",
+    );
+    for (event, fields, meaning) in EVENTS {
+        page += &format!("| `{event}` | {fields} | {meaning} |\n");
+    }
+    page.push('\n');
+    page
+}
+
 /// An event as its line, without the line end.
 pub fn line(at: Duration, event: &Event) -> String {
     let what = match event {
@@ -78,4 +109,35 @@ pub fn line(at: Duration, event: &Event) -> String {
     };
     // Only maps with keys that are no text can fail to serialise, and there are none.
     serde_json::to_string(&Line { at_ms: at.as_millis(), what }).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use build::engine::StepId;
+
+    use super::*;
+
+    #[test]
+    fn every_event_is_documented() {
+        let step = StepId(0);
+        let events = [
+            Event::Planned { steps: Vec::new() },
+            Event::Started { step },
+            Event::Cached { step },
+            Event::Output { step, bytes: Vec::new() },
+            Event::Finished { step, wall: Duration::ZERO, written: 0 },
+            Event::Failed { step, wall: Duration::ZERO },
+            Event::Cancelled { step },
+            Event::Transfer { what: String::new(), done: 0, total: None },
+            Event::Warning { message: String::new(), step: None },
+        ];
+        for (event, (name, fields, _)) in events.iter().zip(EVENTS) {
+            let value: serde_json::Value = serde_json::from_str(&line(Duration::ZERO, event)).expect("JSON");
+            assert_eq!(value["event"], *name);
+            let object = value.as_object().expect("an object");
+            for field in object.keys().filter(|field| !matches!(field.as_str(), "event" | "at_ms")) {
+                assert!(fields.contains(&format!("`{field}`")), "`{name}` does not document `{field}`");
+            }
+        }
+    }
 }

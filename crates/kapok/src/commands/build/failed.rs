@@ -73,7 +73,7 @@ fn step(failure: StepFailure, source: &Source) -> FailedStep {
         });
     let message = format!("step `{}` of `{}` failed", failure.text, failure.stage);
     let diagnostic =
-        Diagnostic::error(failure.span, message).label(why.join(": ")).hint_opt(failure.cause.hint());
+        Diagnostic::error(failure.span, message).label(why.join(": ")).hint_opt(hint(&failure.cause));
     // A shell helps where a command ran and failed, not where the machine could not even start it.
     let shell = matches!(failure.cause, StepError::Exit { .. }).then(|| "kapok shell".to_owned());
     FailedStep {
@@ -83,6 +83,13 @@ fn step(failure: StepFailure, source: &Source) -> FailedStep {
         log: failure.log.map(|path| path.display().to_string()),
         shell,
         exit,
+    }
+}
+
+fn hint(cause: &StepError) -> Option<String> {
+    match cause {
+        StepError::Copy(error) => error.hint().map(str::to_owned),
+        other => other.hint(),
     }
 }
 
