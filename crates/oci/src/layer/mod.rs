@@ -17,7 +17,7 @@ mod overlay;
 mod pack;
 mod rules;
 mod scan;
-mod tar_write;
+pub(crate) mod tar_write;
 mod tree_writer;
 mod unpack;
 mod xattr;

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::layer::cursor::{DirCursor, failed};
 use crate::layer::overlay::keeps_xattr;
-use crate::layer::scan::{names_in, stat_of};
+use crate::layer::scan::{check_length, names_in, stat_of};
 use crate::layer::{Action, OverlayForm, Rules, TreeError, xattr};
 use crate::tree::path::{join, parent, shown};
 
@@ -101,6 +101,7 @@ impl Work<'_> {
         let mut items = Vec::with_capacity(names.len());
         for name in names {
             let child = join(&path, &name);
+            check_length(&child)?;
             if let Some(hidden) = name.strip_prefix(b".wh.") {
                 self.reserved_name(&handle, &path, &child, hidden, alone)?;
                 continue;

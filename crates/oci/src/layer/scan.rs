@@ -19,9 +19,6 @@ use crate::layer::{OverlayForm, TreeError, keys, xattr};
 use crate::tree::path::{join, shown};
 use crate::tree::{Entry, Kind, PathIndex};
 
-/// Longer paths than this come only from programs that want to break something. A tar could say them, few readers could read them.
-const PATH_LIMIT: usize = 65_535;
-
 /// What a thread takes at a time, so that neighbours in a directory stay with one thread.
 const PORTION: usize = 32;
 
@@ -152,17 +149,23 @@ fn children(handle: OwnedFd, path: &[u8]) -> Result<Vec<(Vec<u8>, Stat)>, TreeEr
             let why = "names that begin with `.wh.` mean deletion there";
             return Err(TreeError::Unrepresentable { path: shown(&child), why });
         }
-        if child.len() > PATH_LIMIT {
-            return Err(TreeError::Unrepresentable {
-                path: shown(&child),
-                why: "its path has more than 65,535 bytes",
-            });
-        }
+        check_length(&child)?;
         let stat =
             statat(&handle, &name[..], AtFlags::SYMLINK_NOFOLLOW).map_err(failed("look at", &child))?;
         found.push((child, stat));
     }
     Ok(found)
+}
+
+/// No program that takes paths can reach what has a longer one (Linux, PATH_MAX), so nobody could unpack the layer.
+pub(super) fn check_length(path: &[u8]) -> Result<(), TreeError> {
+    const LIMIT: usize = 4095;
+    match path.len() > LIMIT {
+        true => {
+            Err(TreeError::Unrepresentable { path: shown(path), why: "its path has more than 4,095 bytes" })
+        }
+        false => Ok(()),
+    }
 }
 
 /// The names in a directory, the last one first.

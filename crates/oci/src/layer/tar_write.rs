@@ -12,7 +12,7 @@ const OCTAL_11: u64 = (1 << 33) - 1;
 const OCTAL_7: u64 = (1 << 21) - 1;
 
 /// What an entry's header says.
-pub(super) struct Header<'a> {
+pub(crate) struct Header<'a> {
     /// With a trailing `/` for a directory.
     pub name: &'a [u8],
     pub type_flag: u8,
@@ -27,7 +27,7 @@ pub(super) struct Header<'a> {
 }
 
 /// Writes an entry's header, and its pax header if it needs one.
-pub(super) fn write_header(out: &mut dyn Write, header: &Header<'_>) -> io::Result<()> {
+pub(crate) fn write_header(out: &mut dyn Write, header: &Header<'_>) -> io::Result<()> {
     let mut records = Vec::new();
     let split = split_name(header.name);
     if split.is_none() {
@@ -74,13 +74,13 @@ pub(super) fn write_header(out: &mut dyn Write, header: &Header<'_>) -> io::Resu
 }
 
 /// Fills up the last block after `size` bytes of content.
-pub(super) fn pad(out: &mut dyn Write, size: u64) -> io::Result<()> {
+pub(crate) fn pad(out: &mut dyn Write, size: u64) -> io::Result<()> {
     let rest = (size % BLOCK as u64) as usize;
     if rest == 0 { Ok(()) } else { out.write_all(&[0u8; BLOCK][rest..]) }
 }
 
 /// Two empty blocks end an archive.
-pub(super) fn write_end(out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write_end(out: &mut dyn Write) -> io::Result<()> {
     out.write_all(&[0u8; 2 * BLOCK])
 }
 

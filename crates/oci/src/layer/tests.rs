@@ -668,20 +668,35 @@ fn private_keys_are_named_and_untouched() {
     assert_eq!(fs::read_to_string(directory.path().join("app/key.pem")).unwrap(), pem);
 }
 
-#[test]
-fn scanning_takes_trees_as_deep_as_a_step_can_make_them() {
-    let directory = tempfile::tempdir().unwrap();
+/// A chain of directories, made from handles since no path is long enough.
+fn chain(root: &Path, depth: usize) {
     let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY;
     let empty = rustix::fs::Mode::empty();
-    let mut here = rustix::fs::open(directory.path(), flags, empty).unwrap();
-    for _ in 0..10_000 {
+    let mut here = rustix::fs::open(root, flags, empty).unwrap();
+    for _ in 0..depth {
         rustix::fs::mkdirat(&here, "d", rustix::fs::Mode::RWXU).unwrap();
         here = rustix::fs::openat(&here, "d", flags, empty).unwrap();
     }
+}
+
+#[test]
+fn trees_are_as_deep_as_a_path_can_be_long() {
+    let directory = tempfile::tempdir().unwrap();
+    chain(directory.path(), 2_000);
     let index = index_directory(directory.path(), OverlayForm::User, 2).unwrap();
-    assert_eq!(index.len(), 10_001);
-    let mut tar = Vec::new();
-    write_tar(directory.path(), &index, &mut tar).unwrap();
+    assert_eq!(index.len(), 2_001);
+    write_tar(directory.path(), &index, &mut std::io::sink()).unwrap();
+    crate::remove::remove_tree(directory.path()).unwrap();
+}
+
+#[test]
+fn deeper_trees_are_an_error_in_words() {
+    let directory = tempfile::tempdir().unwrap();
+    chain(directory.path(), 10_000);
+    let error = index_directory(directory.path(), OverlayForm::User, 2).unwrap_err().to_string();
+    assert!(error.ends_with("cannot be in a layer: its path has more than 4,095 bytes"), "{error}");
+    let rules = Rules::default();
+    normalise(directory.path(), &rules, 0, OverlayForm::User, &|_| false).unwrap_err();
     crate::remove::remove_tree(directory.path()).unwrap();
 }
 
