@@ -1,9 +1,9 @@
 //! Entry points for fuzzing: any bytes, no panic, bounded time.
 
-use crate::expand::{Options, expand};
+use crate::expand::{Options, expand, word};
 use crate::ignore::{ParentMatches, Patterns};
-use crate::source::{Source, line_column};
-use crate::{Dockerfile, Instruction, InstructionKind, parse, parse_trigger, render, render_json};
+use crate::source::{Source, Span, line_column};
+use crate::{Dockerfile, Instruction, InstructionKind, Word, parse, parse_trigger, render, render_json};
 
 /// Parses, walks and renders; checks that every span is in the text.
 pub fn fuzz_parse(data: &[u8]) {
@@ -28,11 +28,38 @@ fn check_file(file: &Dockerfile, text: &str) {
 }
 
 fn check_instruction(instruction: &Instruction, text: &str) {
-    assert!(text.get(instruction.span.range()).is_some(), "{instruction:?}");
+    let in_text = |span: Span| assert!(text.get(span.range()).is_some(), "{span:?} {instruction:?}");
+    let words = |words: &[Word]| words.iter().for_each(|word| in_text(word.span));
+    let some = |word: &Option<Word>| word.iter().for_each(|word| in_text(word.span));
+    in_text(instruction.span);
     match &instruction.kind {
         InstructionKind::Run(run) => {
             run.script();
+            run.heredocs.iter().for_each(|heredoc| in_text(heredoc.span));
+            for mount in &run.mounts {
+                mount.fields.iter().for_each(|field| in_text(field.key.span.to(field.span)));
+                let _ = mount.resolve(|value| word(value, '\\', &|_: &str| None));
+            }
         }
+        InstructionKind::Copy(copy) => {
+            words(&copy.sources);
+            words(&copy.exclude);
+            [&copy.from, &copy.chown, &copy.chmod].into_iter().for_each(some);
+            in_text(copy.destination.span);
+        }
+        InstructionKind::Add(add) => {
+            words(&add.sources);
+            words(&add.exclude);
+            [&add.checksum, &add.chown, &add.chmod].into_iter().for_each(some);
+            in_text(add.destination.span);
+        }
+        InstructionKind::Env(pairs) | InstructionKind::Label(pairs) => {
+            pairs.iter().for_each(|pair| in_text(pair.key.span.to(pair.value.span)));
+        }
+        InstructionKind::Arg(declarations) => {
+            declarations.iter().for_each(|declaration| in_text(declaration.key.span));
+        }
+        InstructionKind::Expose(list) | InstructionKind::Volume(list) => words(list),
         InstructionKind::Onbuild(onbuild) => {
             check_instruction(&onbuild.trigger, text);
             parse_trigger(&onbuild.expression);

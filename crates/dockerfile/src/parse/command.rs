@@ -119,7 +119,7 @@ impl Flags {
             };
             let name_span = flag.name_span(name);
             let Some((known_name, takes)) = known.iter().find(|(known, _)| *known == &name[2..]) else {
-                sink.push_with(|| unknown_flag(command, name, name_span, known));
+                sink.push_error(name_span, || unknown_flag(command, name, name_span, known));
                 continue;
             };
             if flags.has(known_name) {

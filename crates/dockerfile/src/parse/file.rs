@@ -20,7 +20,7 @@ use crate::syntax::{Dockerfile, Instruction, InstructionKind, Stage};
 /// `WorkdirRelativePath`, `CopyIgnoredFile`, `ExposeProtoCasing` and `ExposeInvalidFormat`.
 pub fn parse(text: &str) -> (Dockerfile, Vec<Diagnostic>) {
     let mut file = File::default();
-    let mut sink = Sink::new();
+    let mut sink = Sink::default();
     let mut reader = Reader::default();
     let mut lines = Lines::new(text);
     let mut comments: Vec<Physical<'_>> = Vec::new();
@@ -56,7 +56,7 @@ pub fn parse(text: &str) -> (Dockerfile, Vec<Diagnostic>) {
 /// Parses an ONBUILD trigger as an image's configuration holds it: one instruction, heredocs included. Spans are in
 /// the trigger's text.
 pub fn parse_trigger(text: &str) -> (Option<Instruction>, Vec<Diagnostic>) {
-    let mut sink = Sink::new();
+    let mut sink = Sink::default();
     let mut lines = Lines::new(text);
     let mut found = None;
     let whole = Span::new(0, text.len());

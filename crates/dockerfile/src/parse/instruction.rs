@@ -80,7 +80,7 @@ pub(super) fn parse(
 
 fn unknown(command: &Command<'_>, cx: &mut Context<'_>) {
     let name = command.name;
-    cx.sink.push_with(|| {
+    cx.sink.push_error(name.span(), || {
         if name.is_empty() {
             return Diagnostic::error(command.span(), "a continuation that nothing follows");
         }

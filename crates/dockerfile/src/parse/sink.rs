@@ -4,46 +4,47 @@ use crate::check::{CheckOptions, Rule};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::source::Span;
 
-/// More than this many things are wrong only in files that are no Dockerfiles; a file of ten megabytes could
+/// More than this many errors, or warnings, only files have that are no Dockerfiles; a file of ten megabytes could
 /// otherwise yield gigabytes of messages.
-const MAX_DIAGNOSTICS: usize = 1000;
+const MAX_OF_A_LEVEL: usize = 1000;
 
 /// Gathers diagnostics. Those of check rules pass only where the options let them.
+#[derive(Default)]
 pub(super) struct Sink {
-    found: Vec<Diagnostic>,
-    left_out: usize,
-    last: Span,
+    errors: Kept,
+    warnings: Kept,
     /// The file's options.
     pub options: CheckOptions,
     /// The options of the instruction at hand, taken together with the file's.
     pub local: Option<Box<CheckOptions>>,
 }
 
-impl Sink {
-    pub fn new() -> Sink {
-        Sink {
-            found: Vec::new(),
-            left_out: 0,
-            last: Span::default(),
-            options: CheckOptions::default(),
-            local: None,
-        }
-    }
+/// The diagnostics of one level.
+#[derive(Default)]
+struct Kept {
+    found: Vec<Diagnostic>,
+    left_out: usize,
+    /// Where the last one that was left out stands.
+    last: Span,
+}
 
+impl Sink {
     /// Takes a diagnostic.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if self.found.len() == MAX_DIAGNOSTICS {
-            self.left_out += 1;
-            self.last = diagnostic.span;
-            return;
+        let kept = if diagnostic.level == Level::Error { &mut self.errors } else { &mut self.warnings };
+        if kept.found.len() == MAX_OF_A_LEVEL {
+            kept.left_out += 1;
+            kept.last = diagnostic.span;
+        } else {
+            kept.found.push(diagnostic);
         }
-        self.found.push(diagnostic);
     }
 
-    /// Takes a diagnostic that costs something to make.
-    pub fn push_with(&mut self, make: impl FnOnce() -> Diagnostic) {
-        if self.found.len() == MAX_DIAGNOSTICS {
-            self.left_out += 1;
+    /// Takes an error that costs something to make.
+    pub fn push_error(&mut self, span: Span, make: impl FnOnce() -> Diagnostic) {
+        if self.errors.found.len() == MAX_OF_A_LEVEL {
+            self.errors.left_out += 1;
+            self.errors.last = span;
         } else {
             self.push(make());
         }
@@ -56,9 +57,8 @@ impl Sink {
 
     /// The same for a warning with a label or a hint.
     pub fn check_with(&mut self, diagnostic: Diagnostic) {
-        let allowed =
-            diagnostic.rule.is_none_or(|rule| self.local.as_deref().unwrap_or(&self.options).allows(rule));
-        if allowed {
+        let options = self.local.as_deref().unwrap_or(&self.options);
+        if diagnostic.rule.is_none_or(|rule| options.allows(rule)) {
             let level = if self.options.error { Level::Error } else { Level::Warning };
             self.push(Diagnostic { level, ..diagnostic });
         }
@@ -66,16 +66,22 @@ impl Sink {
 
     /// Whether nothing was reported yet.
     pub fn is_empty(&self) -> bool {
-        self.found.is_empty()
+        self.errors.found.is_empty() && self.warnings.found.is_empty()
     }
 
-    /// Everything in the order of the text.
-    pub fn finish(mut self) -> Vec<Diagnostic> {
-        self.found.sort_by_key(|found| (found.span.start, found.level));
-        if self.left_out > 0 {
-            let message = format!("{} more errors and warnings are not shown", self.left_out);
-            self.found.push(Diagnostic::error(self.last, message));
+    /// Everything in the order of the text; at the end how much was left out.
+    pub fn finish(self) -> Vec<Diagnostic> {
+        let Sink { errors, warnings, .. } = self;
+        let mut found: Vec<Diagnostic> = errors.found.into_iter().chain(warnings.found).collect();
+        found.sort_by_key(|found| (found.span.start, found.level));
+        if errors.left_out > 0 {
+            let message = format!("{} more errors are not shown", errors.left_out);
+            found.push(Diagnostic::error(errors.last, message));
         }
-        self.found
+        if warnings.left_out > 0 {
+            let message = format!("{} more warnings are not shown", warnings.left_out);
+            found.push(Diagnostic::warning(warnings.last, message));
+        }
+        found
     }
 }
