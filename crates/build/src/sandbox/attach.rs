@@ -100,7 +100,8 @@ pub(super) fn attach_all(inside: &Inside<'_>, mut mounts: Vec<Made<'_>>) -> Resu
 
 /// Puts the files that are kept in memory where only their own mounts show them.
 fn make_files(mounts: &mut [Made<'_>]) -> Result<(), SandboxError> {
-    let files = Tree::new("ramfs", &["mode=755"], HARMLESS).doing("mount memory for files")?;
+    let attributes = tree::NO_SUID | tree::NO_DEVICES;
+    let files = Tree::new("ramfs", &["mode=755"], attributes).doing("mount memory for files")?;
     // Linux before 6.15 copies single files only from what is attached: for a moment, over the root.
     files.attach(tree::host_root().doing("open the root")?).doing("attach memory for files")?;
     for (number, Made { mount, own }) in mounts.iter_mut().enumerate() {
@@ -156,7 +157,10 @@ fn in_memory(files: &Tree, number: usize, file: &InMemory) -> Result<Tree, Errno
     rustix::fs::fchmod(&target, Mode::from_raw_mode(file.mode & 0o7777))?;
     std::fs::File::from(target).write_all(&file.content)?;
     let tree = Tree::of(files.open(&name)?.as_fd(), false)?;
-    tree.restrict(HARMLESS | tree::READ_ONLY)?;
+    // A script that a step was given may be executed, a secret not.
+    let executable = file.mode & 0o111 != 0;
+    let attributes = tree::NO_SUID | tree::NO_DEVICES | tree::READ_ONLY;
+    tree.restrict(if executable { attributes } else { attributes | tree::NO_EXEC })?;
     Ok(tree)
 }
 
@@ -178,7 +182,11 @@ fn fill_dev(inside: &Inside<'_>) -> Result<(), SandboxError> {
             .or_else(|_| Tree::new("devpts", &pts[..3], tree::NO_SUID | tree::NO_EXEC))?;
         attach_new(&pts, "/dev/pts")?;
         attach_new(&Tree::new("tmpfs", &["mode=1777", "size=65536k"], HARMLESS)?, "/dev/shm")?;
-        attach_new(&Tree::new("mqueue", &[], HARMLESS)?, "/dev/mqueue")
+        match Tree::new("mqueue", &[], HARMLESS) {
+            // A kernel without message queues.
+            Err(Errno(libc::ENODEV)) => Ok(()),
+            queues => attach_new(&queues?, "/dev/mqueue"),
+        }
     };
     fill().doing("fill /dev")
 }

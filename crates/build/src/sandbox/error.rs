@@ -172,6 +172,12 @@ impl SandboxError {
         }
     }
 
+    /// The kernel's reason, if the kernel had one.
+    pub(super) fn errno(&self) -> Errno {
+        let source = std::error::Error::source(self).and_then(|source| source.downcast_ref::<Errno>());
+        source.copied().unwrap_or(Errno(libc::EINVAL))
+    }
+
     /// What would help, if that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -182,7 +188,7 @@ impl SandboxError {
                 "as root: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`, and install `uidmap` (newuidmap); missing here: {missing}"
             )),
             SandboxError::ExecFormat { machine: Some(machine), .. } => Some(format!(
-                "it was built for {machine}; register an emulator for it with binfmt_misc (Debian: `qemu-user-static`)"
+                "it was built for {machine}; register an emulator for it with binfmt_misc and the flag F (Debian: `qemu-user-static`)"
             )),
             SandboxError::ExecFormat { machine: None, .. } => {
                 Some("a script starts with `#!` and its interpreter".to_owned())

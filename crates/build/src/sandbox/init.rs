@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
 use rustix::net::{AddressFamily, SocketType};
-use rustix::process::{Pid, Signal};
+use rustix::process::{DumpableBehavior, Pid, Signal};
 use rustix::pty::OpenptFlags;
 use rustix::thread::{Gid, Uid};
 
@@ -50,6 +50,8 @@ fn start(inside: &Inside<'_>) -> Result<Pid, SandboxError> {
     // Changing ids has cleared it.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .doing("tie init to its supervisor")?;
+    // Init holds what a step must not have, such as mounts without their restrictions: nobody inside may look into it.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("protect init")?;
     sys::unshare(libc::CLONE_NEWCGROUP).doing("make a cgroup namespace")?;
     rustix::system::sethostname(inside.spec.hostname.as_bytes()).doing("set the host name")?;
     if inside.spec.network == Network::None {

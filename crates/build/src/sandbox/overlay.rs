@@ -164,3 +164,52 @@ fn refused(writes: Option<Writes<'_>>, source: Errno) -> SandboxError {
     };
     SandboxError::Overlay { upper, hint: hint.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::sys::Forked;
+    use super::super::{Privilege, sys};
+    use super::*;
+
+    /// Only root can try this outside of a sandbox; the way with open files is tried by every test of sandboxes.
+    #[test]
+    fn mounts_by_name_as_older_kernels_want_it() {
+        if !rustix::process::geteuid().is_root() {
+            println!("SKIPPED: not root");
+            return;
+        }
+        let place = tempfile::tempdir_in("/var/tmp").expect("a directory");
+        let at = |name: String| {
+            let path = place.path().join(name);
+            fs::create_dir(&path).map(|()| path).expect("a directory")
+        };
+        let layers: Vec<_> = (0..200).map(|number| at(number.to_string())).collect();
+        fs::write(layers[7].join("file"), "x").expect("a file");
+        let (upper, work) = (at("upper".to_owned()), at("work".to_owned()));
+        let attempt = || -> Result<(), SandboxError> {
+            let ids = IdPlan::new(&Privilege::Root)?;
+            let layers = layers.iter().map(|path| layer(path, &ids)).collect::<Result<Vec<_>, _>>()?;
+            let layers: Vec<&Tree> = layers.iter().collect();
+            let upper = Upper::open(Writes { upper: &upper, work: &work }, &ids)?;
+            let overlay = by_name(&layers, Some(&upper), &ids).doing("mount by name")?;
+            overlay.open(Path::new("file")).doing("open").map(drop)?;
+            let flags = OFlags::CREATE | OFlags::WRONLY;
+            rustix::fs::openat(&overlay, "new", flags, Mode::from_raw_mode(0o644)).doing("write").map(drop)
+        };
+        let child = match sys::fork().expect("a child") {
+            Forked::Child => sys::exit(match attempt() {
+                Ok(()) => 0,
+                Err(error) => {
+                    println!("{error:?}");
+                    1
+                }
+            }),
+            Forked::Parent(child) => child,
+        };
+        let (status, _) = sys::wait_with_usage(child).expect("an end");
+        assert!(status.success());
+        assert!(upper.join("new").exists());
+    }
+}

@@ -16,7 +16,7 @@ use super::sys::Forked;
 use super::{Errno, SandboxError, ids, sys};
 
 /// What the kernel writes for the initial user namespace.
-const ALL_IDS: (u32, u32, u64) = (0, 0, u32::MAX as u64);
+pub(super) const ALL_IDS: (u32, u32, u64) = (0, 0, u32::MAX as u64);
 
 /// With which rights sandboxes can be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -236,7 +236,8 @@ pub(super) fn find_program(name: &str) -> Option<String> {
     directories.iter().map(|directory| format!("{directory}/{name}")).find(|path| Path::new(path).exists())
 }
 
-fn forbidden(source: Errno) -> SandboxError {
+/// The error for a kernel or a container that forbids user namespaces.
+pub(super) fn forbidden(source: Errno) -> SandboxError {
     let sysctl =
         |name: &str| fs::read_to_string(format!("/proc/sys/{name}")).map(|value| value.trim().to_owned());
     let zero = |name: &str| sysctl(name).is_ok_and(|value| value == "0");

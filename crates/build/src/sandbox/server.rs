@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::os::fd::OwnedFd;
 
+use rustix::process::{Resource, Rlimit};
+
 use super::supervisor::{self, Job, Machine};
 use super::sys::Forked;
 use super::{Errno, Privilege, SandboxSpec, Stdio, cgroup, channel, ids::IdPlan, seccomp, sys};
@@ -15,6 +17,12 @@ pub(super) fn serve(control: OwnedFd, privilege: &Privilege) {
     let _ = rustix::thread::set_name(c"kapok-spawner");
     let Ok(control) = isolate(control) else { return };
     sys::forget_children();
+    // Every layer of a snapshot is an open file for a moment.
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let _ = rustix::process::setrlimit(
+        Resource::Nofile,
+        Rlimit { current: limit.maximum, maximum: limit.maximum },
+    );
     let cgroups = cgroup::Parents::find();
     cgroups.sweep();
     let machine = Machine { ids: IdPlan::new(privilege), filter: seccomp::compile(), cgroups };

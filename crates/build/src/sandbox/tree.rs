@@ -12,6 +12,9 @@ use super::{Errno, sys};
 #[derive(Debug)]
 pub(super) struct Tree(OwnedFd);
 
+/// Opens something only to name it.
+pub(super) const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
 pub(super) const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
 pub(super) const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
 pub(super) const NO_SUID: u64 = libc::MOUNT_ATTR_NOSUID;

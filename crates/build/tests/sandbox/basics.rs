@@ -10,6 +10,7 @@ use crate::Test;
 use crate::lab::Lab;
 
 pub const TESTS: &[Test] = &[
+    ("basics::probes_what_it_uses", probes_what_it_uses),
     ("basics::reports_exit_codes_and_signals", reports_exit_codes_and_signals),
     ("basics::writes_land_in_the_upper_with_the_images_ids", writes_land_in_the_upper_with_the_images_ids),
     ("basics::leaves_no_trace_of_its_mounts", leaves_no_trace_of_its_mounts),
@@ -241,4 +242,15 @@ fn gives_a_terminal(lab: &Lab) {
 fn refuses_ids_it_has_not(lab: &Lab) {
     let ran = lab.step("true").user(u32::MAX - 5, 0).run();
     assert!(matches!(ran.error(), SandboxError::IdOutOfRange { .. }), "{ran:?}");
+}
+
+fn probes_what_it_uses(lab: &Lab) {
+    let capabilities = build::sandbox::probe();
+    for capability in &capabilities {
+        println!("  {}: {} {}", capability.name, capability.ok, capability.detail);
+        // The other tests show that sandboxes work here.
+        assert!(capability.ok || !capability.required, "{capability:?}");
+        assert!(capability.ok || capability.hint.is_some(), "{capability:?}");
+    }
+    assert_eq!(capabilities.iter().any(|capability| capability.name == "subordinate ids"), !lab.is_root());
 }

@@ -100,6 +100,8 @@ fn keeps_secrets_in_memory(lab: &Lab) {
     assert!(ran.output.starts_with("s3cret400 1000 7\n"), "{}", ran.output);
     assert!(!ran.outcome().status.success());
     assert_eq!(fs::read_dir(&step.spec.upper).expect("an upper").count(), 0);
+    let script = MountSource::File { content: b"#!/bin/sh\necho run".to_vec(), mode: 0o755, uid: 0, gid: 0 };
+    assert_eq!(lab.step("/dev/pipes/EOF").mount("/dev/pipes/EOF", script, true).run().success(), "run\n");
     let ran = lab.step("cat /run/secrets/id").user(1001, 8).mount("/run/secrets/id", secret(), true).run();
     assert!(ran.output.contains("Permission denied"), "{}", ran.output);
 }

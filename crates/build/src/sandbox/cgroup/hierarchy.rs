@@ -27,7 +27,7 @@ impl Controller {
     }
 
     /// As the limit is called.
-    pub(super) fn limit(self) -> &'static str {
+    pub(in super::super) fn limit(self) -> &'static str {
         match self {
             Controller::Cpu => "cpus",
             other => other.name(),
@@ -122,8 +122,9 @@ fn own_directory(mountinfo: &str, groups: &str, controller: Option<&str>) -> Opt
     })?;
     // A mount may show a part of the hierarchy only (containers without a cgroup namespace).
     let below = path.strip_prefix(mount_root.as_str()).unwrap_or(path);
-    let own = mount_point.join(below.trim_start_matches('/'));
-    Some(if own.is_dir() { own } else { mount_point })
+    let below = below.trim_start_matches('/');
+    let own = mount_point.join(below);
+    Some(if !below.is_empty() && own.is_dir() { own } else { mount_point })
 }
 
 /// mountinfo writes blanks and backslashes as three octal digits.

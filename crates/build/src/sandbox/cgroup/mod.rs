@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-use self::hierarchy::{Controller, Hierarchy, Version};
+use self::hierarchy::Version;
+pub(super) use self::hierarchy::{Controller, Hierarchy};
 use super::error::Doing;
 use super::{Limits, SandboxError};
 
@@ -234,9 +235,8 @@ fn quota(cpus: f64) -> u64 {
 }
 
 fn hint(reason: &str) -> String {
-    format!(
-        "{reason}; an ordinary user needs a delegated control group: `systemd-run --user --scope -p Delegate=yes kapok ...`"
-    )
+    let user = "an ordinary user needs a delegated control group: `systemd-run --user --scope -p Delegate=yes kapok ...`";
+    if reason.contains("not writable") { format!("{reason}; {user}") } else { reason.to_owned() }
 }
 
 /// The number after a word at the start of a line.
