@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::command::{Command, Flags};
 use super::heredoc::marker;
-use super::instruction::{ADD_FLAGS, COPY_FLAGS, Context, not_strings};
+use super::instruction::{ADD_FLAGS, COPY_FLAGS, Parser, not_strings};
 use super::json::{self, Json};
 use crate::diagnostic::Diagnostic;
 use crate::expand;
@@ -18,15 +18,15 @@ struct Paths {
     destination: Word,
 }
 
-pub(super) fn copy(command: &Command<'_>, heredocs: Vec<Heredoc>, cx: &mut Context<'_>) -> Option<Copy> {
-    let mut flags = Flags::read(command, COPY_FLAGS, cx.sink);
+pub(super) fn copy(command: &Command<'_>, heredocs: Vec<Heredoc>, parser: &mut Parser<'_>) -> Option<Copy> {
+    let mut flags = Flags::read(command, COPY_FLAGS, parser.sink);
     let from = flags.filled("from");
     if let Some(from) = &from {
-        check_from(from, cx);
+        check_from(from, parser);
     }
     let chmod = flags.filled("chmod");
-    check_mode(chmod.as_ref(), cx);
-    let paths = paths(command, "COPY", heredocs, cx)?;
+    check_mode(chmod.as_ref(), parser);
+    let paths = paths(command, "COPY", heredocs, parser)?;
     Some(Copy {
         sources: paths.sources,
         inline: paths.inline,
@@ -40,11 +40,11 @@ pub(super) fn copy(command: &Command<'_>, heredocs: Vec<Heredoc>, cx: &mut Conte
     })
 }
 
-pub(super) fn add(command: &Command<'_>, heredocs: Vec<Heredoc>, cx: &mut Context<'_>) -> Option<Add> {
-    let mut flags = Flags::read(command, ADD_FLAGS, cx.sink);
+pub(super) fn add(command: &Command<'_>, heredocs: Vec<Heredoc>, parser: &mut Parser<'_>) -> Option<Add> {
+    let mut flags = Flags::read(command, ADD_FLAGS, parser.sink);
     let chmod = flags.filled("chmod");
-    check_mode(chmod.as_ref(), cx);
-    let paths = paths(command, "ADD", heredocs, cx)?;
+    check_mode(chmod.as_ref(), parser);
+    let paths = paths(command, "ADD", heredocs, parser)?;
     Some(Add {
         sources: paths.sources,
         inline: paths.inline,
@@ -60,59 +60,64 @@ pub(super) fn add(command: &Command<'_>, heredocs: Vec<Heredoc>, cx: &mut Contex
 }
 
 /// BuildKit does not expand `--from`, because stages are put in order before variables have values.
-fn check_from(from: &Word, cx: &mut Context<'_>) {
+fn check_from(from: &Word, parser: &mut Parser<'_>) {
     let unchanged =
-        expand::word(&from.raw, cx.escape, &|_: &str| None).is_ok_and(|expanded| expanded == from.raw);
+        expand::word(&from.raw, parser.escape, &|_: &str| None).is_ok_and(|expanded| expanded == from.raw);
     if !unchanged {
         let found = Diagnostic::error(from.span, "variables are not expanded in `--from`");
-        cx.sink.push(found.hint("name a stage with `FROM $IMAGE AS name`, and write `--from=name`"));
+        parser.sink.push(found.hint("name a stage with `FROM $IMAGE AS name`, and write `--from=name`"));
     }
 }
 
 /// A mode without variables is checked at once.
-fn check_mode(mode: Option<&Word>, cx: &mut Context<'_>) {
-    let Some(word) = mode.filter(|word| word.is_literal(cx.escape)) else { return };
+fn check_mode(mode: Option<&Word>, parser: &mut Parser<'_>) {
+    let Some(word) = mode.filter(|word| word.is_literal(parser.escape)) else { return };
     if let Err(error) = Mode::parse(&word.raw) {
         let found = Diagnostic::error(word.span, error.to_string());
-        cx.sink.push(found.hint("a mode is octal like `0755`, or symbolic like `u=rwX,go=rX`"));
+        parser.sink.push(found.hint("a mode is octal like `0755`, or symbolic like `u=rwX,go=rX`"));
     }
 }
 
 /// The words after the flags: a JSON array, or words between white space, which quotes do not keep together.
-fn words(command: &Command<'_>, cx: &mut Context<'_>) -> Option<Vec<Word>> {
+fn words(command: &Command<'_>, parser: &mut Parser<'_>) -> Option<Vec<Word>> {
     match json::parse(command.rest.text()) {
         Json::Strings(strings) => {
             let word = |(raw, start, end)| Word { raw, span: command.rest.slice(start, end).span() };
             Some(strings.into_iter().map(word).collect())
         }
         Json::NotStrings => {
-            not_strings(command.rest, cx);
+            not_strings(command.rest, parser);
             None
         }
         Json::Other => Some(command.rest.split_words().into_iter().map(|piece| piece.word()).collect()),
     }
 }
 
-fn paths(command: &Command<'_>, name: &str, heredocs: Vec<Heredoc>, cx: &mut Context<'_>) -> Option<Paths> {
-    let mut words = words(command, cx)?;
+fn paths(
+    command: &Command<'_>,
+    name: &str,
+    heredocs: Vec<Heredoc>,
+    parser: &mut Parser<'_>,
+) -> Option<Paths> {
+    let mut words = words(command, parser)?;
     let Some(destination) = words.pop().filter(|_| !words.is_empty()) else {
         let found = Diagnostic::error(command.span(), format!("{name} needs a source and a destination"));
-        cx.sink.push(found.hint(format!("write `{name} SOURCE... DESTINATION`")));
+        parser.sink.push(found.hint(format!("write `{name} SOURCE... DESTINATION`")));
         return None;
     };
     if let Ok(Some(_)) = marker(&destination.raw) {
         let message = format!("the destination of {name} cannot be a heredoc");
         let found = Diagnostic::error(destination.span, message);
-        cx.sink.push(found.hint(format!("the destination comes last: `{name} <<EOF /path`")));
+        parser.sink.push(found.hint(format!("the destination comes last: `{name} <<EOF /path`")));
         return None;
     }
-    let mut unused = by_name(heredocs, &destination, cx)?;
+    let mut unused = by_name(heredocs, &destination, parser)?;
     let mut sources = Vec::new();
     let mut inline = Vec::new();
     let mut complete = true;
     for word in words {
         let Ok(Some(marker)) = marker(&word.raw) else {
-            warn_of_flag(command, &word, name, cx);
+            warn_of_flag(command, &word, name, parser);
             sources.push(word);
             continue;
         };
@@ -121,24 +126,24 @@ fn paths(command: &Command<'_>, name: &str, heredocs: Vec<Heredoc>, cx: &mut Con
             Some(heredoc) => inline.push(heredoc),
             None => {
                 complete = false;
-                unread(&word, &marker.name, cx);
+                unread(&word, &marker.name, parser);
             }
         }
     }
     if let (true, Some(lost)) = (complete, unused.into_values().min_by_key(|heredoc| heredoc.span)) {
-        detached(command, name, &lost.name, cx);
+        detached(command, name, &lost.name, parser);
         complete = false;
     }
     complete.then_some(Paths { sources, inline, destination })
 }
 
 /// The heredocs by name. Two of one name would be one file twice.
-fn by_name(heredocs: Vec<Heredoc>, at: &Word, cx: &mut Context<'_>) -> Option<HashMap<String, Heredoc>> {
+fn by_name(heredocs: Vec<Heredoc>, at: &Word, parser: &mut Parser<'_>) -> Option<HashMap<String, Heredoc>> {
     let mut found = HashMap::new();
     for heredoc in heredocs {
         if let Some(twice) = found.insert(heredoc.name.clone(), heredoc) {
             let found = Diagnostic::error(at.span, format!("two heredocs are named `{}`", twice.name));
-            cx.sink.push(found.hint("the name of a heredoc is the name of its file"));
+            parser.sink.push(found.hint("the name of a heredoc is the name of its file"));
             return None;
         }
     }
@@ -146,24 +151,24 @@ fn by_name(heredocs: Vec<Heredoc>, at: &Word, cx: &mut Context<'_>) -> Option<Ha
 }
 
 /// A marker whose content was not read, because a quote in the line hides it, or the file ends.
-fn unread(word: &Word, name: &str, cx: &mut Context<'_>) {
+fn unread(word: &Word, name: &str, parser: &mut Parser<'_>) {
     let found = Diagnostic::error(word.span, format!("heredoc `{name}` has no content"));
-    cx.sink.push(found.hint("a quote in this line may not be closed"));
+    parser.sink.push(found.hint("a quote in this line may not be closed"));
 }
 
 /// A heredoc that is no source: its marker stands apart from its name.
-fn detached(command: &Command<'_>, name: &str, lost: &str, cx: &mut Context<'_>) {
+fn detached(command: &Command<'_>, name: &str, lost: &str, parser: &mut Parser<'_>) {
     let found = Diagnostic::error(command.span(), format!("heredoc `{lost}` is not a source of {name}"));
-    cx.sink.push(found.hint(format!("write `<<{lost}` without a blank, as a source of its own")));
+    parser.sink.push(found.hint(format!("write `<<{lost}` without a blank, as a source of its own")));
 }
 
 /// A flag after the first source is a source.
-fn warn_of_flag(command: &Command<'_>, word: &Word, name: &str, cx: &mut Context<'_>) {
+fn warn_of_flag(command: &Command<'_>, word: &Word, name: &str, parser: &mut Parser<'_>) {
     let Some(flag) = word.raw.strip_prefix("--") else { return };
     let flag = flag.split('=').next().unwrap_or_default();
     let known = if command.is_named("ADD") { ADD_FLAGS } else { COPY_FLAGS };
     if known.iter().any(|(known, _)| *known == flag) {
         let found = Diagnostic::warning(word.span, format!("`--{flag}` is taken as a source of {name}"));
-        cx.sink.push(found.hint("flags come before the first source"));
+        parser.sink.push(found.hint("flags come before the first source"));
     }
 }

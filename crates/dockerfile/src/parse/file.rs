@@ -2,11 +2,11 @@
 
 use super::command::Command;
 use super::directive::{self, Reader};
-use super::instruction::{self, Context, NAMES};
+use super::instruction::{self, NAMES, Parser};
 use super::line::{Item, Line, Lines, Physical};
 use super::sink::Sink;
 use super::{from, heredoc, lint};
-use crate::check::Rule;
+use crate::check::{CheckOptions, Rule};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::suggest::nearest;
@@ -34,8 +34,8 @@ pub fn parse(text: &str) -> (Dockerfile, Vec<Diagnostic>) {
             Item::Line(line) => {
                 reader.finish();
                 sink.local = local_options(&comments, &mut sink);
-                let mut cx = Context { escape: reader.directives.escape, sink: &mut sink };
-                file.line(&line, &mut lines, &comments, &mut cx);
+                let mut parser = Parser { escape: reader.directives.escape, sink: &mut sink };
+                file.line(&line, &mut lines, &comments, &mut parser);
                 sink.local = None;
                 comments.clear();
             }
@@ -66,13 +66,13 @@ pub fn parse_trigger(text: &str) -> (Option<Instruction>, Vec<Diagnostic>) {
             sink.push(Diagnostic::error(whole, "a trigger of ONBUILD is one instruction"));
             break;
         }
-        let mut cx = Context { escape: '\\', sink: &mut sink };
+        let mut parser = Parser { escape: '\\', sink: &mut sink };
         let command = Command::split(line.piece(), '\\');
         if command.is_named("FROM") {
-            cx.sink.push(Diagnostic::error(whole, "FROM may not be triggered by ONBUILD"));
+            parser.sink.push(Diagnostic::error(whole, "FROM may not be triggered by ONBUILD"));
             break;
         }
-        found = Some(instruction_of(&command, &mut lines, &mut cx));
+        found = Some(instruction_of(&command, &mut lines, &mut parser));
     }
     if found.is_none() && sink.is_empty() {
         sink.push(Diagnostic::error(whole, "a trigger of ONBUILD is empty"));
@@ -81,19 +81,23 @@ pub fn parse_trigger(text: &str) -> (Option<Instruction>, Vec<Diagnostic>) {
 }
 
 /// The options of a `# check=` comment above an instruction; the first one counts.
-fn local_options(comments: &[Physical<'_>], sink: &mut Sink) -> Option<Box<crate::check::CheckOptions>> {
+fn local_options(comments: &[Physical<'_>], sink: &mut Sink) -> Option<Box<CheckOptions>> {
     let own = comments.iter().find_map(|comment| directive::local_check(*comment, sink))?;
     Some(Box::new(directive::merge(&sink.options, own)))
 }
 
 /// Heredocs and all.
-fn instruction_of(command: &Command<'_>, lines: &mut Lines<'_>, cx: &mut Context<'_>) -> Option<Instruction> {
+fn instruction_of(
+    command: &Command<'_>,
+    lines: &mut Lines<'_>,
+    parser: &mut Parser<'_>,
+) -> Option<Instruction> {
     let mut heredocs = Vec::new();
     let mut end = command.span().end;
-    if instruction::takes_heredocs(command, cx.escape) {
-        (heredocs, end) = heredoc::read(command.whole, lines, cx.sink);
+    if instruction::takes_heredocs(command, parser.escape) {
+        (heredocs, end) = heredoc::read(command.whole, lines, parser.sink);
     }
-    let mut instruction = instruction::parse(command, heredocs, cx)?;
+    let mut instruction = instruction::parse(command, heredocs, parser)?;
     instruction.span.end = end;
     Some(instruction)
 }
@@ -107,23 +111,34 @@ struct File {
 }
 
 impl File {
-    fn line(&mut self, line: &Line, lines: &mut Lines<'_>, comments: &[Physical<'_>], cx: &mut Context<'_>) {
+    fn line(
+        &mut self,
+        line: &Line,
+        lines: &mut Lines<'_>,
+        comments: &[Physical<'_>],
+        parser: &mut Parser<'_>,
+    ) {
         self.has_instructions = true;
         if let Some(blank) = line.blanks {
-            cx.sink.check(Rule::NoEmptyContinuation, blank, "empty line within a continued instruction");
+            parser.sink.check(Rule::NoEmptyContinuation, blank, "empty line within a continued instruction");
         }
-        let command = Command::split(line.piece(), cx.escape);
+        let command = Command::split(line.piece(), parser.escape);
         if command.is_named("FROM") {
-            return self.stage(&command, comments, cx);
+            return self.stage(&command, comments, parser);
         }
         let name = command.name.text();
         if self.tree.stages.is_empty() && !self.lost_stage {
             self.lost_stage = nearest(name, NAMES) == Some("FROM");
         }
-        let instruction = instruction_of(&command, lines, cx);
+        let instruction = instruction_of(&command, lines, parser);
         let Some(instruction) = instruction else { return };
         if let InstructionKind::Arg(declarations) = &instruction.kind {
-            lint::description("ARG", declarations.iter().map(|arg| arg.key.raw.as_str()), comments, cx.sink);
+            lint::description(
+                "ARG",
+                declarations.iter().map(|arg| arg.key.raw.as_str()),
+                comments,
+                parser.sink,
+            );
         }
         match self.tree.stages.last_mut() {
             _ if self.lost_stage => {}
@@ -134,28 +149,28 @@ impl File {
             None => {
                 let message = format!("{} before the first FROM", instruction.kind.name());
                 let found = Diagnostic::error(instruction.span, message);
-                cx.sink.push(found.hint("only ARG may stand there"));
+                parser.sink.push(found.hint("only ARG may stand there"));
                 // Once is enough.
                 self.lost_stage = true;
             }
         }
     }
 
-    fn stage(&mut self, command: &Command<'_>, comments: &[Physical<'_>], cx: &mut Context<'_>) {
-        let Some(from) = from::from(command, cx) else {
+    fn stage(&mut self, command: &Command<'_>, comments: &[Physical<'_>], parser: &mut Parser<'_>) {
+        let Some(from) = from::from(command, parser) else {
             self.lost_stage = true;
             return;
         };
         self.lost_stage = false;
         if let Some(name) = &from.name {
-            lint::description("FROM", [name.value.as_str()].into_iter(), comments, cx.sink);
+            lint::description("FROM", [name.value.as_str()].into_iter(), comments, parser.sink);
         }
         self.tree.stages.push(Stage {
             from,
             span: command.span(),
             text: command.whole.text().to_owned(),
             instructions: Vec::new(),
-            check: cx.sink.local.clone(),
+            check: parser.sink.local.clone(),
         });
     }
 }

@@ -1,27 +1,27 @@
 //! FROM.
 
 use super::command::{Command, Flags, Takes};
-use super::instruction::Context;
+use super::instruction::Parser;
 use crate::check::Rule;
 use crate::diagnostic::Diagnostic;
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use crate::syntax::{From, Word};
 
 /// Parses a FROM. Nothing means that it was reported.
-pub(super) fn from(command: &Command<'_>, cx: &mut Context<'_>) -> Option<From> {
-    let mut flags = Flags::read(command, &[("platform", Takes::Value)], cx.sink);
+pub(super) fn from(command: &Command<'_>, parser: &mut Parser<'_>) -> Option<From> {
+    let mut flags = Flags::read(command, &[("platform", Takes::Value)], parser.sink);
     let platform = flags.filled("platform");
     let words = command.rest.split_words();
     let (image, name) = match words.as_slice() {
         [image] => (image, None),
         [image, keyword, name] if keyword.text().eq_ignore_ascii_case("AS") => {
-            warn_of_keyword(command.name.text(), keyword.text(), keyword.span(), cx);
+            warn_of_keyword(command.name.text(), keyword.text(), keyword.span(), parser);
             (image, Some(name))
         }
         words => {
             let place = words.get(1).copied().unwrap_or(command.whole);
             let found = Diagnostic::error(place.span(), "FROM takes an image, and perhaps `AS` and a name");
-            cx.sink.push(found.hint("write `FROM IMAGE` or `FROM IMAGE AS NAME`"));
+            parser.sink.push(found.hint("write `FROM IMAGE` or `FROM IMAGE AS NAME`"));
             return None;
         }
     };
@@ -32,18 +32,20 @@ pub(super) fn from(command: &Command<'_>, cx: &mut Context<'_>) -> Option<From> 
             if !is_stage_name(&lower) {
                 let found =
                     Diagnostic::error(piece.span(), format!("invalid name of a stage `{}`", piece.text()));
-                cx.sink.push(found.hint("it begins with a letter; letters, digits, `-`, `_` and `.` follow"));
+                parser
+                    .sink
+                    .push(found.hint("it begins with a letter; letters, digits, `-`, `_` and `.` follow"));
                 return None;
             }
             if lower != piece.text() {
                 let message = format!("the stage name `{}` should be lower case", piece.text());
-                cx.sink.check(Rule::StageNameCasing, piece.span(), message);
+                parser.sink.check(Rule::StageNameCasing, piece.span(), message);
             }
             Some(Spanned::new(lower, piece.span()))
         }
     };
     if let Some(platform) = &platform {
-        check_platform(platform, name.as_ref().map_or("", |name| name.value.as_str()), cx);
+        check_platform(platform, name.as_ref().map_or("", |name| name.value.as_str()), parser);
     }
     Some(From { image: image.word(), platform, name })
 }
@@ -55,7 +57,7 @@ fn is_stage_name(name: &str) -> bool {
         && letters.all(|next| next.is_ascii_lowercase() || next.is_ascii_digit() || b"-_.".contains(&next))
 }
 
-fn warn_of_keyword(from: &str, keyword: &str, span: crate::source::Span, cx: &mut Context<'_>) {
+fn warn_of_keyword(from: &str, keyword: &str, span: Span, parser: &mut Parser<'_>) {
     let (lower, upper) = (from.to_lowercase(), from.to_uppercase());
     let matches = match from {
         _ if from == lower => keyword == keyword.to_lowercase(),
@@ -64,18 +66,22 @@ fn warn_of_keyword(from: &str, keyword: &str, span: crate::source::Span, cx: &mu
         _ => true,
     };
     if !matches {
-        cx.sink.check(Rule::FromAsCasing, span, format!("the case of `{keyword}` does not match `{from}`"));
+        parser.sink.check(
+            Rule::FromAsCasing,
+            span,
+            format!("the case of `{keyword}` does not match `{from}`"),
+        );
     }
 }
 
 /// BuildKit's rules about platforms that need not, or should not, be written.
-fn check_platform(platform: &Word, stage: &str, cx: &mut Context<'_>) {
+fn check_platform(platform: &Word, stage: &str, parser: &mut Parser<'_>) {
     let raw = platform.raw.as_str();
     if raw == "$TARGETPLATFORM" || raw == "${TARGETPLATFORM}" {
         let message = format!("`{raw}` is what FROM uses without `--platform`");
-        cx.sink.check(Rule::RedundantTargetPlatform, platform.span, message);
+        parser.sink.check(Rule::RedundantTargetPlatform, platform.span, message);
     }
-    if platform.is_literal(cx.escape) {
+    if platform.is_literal(parser.escape) {
         let mut parts = raw.split('/');
         let (system, architecture) = match (parts.next(), parts.next()) {
             (Some(system), Some(architecture)) => (system, architecture),
@@ -85,7 +91,7 @@ fn check_platform(platform: &Word, stage: &str, cx: &mut Context<'_>) {
         if !stage.contains(system) && !stage.contains(architecture) {
             let message = format!("`--platform` with the constant `{raw}`");
             let found = Diagnostic::check(Rule::FromPlatformFlagConstDisallowed, platform.span, message);
-            cx.sink.check_with(
+            parser.sink.check_with(
                 found.hint("use `$BUILDPLATFORM` or `$TARGETPLATFORM`, or leave it to `kapok build`"),
             );
         }

@@ -2,6 +2,7 @@
 
 use super::command::{Command, Flags, Takes};
 use super::json::{self, Json};
+use super::line::Piece;
 use super::sink::Sink;
 use super::{copy, metadata, run};
 use crate::check::Rule;
@@ -31,8 +32,8 @@ pub(super) const NAMES: [&str; 18] = [
     "WORKDIR",
 ];
 
-/// What a parser of one instruction has at hand.
-pub(super) struct Context<'a> {
+/// What the parsers of all instructions have at hand.
+pub(super) struct Parser<'a> {
     pub escape: char,
     pub sink: &'a mut Sink,
 }
@@ -41,46 +42,46 @@ pub(super) struct Context<'a> {
 pub(super) fn parse(
     command: &Command<'_>,
     heredocs: Vec<Heredoc>,
-    cx: &mut Context<'_>,
+    parser: &mut Parser<'_>,
 ) -> Option<Instruction> {
     let name = command.name.text().to_ascii_uppercase();
     let kind = match name.as_str() {
-        "ADD" => copy::add(command, heredocs, cx).map(|add| InstructionKind::Add(Box::new(add))),
-        "ARG" => metadata::arg(command, cx).map(InstructionKind::Arg),
-        "CMD" => command_line(command, &name, cx).map(InstructionKind::Cmd),
-        "COPY" => copy::copy(command, heredocs, cx).map(|copy| InstructionKind::Copy(Box::new(copy))),
-        "ENTRYPOINT" => command_line(command, &name, cx).map(InstructionKind::Entrypoint),
-        "ENV" => metadata::pairs(command, "ENV", cx).map(InstructionKind::Env),
-        "EXPOSE" => metadata::expose(command, cx).map(InstructionKind::Expose),
+        "ADD" => copy::add(command, heredocs, parser).map(|add| InstructionKind::Add(Box::new(add))),
+        "ARG" => metadata::arg(command, parser).map(InstructionKind::Arg),
+        "CMD" => command_line(command, &name, parser).map(InstructionKind::Cmd),
+        "COPY" => copy::copy(command, heredocs, parser).map(|copy| InstructionKind::Copy(Box::new(copy))),
+        "ENTRYPOINT" => command_line(command, &name, parser).map(InstructionKind::Entrypoint),
+        "ENV" => metadata::pairs(command, "ENV", parser).map(InstructionKind::Env),
+        "EXPOSE" => metadata::expose(command, parser).map(InstructionKind::Expose),
         "HEALTHCHECK" => {
-            metadata::healthcheck(command, cx).map(|check| InstructionKind::Healthcheck(Box::new(check)))
+            metadata::healthcheck(command, parser).map(|check| InstructionKind::Healthcheck(Box::new(check)))
         }
-        "LABEL" => metadata::pairs(command, "LABEL", cx).map(InstructionKind::Label),
-        "MAINTAINER" => maintainer(command, cx),
+        "LABEL" => metadata::pairs(command, "LABEL", parser).map(InstructionKind::Label),
+        "MAINTAINER" => maintainer(command, parser),
         "ONBUILD" => {
-            onbuild(command, heredocs, cx).map(|onbuild| InstructionKind::Onbuild(Box::new(onbuild)))
+            onbuild(command, heredocs, parser).map(|onbuild| InstructionKind::Onbuild(Box::new(onbuild)))
         }
-        "RUN" => run::run(command, heredocs, cx).map(|run| InstructionKind::Run(Box::new(run))),
-        "SHELL" => metadata::shell(command, cx).map(InstructionKind::Shell),
+        "RUN" => run::run(command, heredocs, parser).map(|run| InstructionKind::Run(Box::new(run))),
+        "SHELL" => metadata::shell(command, parser).map(InstructionKind::Shell),
         "STOPSIGNAL" => {
-            Flags::ignore(command, cx.sink);
-            one_word(command, "a signal", cx).map(InstructionKind::StopSignal)
+            Flags::ignore(command, parser.sink);
+            one_word(command, "a signal", parser).map(InstructionKind::StopSignal)
         }
-        "USER" => plain_word(command, "a user", cx).map(InstructionKind::User),
-        "VOLUME" => metadata::volume(command, cx).map(InstructionKind::Volume),
-        "WORKDIR" => plain_word(command, "a directory", cx).map(InstructionKind::Workdir),
+        "USER" => plain_word(command, "a user", parser).map(InstructionKind::User),
+        "VOLUME" => metadata::volume(command, parser).map(InstructionKind::Volume),
+        "WORKDIR" => plain_word(command, "a directory", parser).map(InstructionKind::Workdir),
         _ => {
-            unknown(command, cx);
+            unknown(command, parser);
             None
         }
     }?;
     let text = command.whole.text().to_owned();
-    Some(Instruction { kind, span: command.span(), text, check: cx.sink.local.clone() })
+    Some(Instruction { kind, span: command.span(), text, check: parser.sink.local.clone() })
 }
 
-fn unknown(command: &Command<'_>, cx: &mut Context<'_>) {
+fn unknown(command: &Command<'_>, parser: &mut Parser<'_>) {
     let name = command.name;
-    cx.sink.push_error(name.span(), || {
+    parser.sink.push_error(name.span(), || {
         if name.is_empty() {
             return Diagnostic::error(command.span(), "a continuation that nothing follows");
         }
@@ -93,52 +94,48 @@ fn unknown(command: &Command<'_>, cx: &mut Context<'_>) {
 }
 
 /// An instruction that is one word, to the end of the line, without flags.
-fn plain_word(command: &Command<'_>, what: &str, cx: &mut Context<'_>) -> Option<Word> {
-    Flags::read(command, &[], cx.sink);
-    one_word(command, what, cx)
+fn plain_word(command: &Command<'_>, what: &str, parser: &mut Parser<'_>) -> Option<Word> {
+    Flags::read(command, &[], parser.sink);
+    one_word(command, what, parser)
 }
 
-fn one_word(command: &Command<'_>, what: &str, cx: &mut Context<'_>) -> Option<Word> {
+fn one_word(command: &Command<'_>, what: &str, parser: &mut Parser<'_>) -> Option<Word> {
     if command.rest.is_empty() {
-        missing(command, what, cx);
+        missing(command, what, parser);
         return None;
     }
     Some(command.rest.word())
 }
 
 /// Reports that an instruction says too little.
-pub(super) fn missing(command: &Command<'_>, what: &str, cx: &mut Context<'_>) {
+pub(super) fn missing(command: &Command<'_>, what: &str, parser: &mut Parser<'_>) {
     let name = command.name.text().to_ascii_uppercase();
-    cx.sink.push(Diagnostic::error(command.span(), format!("{name} needs {what}")));
+    parser.sink.push(Diagnostic::error(command.span(), format!("{name} needs {what}")));
 }
 
-fn maintainer(command: &Command<'_>, cx: &mut Context<'_>) -> Option<InstructionKind> {
-    let word = plain_word(command, "a name", cx)?;
+fn maintainer(command: &Command<'_>, parser: &mut Parser<'_>) -> Option<InstructionKind> {
+    let word = plain_word(command, "a name", parser)?;
     let found =
         Diagnostic::check(Rule::MaintainerDeprecated, command.name.span(), "MAINTAINER is deprecated");
     let label = word.raw.replace('"', "\\\"");
-    cx.sink.check_with(found.hint(format!("write `LABEL org.opencontainers.image.authors=\"{label}\"`")));
+    parser.sink.check_with(found.hint(format!("write `LABEL org.opencontainers.image.authors=\"{label}\"`")));
     Some(InstructionKind::Maintainer(word.raw))
 }
 
 /// CMD and ENTRYPOINT.
-fn command_line(command: &Command<'_>, name: &str, cx: &mut Context<'_>) -> Option<CommandLine> {
-    Flags::read(command, &[], cx.sink);
-    shell_or_exec(command.rest, name, cx)
+fn command_line(command: &Command<'_>, name: &str, parser: &mut Parser<'_>) -> Option<CommandLine> {
+    Flags::read(command, &[], parser.sink);
+    shell_or_exec(command.rest, name, parser)
 }
 
 /// A JSON array of strings, or else text for the shell, empty text too.
-pub(super) fn shell_or_exec(
-    text: super::line::Piece<'_>,
-    name: &str,
-    cx: &mut Context<'_>,
-) -> Option<CommandLine> {
+pub(super) fn shell_or_exec(text: Piece<'_>, name: &str, parser: &mut Parser<'_>) -> Option<CommandLine> {
     match json::parse(text.text()) {
         Json::Strings(strings) => {
             Some(CommandLine::Exec(strings.into_iter().map(|(value, ..)| value).collect()))
         }
         Json::NotStrings => {
-            not_strings(text, cx);
+            not_strings(text, parser);
             None
         }
         Json::Other => {
@@ -147,7 +144,7 @@ pub(super) fn shell_or_exec(
                 let found = Diagnostic::warning(text.span(), format!("{name} is given to the shell"));
                 let hint =
                     "a JSON array has double quotes around each item, commas between, and no backslash alone";
-                cx.sink.push(found.label("looks like JSON, but is not").hint(hint));
+                parser.sink.push(found.label("looks like JSON, but is not").hint(hint));
             }
             Some(CommandLine::Shell(text.text().to_owned()))
         }
@@ -155,25 +152,25 @@ pub(super) fn shell_or_exec(
 }
 
 /// Reports a JSON array that has other things than strings in it.
-pub(super) fn not_strings(text: super::line::Piece<'_>, cx: &mut Context<'_>) {
+pub(super) fn not_strings(text: Piece<'_>, parser: &mut Parser<'_>) {
     let found = Diagnostic::error(text.span(), "a JSON array in an instruction may hold strings only");
-    cx.sink.push(found.hint("put double quotes around each item"));
+    parser.sink.push(found.hint("put double quotes around each item"));
 }
 
-fn onbuild(command: &Command<'_>, heredocs: Vec<Heredoc>, cx: &mut Context<'_>) -> Option<Onbuild> {
-    Flags::read(command, &[], cx.sink);
+fn onbuild(command: &Command<'_>, heredocs: Vec<Heredoc>, parser: &mut Parser<'_>) -> Option<Onbuild> {
+    Flags::read(command, &[], parser.sink);
     if command.rest.is_empty() {
-        missing(command, "an instruction", cx);
+        missing(command, "an instruction", parser);
         return None;
     }
-    let trigger = Command::split(command.rest, cx.escape);
+    let trigger = Command::split(command.rest, parser.escape);
     for (name, message) in [
         ("ONBUILD", "ONBUILD may not trigger ONBUILD"),
         ("MAINTAINER", "MAINTAINER may not be triggered by ONBUILD"),
         ("FROM", "FROM may not be triggered by ONBUILD"),
     ] {
         if trigger.is_named(name) {
-            cx.sink.push(Diagnostic::error(trigger.name.span(), message));
+            parser.sink.push(Diagnostic::error(trigger.name.span(), message));
             return None;
         }
     }
@@ -183,7 +180,7 @@ fn onbuild(command: &Command<'_>, heredocs: Vec<Heredoc>, cx: &mut Context<'_>) 
         expression.push_str(&heredoc.content);
         expression.push_str(&heredoc.name);
     }
-    let trigger = parse(&trigger, heredocs, cx)?;
+    let trigger = parse(&trigger, heredocs, parser)?;
     Some(Onbuild { expression, trigger })
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::directive::parse_bool;
 use super::duration::parse_size;
-use super::instruction::Context;
+use super::instruction::Parser;
 use crate::diagnostic::Diagnostic;
 use crate::expand;
 use crate::source::{Span, Spanned};
@@ -36,11 +36,11 @@ const KEYS: [&str; 18] = [
 const TYPES: [&str; 5] = ["bind", "cache", "tmpfs", "secret", "ssh"];
 
 /// Reads the value of a `--mount`. One without variables is checked to the end.
-pub(super) fn parse(word: Word, cx: &mut Context<'_>) -> Option<Mount> {
+pub(super) fn parse(word: Word, parser: &mut Parser<'_>) -> Option<Mount> {
     let fields = match fields(&word) {
         Ok(fields) => fields,
         Err(found) => {
-            cx.sink.push(found);
+            parser.sink.push(found);
             return None;
         }
     };
@@ -48,16 +48,16 @@ pub(super) fn parse(word: Word, cx: &mut Context<'_>) -> Option<Mount> {
     let mut complete = true;
     for field in &mount.fields {
         if let Err(found) = check_field(field) {
-            cx.sink.push(found);
+            parser.sink.push(found);
             complete = false;
         }
     }
     let variables =
         mount.fields.iter().any(|field| field.value.as_ref().is_some_and(|value| value.contains('$')));
     if complete && !variables {
-        let resolved = mount.resolve(|value| expand::word(value, cx.escape, &|_: &str| None));
+        let resolved = mount.resolve(|value| expand::word(value, parser.escape, &|_: &str| None));
         if let Err(found) = resolved {
-            cx.sink.push(found);
+            parser.sink.push(found);
             return None;
         }
     }

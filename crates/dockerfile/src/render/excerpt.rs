@@ -8,8 +8,6 @@ use crate::source::Span;
 const WIDTH: usize = 100;
 /// Of a longer line this much is shown before the place.
 const BEFORE: usize = 30;
-/// Lines shown of a place that has more.
-const FIRST_LINES: usize = 4;
 /// What a tab becomes.
 const TAB: &str = "    ";
 
@@ -49,6 +47,8 @@ impl<'t> Excerpt<'t> {
         }
     }
 
+    /// A line and the mark below it. What is too wide is cut at the end, and at the beginning if the place would
+    /// otherwise not fit.
     fn single(&self, number: usize, line: Span, label: &str) -> Vec<Row> {
         if line.start == line.end {
             let mut rows = vec![Row { number: Some(number), mark: String::new(), text: String::new() }];
@@ -72,22 +72,18 @@ impl<'t> Excerpt<'t> {
         ]
     }
 
+    /// Lines with a bracket beside them.
     fn several(&self, lines: &[(usize, Span)], label: &str) -> Vec<Row> {
         let mut rows = Vec::new();
         let last = lines.len() - 1;
         for (index, (number, line)) in lines.iter().enumerate() {
-            if index == FIRST_LINES && last > FIRST_LINES {
+            if index > 0 && *number > lines[index - 1].0 + 1 {
                 rows.push(Row { number: None, mark: "┃ ".to_owned(), text: "…".to_owned() });
             }
-            if index >= FIRST_LINES && index < last {
-                continue;
-            }
-            let bracket = if index == 0 {
-                "┏ "
-            } else if index == last {
-                "┗ "
-            } else {
-                "┃ "
+            let bracket = match index {
+                0 => "┏ ",
+                _ if index == last => "┗ ",
+                _ => "┃ ",
             };
             let text = shown(&self.text[line.range()], WIDTH, Side::Start).text;
             rows.push(Row { number: Some(*number), mark: bracket.to_owned(), text });

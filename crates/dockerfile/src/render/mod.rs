@@ -10,6 +10,9 @@ use crate::diagnostic::{Diagnostic, Level};
 use crate::source::{LineColumn, Source, Span};
 use excerpt::{Excerpt, visible};
 
+/// Lines shown of a place that has more, besides its last.
+const FIRST_LINES: usize = 4;
+
 /// The diagnostics in the form that people read, with an excerpt of the text and a mark under each place. Characters
 /// that a terminal would obey are shown as pictures. The whole is made for 100 columns; longer lines are cut around the
 /// place.
@@ -151,17 +154,19 @@ impl<'t> Places<'t> {
         text.chars().count() - usize::from(from == 0 && text.starts_with('\u{feff}'))
     }
 
-    /// The lines that a span touches, each with its number and offsets, without line ends.
+    /// The lines that a span touches, each with its number and offsets, without line ends. Of many only the first and
+    /// the last.
     fn lines_of(&self, span: Span) -> Vec<(usize, Span)> {
         let first = self.line_index(span.start.min(self.text.len()));
-        let last = self.line_index(span.end.max(span.start + 1).saturating_sub(1).min(self.text.len()));
-        (first..=last.max(first))
-            .map(|index| {
-                let start = self.starts[index];
-                let end = self.starts.get(index + 1).map_or(self.text.len(), |next| next - 1);
-                let line = self.text[start..end].trim_end_matches('\r');
-                (index + 1, Span::new(start, start + line.len()))
-            })
-            .collect()
+        let last =
+            self.line_index(span.end.max(span.start + 1).saturating_sub(1).min(self.text.len())).max(first);
+        let shown = (first..last).take(FIRST_LINES).chain([last]);
+        let lines = shown.map(|index| {
+            let start = self.starts[index];
+            let end = self.starts.get(index + 1).map_or(self.text.len(), |next| next - 1);
+            let line = self.text[start..end].trim_end_matches('\r');
+            (index + 1, Span::new(start, start + line.len()))
+        });
+        lines.collect()
     }
 }
