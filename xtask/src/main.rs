@@ -1,5 +1,6 @@
 //! The project's own chores: `cargo xtask test`, and what it is made of.
 
+mod bench;
 mod command;
 mod differential;
 mod fuzz;
@@ -7,6 +8,8 @@ mod parallel;
 mod peers;
 mod real;
 mod report;
+mod soak;
+mod test;
 mod tidy;
 mod workspace;
 
@@ -20,6 +23,9 @@ use report::Tally;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
+  test         [--section NAME,...]: everything; the last line counts what passed, failed and was skipped
+  bench        [--case PART] [--tiny]: Kapok against BuildKit, buildah, mmdebstrap and pigz
+  soak         [--minutes NUMBER] [--seed NUMBER]: what takes longer than CI may
   tidy         check the project's rules about itself
   differential [--case PART] [--refresh] [--verbose]
                compare Kapok with BuildKit's checked-in results; --refresh asks BuildKit again
@@ -45,6 +51,14 @@ fn run(words: &[String]) -> io::Result<Tally> {
     let Some((command, words)) = words.split_first() else { return Err(io::Error::other(USAGE)) };
     let flags = Flags { words };
     match command.as_str() {
+        "test" => test::run(flags.value("--section")),
+        "bench" => bench::run(&bench::Options {
+            case: flags.value("--case").map(str::to_owned),
+            tiny: flags.has("--tiny"),
+        }),
+        "soak" => {
+            soak::run(flags.number("--minutes", 30)?, flags.number("--seed", u64::from(std::process::id()))?)
+        }
         "tidy" => tidy::run(),
         "differential" => differential::run(&differential::Options {
             case: flags.value("--case").map(str::to_owned),

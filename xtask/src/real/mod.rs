@@ -18,7 +18,7 @@ use std::io;
 use std::time::Instant;
 
 pub use kill::kills;
-pub use world::{Place, Trouble, World};
+pub use world::{Place, Trouble, World, ensure, needs, needs_root};
 
 use crate::parallel::parallel;
 use crate::report::Tally;

@@ -3,6 +3,7 @@
 mod examples;
 mod interop;
 mod newcomer;
+mod readme;
 mod suites;
 
 use std::io;
@@ -52,7 +53,8 @@ pub fn run(only: Option<&str>) -> io::Result<Tally> {
         tally += part;
     }
     times.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
-    let times: Vec<_> = times.iter().map(|(name, time)| format!("{name} {:.0} s", time.as_secs_f64())).collect();
+    let times: Vec<_> =
+        times.iter().map(|(name, time)| format!("{name} {:.0} s", time.as_secs_f64())).collect();
     println!("{:.0} s in all: {}", start.elapsed().as_secs_f64(), times.join(", "));
     Ok(tally)
 }

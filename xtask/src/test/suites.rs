@@ -31,7 +31,17 @@ pub fn format() -> io::Result<Tally> {
 pub fn lints() -> io::Result<Tally> {
     component(
         "clippy",
-        &["clippy", "--release", "--locked", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"],
+        &[
+            "clippy",
+            "--release",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "--deny",
+            "warnings",
+        ],
     )
 }
 

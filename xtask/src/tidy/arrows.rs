@@ -7,11 +7,12 @@ use serde_json::Value;
 use super::Findings;
 
 /// A room and the rooms it may use; tests of any room may use `testkit`.
-const ROOMS: [(&str, &[&str]); 6] = [
+const ROOMS: [(&str, &[&str]); 7] = [
     ("dockerfile", &[]),
     ("oci", &[]),
     ("build", &["dockerfile", "oci"]),
-    ("kapok", &["build", "dockerfile", "oci"]),
+    ("registry", &["oci"]),
+    ("kapok", &["build", "dockerfile", "oci", "registry"]),
     ("testkit", &[]),
     ("xtask", &["build", "dockerfile", "oci", "testkit"]),
 ];
@@ -116,6 +117,25 @@ pub fn system_libraries(metadata: &Value) -> Findings {
         }
     }
     findings
+}
+
+/// Every crate from outside has a licence that `deny.toml` allows.
+pub fn licences(metadata: &Value, allowed: &str) -> Findings {
+    let list = allowed.split("allow = [").nth(1).and_then(|rest| rest.split(']').next()).unwrap_or_default();
+    let allowed: BTreeSet<&str> = list.split('"').skip(1).step_by(2).collect();
+    let used = features(metadata);
+    let outside = packages(metadata)
+        .filter(|package| !package["source"].is_null() && used.contains_key(text(&package["id"])));
+    let fits = |licence: &str| {
+        let alternatives = licence.replace(" / ", "/").replace('/', " OR ");
+        alternatives
+            .split(" OR ")
+            .any(|choice| choice.split(" AND ").all(|part| allowed.contains(part.trim_matches(['(', ')']))))
+    };
+    outside
+        .filter(|package| !fits(text(&package["license"])))
+        .map(|package| format!("`{}` is under {}", text(&package["name"]), package["license"]))
+        .collect()
 }
 
 fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {

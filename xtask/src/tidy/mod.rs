@@ -37,10 +37,12 @@ pub type Findings = Vec<String>;
 pub fn run() -> io::Result<Tally> {
     let sources = sources()?;
     let metadata = metadata()?;
-    let rules: [(&str, Findings); 13] = [
+    let deny = std::fs::read_to_string(workspace::root().join("deny.toml"))?;
+    let rules: [(&str, Findings); 14] = [
         ("rooms depend on each other as the design says", arrows::between_rooms(&metadata)),
         ("pure rooms have no runtime, network or processes", arrows::pure_rooms(&metadata)),
         ("no crate needs a system library", arrows::system_libraries(&metadata)),
+        ("licences are those of deny.toml", arrows::licences(&metadata, &deny)),
         ("only kapok reads the world", sources::world(&sources)),
         ("only kapok::ui writes to the terminal", sources::terminal(&sources)),
         ("unsafe only in build::sandbox", sources::unsafe_code(&sources)),
