@@ -106,3 +106,12 @@ impl From<rusqlite::Error> for StoreError {
         StoreError::Catalog(error)
     }
 }
+
+/// Says what was tried where.
+pub(super) fn io<E: Into<io::Error>>(
+    action: &'static str,
+    path: &std::path::Path,
+) -> impl FnOnce(E) -> StoreError {
+    let path = path.to_owned();
+    move |error| StoreError::Io { action, path, source: error.into() }
+}

@@ -1,0 +1,180 @@
+//! Results of steps, and the one transaction that makes a batch of them visible.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::catalog::{begin, lease, parse};
+use super::error::io as failed;
+use super::{Batch, Pending, Store, StoreError};
+use crate::manifest::DocumentError;
+use crate::record::{Key, Record};
+use crate::{Digest, LayerId};
+
+/// The result of a step that ran before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CachedStep {
+    /// Its record, a blob.
+    pub record: Digest,
+    /// The layer that it made.
+    pub layer: Option<LayerId>,
+}
+
+impl Store {
+    /// The result of the step with this key, if it ran before. Collection leaves it alone until this process ends, and
+    /// takes what was not looked up for longer first.
+    pub fn step(&self, key: &Key) -> Result<Option<CachedStep>, StoreError> {
+        let text = key.to_string();
+        let connection = self.connection();
+        let row = {
+            let mut statement =
+                connection.prepare_cached("SELECT record, layer FROM steps WHERE key = ?1")?;
+            let row = statement
+                .query_row([&text], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)));
+            row.optional()?
+        };
+        // Most builds look up more that is not there than is: only a hit needs the write lock.
+        let Some((record, layer)) = row else { return Ok(None) };
+        let transaction = begin(&connection)?;
+        let tick: i64 = self.process_tick(&transaction)?;
+        let still = transaction
+            .prepare_cached("UPDATE steps SET used = ?2 WHERE key = ?1")?
+            .execute(params![text, tick])?;
+        lease(&transaction, &self.process.name, "step", &text)?;
+        lease(&transaction, &self.process.name, "blob", &record)?;
+        if let Some(layer) = &layer {
+            lease(&transaction, &self.process.name, "layer", layer)?;
+        }
+        transaction.commit()?;
+        if still == 0 {
+            return Ok(None);
+        }
+        Ok(Some(CachedStep { record: parse(record)?, layer: layer.map(parse).transpose()? }))
+    }
+
+    /// Forgets the result of a step.
+    pub fn forget_step(&self, key: &Key) -> Result<(), StoreError> {
+        self.connection().execute("DELETE FROM steps WHERE key = ?1", [key.to_string()])?;
+        Ok(())
+    }
+
+    /// A record.
+    pub fn record(&self, digest: &Digest) -> Result<Record, StoreError> {
+        let bytes = self.read_blob(digest)?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| StoreError::Document { digest: *digest, source: DocumentError::Json(error) })
+    }
+
+    /// Stores a record as a blob.
+    pub fn put_record(&self, record: &Record) -> Result<Digest, StoreError> {
+        let bytes = serde_json::to_vec(record).map_err(|error| {
+            let digest = record.key.0;
+            StoreError::Document { digest, source: DocumentError::Json(error) }
+        })?;
+        self.put_blob(&bytes)
+    }
+
+    /// Puts everything that this process made so far on the disk with one `syncfs`, then makes it and the batch visible
+    /// in one transaction. What the batch names must have been put into the store before.
+    pub fn sync_and_commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        let images = self.describe_images(batch)?;
+        // One at a time, or two would commit, and then forget, the same pending rows.
+        let _alone = self.committing.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // The rows stay findable here while they are on their way.
+        let pending = self.pending().clone();
+        let made = !(pending.blobs.is_empty() && pending.layers.is_empty());
+        let nothing = !made && pending.layer_blobs.is_empty() && batch.is_empty();
+        if nothing {
+            return Ok(());
+        }
+        if made {
+            rustix::fs::syncfs(&self.handle).map_err(failed("sync", &self.root))?;
+        }
+        let connection = self.connection();
+        let transaction = begin(&connection)?;
+        insert_pending(&transaction, &pending)?;
+        let tick = self.process_tick(&transaction)?;
+        for step in &batch.steps {
+            let mut insert =
+                transaction.prepare_cached("INSERT OR REPLACE INTO steps VALUES (?1, ?2, ?3, ?4)")?;
+            let layer = step.layer.map(|layer| layer.to_string());
+            insert.execute(params![step.key.to_string(), step.record.to_string(), layer, tick])?;
+            lease(&transaction, &self.process.name, "step", &step.key.to_string())?;
+        }
+        for image in &images {
+            image.insert(&transaction)?;
+            lease(&transaction, &self.process.name, "image", &image.digest.to_string())?;
+        }
+        for (reference, digest) in &batch.tags {
+            let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO tags VALUES (?1, ?2)")?;
+            insert.execute(params![super::images::tag_text(reference), digest.to_string()])?;
+        }
+        for build in &batch.builds {
+            super::builds::insert(&transaction, build)?;
+        }
+        transaction.commit()?;
+        drop(connection);
+        self.pending().forget(&pending);
+        Ok(())
+    }
+
+    /// Counts up once per process: the order in which processes used results.
+    fn process_tick(&self, transaction: &Connection) -> Result<i64, StoreError> {
+        let known = self.tick.load(std::sync::atomic::Ordering::Relaxed);
+        if known > 0 {
+            return Ok(known);
+        }
+        let query = "UPDATE settings SET value = value + 1 WHERE name = 'tick' RETURNING value";
+        let tick: i64 = transaction.query_row(query, [], |row| row.get(0))?;
+        self.tick.store(tick, std::sync::atomic::Ordering::Relaxed);
+        Ok(tick)
+    }
+}
+
+impl Pending {
+    /// Leaves what was added since a copy was taken.
+    fn forget(&mut self, copy: &Pending) {
+        self.blobs.retain(|digest, _| !copy.blobs.contains_key(digest));
+        self.layers.retain(|id, _| !copy.layers.contains_key(id));
+        self.layer_blobs.drain(..copy.layer_blobs.len().min(self.layer_blobs.len()));
+    }
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.tags.is_empty() && self.images.is_empty() && self.builds.is_empty()
+    }
+}
+
+fn insert_pending(transaction: &Connection, pending: &Pending) -> Result<(), StoreError> {
+    for (digest, size) in &pending.blobs {
+        let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO blobs VALUES (?1, ?2)")?;
+        insert.execute(params![digest.to_string(), *size as i64])?;
+    }
+    for (id, (entries, bytes)) in &pending.layers {
+        let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO layers VALUES (?1, ?2, ?3)")?;
+        insert.execute(params![id.to_string(), *entries as i64, *bytes as i64])?;
+    }
+    for blob in &pending.layer_blobs {
+        // The same blob may come from outside and be made here; that it was made here is what counts.
+        let mut insert = transaction.prepare_cached(
+            "INSERT INTO layer_blobs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (digest) DO UPDATE SET
+             own = excluded.own, compression = excluded.compression, level = excluded.level WHERE excluded.own = 1",
+        )?;
+        let (own, compression, level) = match blob.own {
+            Some((compression, level)) => (1, compression.name(), level),
+            None => (0, "", 0),
+        };
+        let (digest, layer, diff_id) =
+            (blob.digest.to_string(), blob.layer.to_string(), blob.diff_id.to_string());
+        insert.execute(params![
+            digest,
+            layer,
+            diff_id,
+            blob.media_type,
+            blob.size as i64,
+            own,
+            compression,
+            level
+        ])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Work directories: where things are made before they have a name.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use rustix::fs::{CWD, Mode, mkdirat};
+
+use super::error::io as failed;
+use super::{Store, StoreError};
+use crate::remove::remove_tree;
+
+/// A directory for one step, on the store's file system: `upper/` and `work/` for an overlay, and room for other things.
+/// It is removed when dropped, whatever is in it. An overlay's `work` never mounts twice: every step takes a new one.
+#[derive(Debug)]
+pub struct WorkDir {
+    path: PathBuf,
+}
+
+impl Store {
+    /// A new work directory. `upper` has mode 755, as an ordinary root has: what an image's root has otherwise must be
+    /// set on it by whoever mounts it, for the uppermost layer's root is the one that is seen.
+    pub fn work_dir(&self) -> Result<WorkDir, StoreError> {
+        let number = self.next_work.fetch_add(1, Ordering::Relaxed);
+        let work = WorkDir { path: self.process_work()?.join(number.to_string()) };
+        for (path, mode) in [(work.path.clone(), 0o700), (work.upper(), 0o755), (work.work(), 0o700)] {
+            mkdirat(CWD, &path, Mode::from_raw_mode(mode)).map_err(failed("make", &path))?;
+        }
+        // Whatever the caller's umask says.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(work.upper(), mode).map_err(failed("make", &work.upper()))?;
+        Ok(work)
+    }
+
+    /// This process's own part of `work/`; it goes with the process.
+    pub(super) fn process_work(&self) -> Result<PathBuf, StoreError> {
+        let path = self.root.join("work").join(&self.process.name);
+        match mkdirat(CWD, &path, Mode::RWXU) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(path),
+            Err(error) => Err(failed("make", &path)(error)),
+        }
+    }
+}
+
+impl WorkDir {
+    /// The directory; names other than `upper`, `work` and `layer` are free.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a step's changes go, or a layer is unpacked.
+    pub fn upper(&self) -> PathBuf {
+        self.path.join("upper")
+    }
+
+    /// Where overlayfs keeps what it needs.
+    pub fn work(&self) -> PathBuf {
+        self.path.join("work")
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        // What cannot be removed now is swept when the process is gone.
+        let _ = remove_tree(&self.path);
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let _ = self.connection().execute("DELETE FROM leases WHERE process = ?1", [&self.process.name]);
+        let _ = remove_tree(&self.root.join("work").join(&self.process.name));
+    }
+}
