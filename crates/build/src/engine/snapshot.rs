@@ -182,7 +182,7 @@ pub fn base_layers(
             Some(known) => known,
             None => store.import_layer(descriptor, expected)?,
         };
-        let (id, diff_id) = known;
+        let oci::store::ImportedLayer { id, diff_id } = known;
         layers.push(store.layer(&id)?.ok_or(StoreError::NoLayer(id))?);
         of_image.push(ImageLayer::Base { descriptor: Box::new(descriptor.clone()), diff_id });
     }
