@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 
 use super::Errno;
 
-/// No answer comes near it: an error message names a path or two.
-const LONGEST: usize = 64 * 1024;
+/// No answer comes near it: an error names a path or two.
+const LONGEST: usize = 16 * 1024;
 /// A request's files: the specification, three standard streams, the reply socket.
 const MOST_FILES: usize = 5;
 const MARK: u8 = 1;

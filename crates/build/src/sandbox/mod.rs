@@ -28,7 +28,6 @@
 //! All mounts are prepared as detached mounts (`fsmount`, `open_tree`) by the supervisor, which may touch the host,
 //! and attached by init after `pivot_root`, which may not: no path of the image is ever resolved where the host's
 //! files could be reached.
-#![expect(unsafe_code, reason = "fork, clone3, seccomp and a few system calls that no crate wraps")]
 
 mod attach;
 mod capabilities;

@@ -17,6 +17,9 @@ use super::{Errno, SandboxError};
 const PLAIN: [(&str, &str); 4] =
     [("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off"), ("xino", "off")];
 
+/// The number by which `statfs` knows an overlay.
+const OVERLAYFS: libc::__fsword_t = 0x794c_7630;
+
 /// Where an overlay's writes go.
 #[derive(Clone, Copy)]
 pub(super) struct Writes<'a> {
@@ -148,7 +151,7 @@ fn by_name(layers: &[&Tree], upper: Option<&Upper>, ids: &IdPlan) -> Result<Tree
 /// The error for an overlay that cannot be mounted, with what is usually the matter.
 fn refused(writes: Option<Writes<'_>>, source: Errno) -> SandboxError {
     let upper = writes.map_or(Path::new("/"), |writes| writes.upper).to_owned();
-    let on_overlay = rustix::fs::statfs(&upper).is_ok_and(|stat| stat.f_type as i64 == 0x794c_7630);
+    let on_overlay = rustix::fs::statfs(&upper).is_ok_and(|stat| stat.f_type == OVERLAYFS);
     let hint = if on_overlay {
         "the store lies on an overlay file system (inside a container); put it on a volume with `KAPOK_HOME`"
     } else {

@@ -205,10 +205,10 @@ fn from_host(
     {
         // Something mounted below may not take a mapping, or this file system may not.
         tree = Tree::of(file.as_fd(), false).map_err(missing)?;
-        if let Err(errno) = tree.map_ids(mapping, false) {
-            if !mount.read_only {
-                return Err(failed(mount, "its file system does not take idmapped mounts", errno));
-            }
+        if let Err(errno) = tree.map_ids(mapping, false)
+            && !mount.read_only
+        {
+            return Err(failed(mount, "its file system does not take idmapped mounts", errno));
         }
     }
     finish(mount, tree)

@@ -1,6 +1,6 @@
 //! One per sandbox: prepares it, keeps time, cleans up, answers.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -142,25 +142,28 @@ impl Sandbox {
     /// Waits until init has ended, and kills it where it has to.
     fn wait(&self, job: &Job, started: Instant) -> Result<End, SandboxError> {
         let mut end = End { report: None, killed: false, timed_out: false };
+        // Both stay readable for ever once their other end is closed.
+        let (mut leash, mut reply) = (Some(&self.leash), Some(&job.reply));
         loop {
-            let left = job.spec.timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
-            let doomed = end.killed || end.timed_out;
-            let ready = wait_for([self.pidfd.as_fd(), self.leash.as_fd(), job.reply.as_fd()], doomed, left)
-                .doing("wait for the sandbox")?;
-            let [ended, spoke, asked] = ready;
-            if spoke {
-                self.listen(job, &mut end);
+            let left = job
+                .spec
+                .timeout
+                .filter(|_| reply.is_some())
+                .map(|time| time.saturating_sub(started.elapsed()));
+            let files = [Some(&self.pidfd), leash, reply];
+            let [ended, spoke, asked] = wait_for(files, left).doing("wait for the sandbox")?;
+            if spoke && !self.listen(job, &mut end) {
+                leash = None;
             }
             if ended {
                 // What it said last may have come in between.
                 while end.report.is_none() && self.listen(job, &mut end) {}
                 return Ok(end);
             }
-            if asked {
-                end.killed = true;
-                self.kill();
-            } else if !doomed && left == Some(Duration::ZERO) {
-                end.timed_out = true;
+            if asked || left == Some(Duration::ZERO) {
+                (end.killed, end.timed_out) = (asked, !asked);
+                // Nothing that is asked from now on matters.
+                reply = None;
                 self.kill();
             }
         }
@@ -184,20 +187,18 @@ impl Sandbox {
     }
 }
 
-/// Which of init, its leash and the reply socket have something to say. The doomed are only waited for.
-fn wait_for(files: [BorrowedFd<'_>; 3], doomed: bool, left: Option<Duration>) -> Result<[bool; 3], Errno> {
-    let mut polled = files.map(|file| PollFd::from_borrowed_fd(file, PollFlags::IN));
-    let timeout = left.filter(|_| !doomed).map(|left| Timespec {
-        tv_sec: left.as_secs() as _,
-        // The kernel rounds nothing up: a timer of 0 would spin.
-        tv_nsec: left.subsec_nanos().into(),
-    });
-    let count = if doomed { 1 } else { 3 };
-    match poll(&mut polled[..count], timeout.as_ref()) {
+/// Waits until one of the files has something to say, or the time is over.
+fn wait_for(files: [Option<&OwnedFd>; 3], left: Option<Duration>) -> Result<[bool; 3], Errno> {
+    let mut polled: Vec<_> =
+        files.iter().flatten().map(|file| PollFd::from_borrowed_fd(file.as_fd(), PollFlags::IN)).collect();
+    let timeout =
+        left.map(|left| Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos().into() });
+    match poll(&mut polled, timeout.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(errno) => return Err(errno.into()),
     }
-    Ok(polled.map(|file| !file.revents().is_empty()))
+    let mut ready = polled.iter().map(|file| !file.revents().is_empty());
+    Ok(files.map(|file| file.is_some() && ready.next() == Some(true)))
 }
 
 /// Gives the pipes to the command's user, who may then open `/dev/stdout` anew.

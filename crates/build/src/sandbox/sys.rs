@@ -3,6 +3,7 @@
 //! Everything here runs in processes that have a single thread: the main process before its first one, and the
 //! processes descended from the spawner. That is what makes `fork` without `exec` sound: no lock can be held by a
 //! thread that the child does not have.
+#![expect(unsafe_code, reason = "fork, clone3, seccomp and a few system calls that no crate wraps")]
 
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

@@ -141,7 +141,7 @@ fn makes_missing_targets_without_a_trace(lab: &Lab) {
     let source = lab.layer(&[("file", "x")]);
     let below = lab.layer(&[("opt/kept/file", "")]);
     fs::set_permissions(below.join("opt/kept"), PermissionsExt::from_mode(0o2751)).expect("a mode");
-    rustix::fs::chown(&below.join("opt/kept"), Some(rustix::fs::Uid::from_raw(5)), None).expect("an owner");
+    rustix::fs::chown(below.join("opt/kept"), Some(rustix::fs::Uid::from_raw(5)), None).expect("an owner");
     let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
     fs::File::open(below.join("opt/kept")).and_then(|file| file.set_modified(time)).expect("a time");
     let script = "cat /opt/kept/new/file /a/b/c/one; stat -c '%u %a %Y' /opt/kept; ls /opt/kept";
