@@ -399,3 +399,6 @@ pub fn architecture(platform: &Platform) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

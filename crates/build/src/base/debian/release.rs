@@ -117,8 +117,9 @@ impl Release {
 }
 
 impl Packing {
-    /// Compressed ones first, the quickest to unpack for its size before the others.
-    pub const ALL: [Self; 4] = [Self::Zstd, Self::Xz, Self::Gzip, Self::Plain];
+    /// Compressed ones first. gzip before xz: an index is then a third larger and unpacks in a quarter of the time, which
+    /// is what an assembly waits for on any line of more than 30 Mbit/s.
+    pub const ALL: [Self; 4] = [Self::Zstd, Self::Gzip, Self::Xz, Self::Plain];
 
     /// What the file's name ends with.
     pub fn suffix(self) -> &'static str {
@@ -188,7 +189,7 @@ SHA256:
         assert_eq!(release.architectures, ["all", "amd64", "arm64"]);
         assert!(release.is_named("bookworm") && release.is_named("stable") && !release.is_named("trixie"));
         let (path, packing, listed) = release.packed("main/binary-amd64/Packages").unwrap();
-        assert_eq!((path.as_str(), packing, listed.size), ("main/binary-amd64/Packages.xz", Packing::Xz, 33));
+        assert_eq!((path.as_str(), packing, listed.size), ("main/binary-amd64/Packages.gz", Packing::Gzip, 32));
         assert_eq!(release.packed("main/binary-arm64/Packages"), None);
     }
 
