@@ -56,24 +56,29 @@ impl Glob {
         if !name.starts_with(self.prefix.as_bytes()) || !name.ends_with(self.suffix.as_bytes()) {
             return false;
         }
-        let mut states = States::new(self.tokens.len() + 1);
-        let mut next_states = States::new(self.tokens.len() + 1);
+        let name = String::from_utf8_lossy(name);
+        if self.tokens.len() < Few::BITS as usize { self.run::<Few>(&name) } else { self.run::<Many>(&name) }
+    }
+
+    fn run<S: States>(&self, name: &str) -> bool {
+        let mut states = S::new(self.tokens.len() + 1);
+        let mut following = S::new(self.tokens.len() + 1);
         self.enter(0, true, &mut states);
-        for next in String::from_utf8_lossy(name).chars() {
-            for index in states.list.drain(..) {
-                self.step(index, next, &mut next_states);
+        for next in name.chars() {
+            while let Some(index) = states.take() {
+                self.step(index, next, &mut following);
             }
-            std::mem::swap(&mut states, &mut next_states);
-            next_states.clear();
-            if states.list.is_empty() {
+            std::mem::swap(&mut states, &mut following);
+            following.clear();
+            if states.is_empty() {
                 return false;
             }
         }
-        states.list.contains(&self.tokens.len())
+        !states.add(self.tokens.len())
     }
 
     /// Comes to a token, and to those after it that need nothing of the name.
-    fn enter(&self, mut index: usize, at_start: bool, states: &mut States) {
+    fn enter(&self, mut index: usize, at_start: bool, states: &mut impl States) {
         loop {
             match self.tokens.get(index) {
                 Some(Token::Star | Token::Deep | Token::Directories) if states.add(index) => {}
@@ -89,7 +94,7 @@ impl Glob {
     }
 
     /// Takes a character.
-    fn step(&self, index: usize, next: char, states: &mut States) {
+    fn step(&self, index: usize, next: char, states: &mut impl States) {
         let Some(token) = self.tokens.get(index) else { return };
         match token {
             Token::Literal(literal) if *literal == next => self.enter(index + 1, false, states),
@@ -114,18 +119,56 @@ impl Glob {
     }
 }
 
-/// A set of tokens that are next, in the order they were added.
-struct States {
+/// A set of tokens that are next.
+trait States {
+    fn new(count: usize) -> Self;
+    /// True if it was not there.
+    fn add(&mut self, index: usize) -> bool;
+    /// Takes one out.
+    fn take(&mut self) -> Option<usize>;
+    fn is_empty(&self) -> bool;
+    /// Makes an emptied set ready for use.
+    fn clear(&mut self);
+}
+
+/// Nearly all patterns have so few tokens that their set fits into a number; a walk asks millions of times.
+type Few = u64;
+
+impl States for Few {
+    fn new(_: usize) -> Few {
+        0
+    }
+
+    fn add(&mut self, index: usize) -> bool {
+        let before = *self;
+        *self |= 1 << index;
+        *self != before
+    }
+
+    fn take(&mut self) -> Option<usize> {
+        let index = self.trailing_zeros();
+        *self &= self.wrapping_sub(1);
+        (index < Few::BITS).then_some(index as usize)
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == 0
+    }
+
+    fn clear(&mut self) {}
+}
+
+/// Any number of tokens.
+struct Many {
     list: Vec<usize>,
     seen: Vec<bool>,
 }
 
-impl States {
-    fn new(count: usize) -> States {
-        States { list: Vec::new(), seen: vec![false; count] }
+impl States for Many {
+    fn new(count: usize) -> Many {
+        Many { list: Vec::new(), seen: vec![false; count] }
     }
 
-    /// True if it was not there.
     fn add(&mut self, index: usize) -> bool {
         let new = !std::mem::replace(&mut self.seen[index], true);
         if new {
@@ -134,8 +177,15 @@ impl States {
         new
     }
 
+    fn take(&mut self) -> Option<usize> {
+        self.list.pop()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     fn clear(&mut self) {
-        self.list.clear();
         self.seen.fill(false);
     }
 }

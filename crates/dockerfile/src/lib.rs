@@ -4,6 +4,15 @@
 //! go, each with its place in the text. [`expand`] substitutes variables as BuildKit's shell lexer does,
 //! [`ignore`] reads `.dockerignore`, [`wildcard`] matches the sources of COPY, [`mode`] reads `--chmod`.
 //!
+//! ```
+//! use dockerfile::{Source, parse, render};
+//!
+//! let source = Source::new("Dockerfile", "FROM debian AS base\nCOPY --chwon=app . /srv\n");
+//! let (file, diagnostics) = parse(&source.text);
+//! assert_eq!(file.stages[0].from.image.raw, "debian");
+//! assert!(render(&source, &diagnostics, false).contains("hint: did you mean `--chown`?"));
+//! ```
+//!
 //! The language is that of BuildKit's stable `docker/dockerfile` frontend; where its reference and its behaviour
 //! differ, the behaviour decides. Deviations are listed in `docs/dockerfile.md`.
 

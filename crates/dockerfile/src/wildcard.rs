@@ -116,6 +116,8 @@ mod tests {
     #[test]
     fn hard_patterns_take_no_longer() {
         let name = "a".repeat(200);
-        assert_eq!(matches(&format!("{}b", "a*".repeat(40)), &name), Ok(false));
+        assert_eq!(matches(&format!("{}b?", "a*".repeat(20)), &name), Ok(false));
+        assert_eq!(matches(&format!("{}b?", "a*".repeat(60)), &name), Ok(false));
+        assert_eq!(matches(&format!("{}a?", "a*".repeat(60)), &name), Ok(true));
     }
 }
