@@ -10,7 +10,7 @@ pub fn of_image(store: &Store, image: &Image) -> Result<Vec<Layer>, Failure> {
     let diff_ids = &image.config.value().rootfs.diff_ids;
     let mut unpacked = Vec::with_capacity(layers.len());
     for (number, blob) in layers.iter().enumerate() {
-        let (id, _) = store.import_layer(blob, diff_ids.get(number))?;
+        let id = store.import_layer(blob, diff_ids.get(number))?.id;
         unpacked.push(store.layer(&id)?.ok_or(StoreError::NoLayer(id))?);
     }
     Ok(unpacked)

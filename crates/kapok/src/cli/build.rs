@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 use super::limits::LimitFlags;
 use super::values::{Assignment, HostEntry, LabelFlag, OutputFlag, Pair, SecretFlag, SshFlag};
@@ -51,7 +51,9 @@ pub struct Build {
     pub add_host: Vec<HostEntry>,
 
     /// Run every step; results of earlier builds are not used.
-    #[arg(long, help_heading = "Steps")]
+    #[arg(long, help_heading = "Steps", action = ArgAction::Set, value_name = "BOOL")]
+    #[arg(num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
     pub no_cache: bool,
 
     /// Run every step twice and list the files that differ.
@@ -120,7 +122,9 @@ pub struct Input {
     pub platform: Vec<String>,
 
     /// Ask the registry for base images, even if the store has an image of that name.
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, value_name = "WHEN", value_parser = pull)]
+    #[arg(num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    #[arg(hide_default_value = true)]
     pub pull: bool,
 
     /// The network of RUN steps that do not say otherwise.
@@ -135,6 +139,15 @@ pub struct Input {
     /// image's time.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..))]
     pub source_date_epoch: Option<i64>,
+}
+
+/// `--pull` alone, or with docker's or podman's word for when.
+fn pull(word: &str) -> Result<bool, String> {
+    match word {
+        "true" | "always" | "newer" => Ok(true),
+        "false" | "missing" | "ifnotpresent" | "never" => Ok(false),
+        _ => Err("expected `always`, `missing` or `never`".to_owned()),
+    }
 }
 
 /// The network of a RUN step.

@@ -101,7 +101,7 @@ const VERBS: Table = &[
 ];
 
 const FLAGS: &[(&str, Table)] =
-    &[("build", BUILD), ("run", RUN), ("images", IMAGES), ("rmi", RMI), ("save", SAVE)];
+    &[("build", BUILD), ("run", RUN), ("images", IMAGES), ("inspect", INSPECT), ("rmi", RMI), ("save", SAVE)];
 
 const BUILD: Table = &[
     (&["--push"], "registries are not built yet; use `--output type=oci,dest=FILE` and `skopeo copy`"),
@@ -178,6 +178,11 @@ const RUN: Table = &[
 const IMAGES: Table = &[
     (&["-f", "--filter"], "give a name, or filter `--format json` with `jq`"),
     (&["-a", "--all"], "there are no intermediate images: drop the flag"),
+];
+
+const INSPECT: Table = &[
+    (&["-f", "--format"], "the output is JSON: `kapok inspect IMAGE | jq -r '.[0].Id'`"),
+    (&["--type", "-s", "--size"], "there are only images, and their size is shown: drop the flag"),
 ];
 
 const RMI: Table =

@@ -1,6 +1,6 @@
 //! `kapok gc`, `doctor` and `completion`: keeping house.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Format;
 use super::values::Size;
@@ -8,8 +8,8 @@ use super::values::Size;
 /// Frees space in the store: what no name, no recent build and no running build needs.
 #[derive(Debug, Args)]
 pub struct Gc {
-    /// Keep the most recent results up to this size; by default `gc.keep-storage` of the settings, else everything that
-    /// is not reachable goes.
+    /// Keep the results of steps that were used last, up to this size; by default `gc.keep-storage` of the settings,
+    /// else 20 GiB. What named images need always stays.
     #[arg(long, alias = "budget", value_name = "SIZE")]
     pub keep_storage: Option<Size>,
 
@@ -36,4 +36,21 @@ pub struct Completion {
     /// The shell.
     #[arg(value_name = "SHELL")]
     pub shell: clap_complete::Shell,
+}
+
+/// Prints a page that is generated from the definitions; the project's own chores use it.
+#[derive(Debug, Args)]
+pub struct Reference {
+    /// Which page.
+    #[arg(value_name = "PAGE")]
+    pub page: Page,
+}
+
+/// A generated page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Page {
+    /// docs/reference.md.
+    Reference,
+    /// docs/kapok.schema.json.
+    Schema,
 }

@@ -97,6 +97,9 @@ pub enum Command {
     Doctor(house::Doctor),
     /// Print a completion script for a shell.
     Completion(house::Completion),
+    /// Print a page that is generated from the definitions.
+    #[command(name = "__reference", hide = true)]
+    Reference(house::Reference),
 }
 
 #[cfg(test)]

@@ -62,6 +62,13 @@ fn what_follows_the_image_belongs_to_its_command() {
 }
 
 #[test]
+fn switches_may_be_spelled_out() {
+    assert!(build("kapok build --no-cache .").no_cache && !build("kapok build --no-cache=false .").no_cache);
+    assert!(build("kapok build --pull .").input.pull && build("kapok build --pull=always .").input.pull);
+    assert!(!build("kapok build --pull=never .").input.pull && !build("kapok build .").input.pull);
+}
+
+#[test]
 fn podmans_words_are_ours_too() {
     assert_eq!(build("kapok build . --pids-limit 5 -m 1g --cpus 0.5").limits.pids, Some(5));
     assert_eq!(

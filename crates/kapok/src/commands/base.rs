@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use build::base::debian::{self, Assembled, Progress, Request};
-use build::engine::{Cancel, Event, Events, StepId, StepInfo};
+use build::engine::{Cancel, Event, StepId, StepInfo};
 use oci::Platform;
 use oci::store::Batch;
 

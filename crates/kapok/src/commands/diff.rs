@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use oci::store::{Image, Store};
 use oci::tree::{Entry, Kind, View};
-use oci::{Digest, Platform};
+use oci::Platform;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -180,6 +180,8 @@ fn flatten(prefix: &str, value: &Value, out: &mut BTreeMap<String, Value>) {
 
 #[cfg(test)]
 mod tests {
+    use oci::Digest;
+
     use super::*;
 
     fn file(path: &str, content: &str, mode: u32) -> (Vec<u8>, Entry) {

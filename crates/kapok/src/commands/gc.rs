@@ -6,6 +6,9 @@ use crate::failure::Failure;
 use crate::program::Program;
 use crate::ui::format::{counted, size};
 
+/// Results of steps that are kept, where nobody says how much: a working set of some dozens of images.
+const DEFAULT_BUDGET: u64 = 20 << 30;
+
 /// Verifies or frees.
 pub fn run(program: &Program, arguments: &Gc) -> Result<Exit, Failure> {
     let settings = program.settings()?;
@@ -13,8 +16,8 @@ pub fn run(program: &Program, arguments: &Gc) -> Result<Exit, Failure> {
     if arguments.verify {
         return verify(program, &store);
     }
-    let budget = arguments.keep_storage.or(settings.keep_storage).map(|size| size.0);
-    let report = store.gc(budget)?;
+    let budget = arguments.keep_storage.or(settings.keep_storage).map_or(DEFAULT_BUDGET, |size| size.0);
+    let report = store.gc(Some(budget))?;
     program.data(&format!(
         "freed {} ({}, {}, {}); {} remain\n",
         size(report.freed),

@@ -24,7 +24,7 @@ use crate::program::{Needs, Program};
 /// What a verb needs of the machine.
 pub fn needs(command: &Command) -> Needs {
     match command {
-        Command::Completion(_) | Command::Doctor(_) => Needs::Nothing,
+        Command::Completion(_) | Command::Reference(_) | Command::Doctor(_) => Needs::Nothing,
         Command::Build(_) | Command::Base(_) | Command::Run(_) | Command::Shell(_) => Needs::Sandboxes,
         Command::Plan(_)
         | Command::Logs(_)
@@ -59,6 +59,7 @@ pub fn run(program: &Program, command: Command) -> Result<Exit, Failure> {
         Command::Gc(arguments) => gc::run(program, &arguments),
         Command::Doctor(arguments) => doctor::run(program, &arguments),
         Command::Completion(arguments) => completion::run(program, &arguments),
+        Command::Reference(arguments) => completion::page(program, &arguments),
         Command::Base(arguments) => base::run(program, &arguments),
     }
 }

@@ -3,6 +3,7 @@
 use build::engine::{BuildError, StepError, StepFailure};
 use build::fetch::FetchError;
 use build::plan::ImageError;
+use build::sandbox::SandboxError;
 use dockerfile::{Diagnostic, Source};
 
 use crate::exit::Exit;
@@ -55,6 +56,15 @@ pub fn explain(error: BuildError, source: &Source) -> Failure {
         BuildError::Step(failure) => Failure::Step(Box::new(step(*failure, source))),
         BuildError::Cancelled(_) => Failure::Interrupted,
         other => other.into(),
+    }
+}
+
+/// Whether a step failed for nothing but the want of a spawner; why there is none is then what the user needs to know.
+pub fn lacks_spawner(error: &BuildError) -> bool {
+    match error {
+        BuildError::Step(failure) => matches!(failure.cause, StepError::Sandbox(SandboxError::Gone)),
+        BuildError::Sandbox(SandboxError::Gone) => true,
+        _ => false,
     }
 }
 

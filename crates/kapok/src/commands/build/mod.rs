@@ -25,7 +25,8 @@ pub fn run(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     result::check(program, arguments)?;
     let settings = program.settings_for(&settings_directory(program, &arguments.input.context))?;
     let store = program.store(&settings)?;
-    let spawner = program.spawner()?;
+    // Without sandboxes a build of COPYs still works; it is refused when a step needs one.
+    let spawner = program.spawner();
     let fetch = HttpFetch::new(&program.environment);
     let git = GitCommand::new(&program.environment);
     let means = Means { store: &store, fetch: &fetch, git: &git, directory: &program.environment.directory };
@@ -37,12 +38,15 @@ pub fn run(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let cancel = Cancel::default();
     signals::watch(cancel.clone(), view.noter());
     let doors =
-        Doors { store: &store, spawner: Some(spawner), fetch: &fetch, git: &git, events: &*view, cancel };
+        Doors { store: &store, spawner: spawner.as_ref().ok().copied(), fetch: &fetch, git: &git, events: &*view, cancel };
     let outcome = engine::build(request, &doors);
     let state = view.finish();
     match outcome {
         Ok(built) => result::deliver(program, arguments, request, &store, &built, &state),
-        Err(error) => Err(failed::explain(error, &request.source)),
+        Err(error) => match spawner {
+            Err(reason) if failed::lacks_spawner(&error) => Err(reason),
+            _ => Err(failed::explain(error, &request.source)),
+        },
     }
 }
 
