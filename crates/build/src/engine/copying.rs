@@ -1,12 +1,9 @@
 //! COPY, ADD and WORKDIR as steps: their keys, their layers, their records.
 
-use std::time::Instant;
-
 use oci::record::{Intake, Record, Usage, Written};
 use oci::store::WorkDir;
 
 use super::commit::Committed;
-use super::event::Event;
 use super::key::Inputs;
 use super::output::Said;
 use super::secrets::Needles;
@@ -19,7 +16,6 @@ use crate::plan::{CopyAction, WorkdirAction};
 impl Task<'_> {
     /// A COPY or an ADD.
     pub fn copy(&self, action: &CopyAction) -> Result<Made, Halt> {
-        let begin = Instant::now();
         let epoch = self.stage.epoch;
         let held = StepSources::hold(self.world, self.platform, action)?;
         let scratch = self.world.doors.store.work_dir()?;
@@ -47,7 +43,7 @@ impl Task<'_> {
             return Ok(found);
         }
         let _permit = self.world.board.permit()?;
-        self.world.tell(Event::Started { step: self.id });
+        self.begin();
         let work = parent.work_dir(self.world.doors.store, epoch)?;
         let applied = gathered.apply(&self.world.target(parent, &work.upper(), epoch))?;
         self.finish_copy(Copied {
@@ -62,7 +58,6 @@ impl Task<'_> {
 
     /// A WORKDIR.
     pub fn workdir(&self, action: &WorkdirAction) -> Result<Made, Halt> {
-        let begin = Instant::now();
         let mut inputs = self.inputs("workdir", self.below);
         inputs.add("path", &action.path);
         inputs.add("user", &action.user);
@@ -72,10 +67,10 @@ impl Task<'_> {
             return Ok(found);
         }
         let _permit = self.world.board.permit()?;
-        self.world.tell(Event::Started { step: self.id });
+        self.begin();
         let work = self.below.work_dir(self.world.doors.store, self.stage.epoch)?;
         let applied = copy::workdir(action, &self.world.target(self.below, &work.upper(), self.stage.epoch))?;
-        self.finish_copy(Copied { begin, inputs, parent: self.below, work, applied, intakes: Vec::new() })
+        self.finish_copy(Copied { inputs, parent: self.below, work, applied, intakes: Vec::new() })
     }
 
     /// The parts that every step's key has.
@@ -96,7 +91,7 @@ impl Task<'_> {
         let mut record = self.record(copied.inputs, copied.parent, &committed);
         record.intakes = copied.intakes;
         record.warnings = copied.applied.warnings;
-        record.usage = Usage { wall_ms: copied.begin.elapsed().as_millis() as u64, ..Usage::default() };
+        record.usage = Usage { wall_ms: self.elapsed().as_millis() as u64, ..Usage::default() };
         self.keep(&record, Said::default())
     }
 
@@ -129,7 +124,6 @@ impl Task<'_> {
 
 /// What a copy gave, before it is a layer.
 struct Copied<'a> {
-    begin: Instant,
     inputs: Inputs,
     parent: &'a Snapshot,
     work: WorkDir,

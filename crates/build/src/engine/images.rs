@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use oci::archive::load_layout;
+use oci::archive::{Loaded, load_layout};
 use oci::store::{Store, StoreError};
 use oci::{Digest, Platform, Reference};
 
@@ -48,21 +48,16 @@ impl StoreImages<'_> {
             .map_err(|source| ImageError::Upstream { name: text.to_owned(), source: Box::new(source) })?;
         let found = match &wanted {
             LayoutImage::Digest(digest) => Some(*digest),
-            LayoutImage::Tag(tag) => loaded
-                .iter()
-                .find(|image| image.references.iter().any(|reference| reference.tag() == Some(tag.as_str())))
-                .map(|image| image.digest),
+            LayoutImage::Tag(tag) => {
+                loaded.iter().find(|image| has_tag(image, tag)).map(|image| image.digest)
+            }
             LayoutImage::Any => match loaded.as_slice() {
                 [only] => Some(only.digest),
-                several => several
-                    .iter()
-                    .find(|image| image.references.iter().any(|reference| reference.tag() == Some("latest")))
-                    .map(|image| image.digest),
+                several => several.iter().find(|image| has_tag(image, "latest")).map(|image| image.digest),
             },
         };
         let Some(digest) = found else {
-            let names: Vec<String> =
-                loaded.iter().flat_map(|image| &image.references).map(ToString::to_string).collect();
+            let names: Vec<String> = loaded.iter().flat_map(|image| &image.names).cloned().collect();
             return Err(not_found(format!("the layout has: {}", names.join(", "))));
         };
         self.by_digest(text, &digest, platform)
@@ -98,6 +93,11 @@ impl StoreImages<'_> {
             _ => Vec::new(),
         }
     }
+}
+
+fn has_tag(image: &Loaded, tag: &str) -> bool {
+    image.names.iter().any(|name| name == tag)
+        || image.references.iter().any(|reference| reference.tag() == Some(tag))
 }
 
 fn upstream(name: &str, source: StoreError) -> ImageError {

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
 
 use oci::record::{Record, Usage};
 use oci::store::WorkDir;
@@ -46,8 +45,7 @@ impl Task<'_> {
         }
         mounts.check_permitted(self)?;
         let _permit = self.world.board.permit()?;
-        self.world.tell(Event::Started { step: self.id });
-        let begin = Instant::now();
+        self.begin();
         let needles = mounts.needles();
         let once = self.once(action, &user, &mounts, said, true)?;
         let committed = self.commit(once.work, &needles)?;
@@ -55,7 +53,7 @@ impl Task<'_> {
             self.second_run(action, &user, &mounts, &committed.layer.index)?;
         }
         let mut record = self.record(inputs, self.below, &committed);
-        self.complete(&mut record, action, &mounts, &once.outcome, begin);
+        self.complete(&mut record, action, &mounts, &once.outcome);
         record.log = self.store_log(&once.said)?;
         self.keep(&record, once.said)
     }
@@ -215,14 +213,7 @@ impl Task<'_> {
     }
 
     /// Fills in what a RUN's record says beyond what every step's does.
-    fn complete(
-        &self,
-        record: &mut Record,
-        action: &RunAction,
-        mounts: &Mounts,
-        outcome: &Outcome,
-        begin: Instant,
-    ) {
+    fn complete(&self, record: &mut Record, action: &RunAction, mounts: &Mounts, outcome: &Outcome) {
         if self.network(action) != Network::None {
             record.unobserved.push("network".to_owned());
         }
@@ -237,7 +228,7 @@ impl Task<'_> {
         }
         record.warnings.extend(outcome.notes.iter().cloned());
         record.usage = Usage {
-            wall_ms: begin.elapsed().as_millis() as u64,
+            wall_ms: self.elapsed().as_millis() as u64,
             user_ms: outcome.usage.user.as_millis() as u64,
             system_ms: outcome.usage.system.as_millis() as u64,
             max_rss_bytes: outcome.usage.max_rss,

@@ -1,5 +1,6 @@
 //! One stage, from its base to its last step. Each stage has a thread of its own and waits for others where it needs them.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use oci::record::Record;
@@ -54,6 +55,8 @@ pub struct Task<'a> {
     pub step: &'a Step,
     pub id: StepId,
     pub below: &'a Snapshot,
+    /// When its own work began: waiting for another stage or for a permit is not the step's time.
+    pub begun: Cell<Option<Instant>>,
 }
 
 /// What a step's own work gives: its record, its layer, and whether it had to run.
@@ -90,7 +93,8 @@ impl<'a> World<'a> {
                 self.note(id, |line| line.state = StepState::Metadata);
                 continue;
             }
-            let task = Task { world: self, platform, stage, step, id, below: &snapshot };
+            let begun = Cell::new(None);
+            let task = Task { world: self, platform, stage, step, id, below: &snapshot, begun };
             let layer = task.carry_out()?;
             layers.push(ImageLayer::Made(layer.id));
             self.packer.want(layer.id);
@@ -126,7 +130,6 @@ impl<'a> World<'a> {
 impl<'a> Task<'a> {
     /// Finds or makes the step's result and tells of it. `None`: the build is over, and somebody said why.
     fn carry_out(&self) -> Option<oci::store::Layer> {
-        let begin = Instant::now();
         self.world.note(self.id, |line| {
             line.below = self.below.layer_ids();
             line.run = self.run_place();
@@ -134,16 +137,27 @@ impl<'a> Task<'a> {
         let mut said = Said::default();
         match self.attempt(&mut said) {
             Ok((made, layer)) => {
-                self.tell_done(&made, begin.elapsed());
+                self.tell_done(&made, self.elapsed());
                 Some(layer)
             }
             Err(Halt::Stopped) => None,
             Err(Halt::Failed(_)) if self.world.board.is_stopped() => None,
             Err(Halt::Failed(cause)) => {
-                self.tell_failed(cause, said, begin.elapsed());
+                self.tell_failed(cause, said, self.elapsed());
                 None
             }
         }
+    }
+
+    /// Says that the step's own work begins.
+    pub fn begin(&self) {
+        self.begun.set(Some(Instant::now()));
+        self.world.tell(Event::Started { step: self.id });
+    }
+
+    /// How long the step's own work has taken.
+    pub fn elapsed(&self) -> Duration {
+        self.begun.get().map_or(Duration::ZERO, |begun| begun.elapsed())
     }
 
     fn attempt(&self, said: &mut Said) -> Result<(Made, oci::store::Layer), Halt> {
