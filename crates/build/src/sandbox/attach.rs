@@ -45,15 +45,27 @@ const LINKS: [(&str, &str); 6] = [
 
 const HARMLESS: u64 = tree::NO_SUID | tree::NO_DEVICES | tree::NO_EXEC;
 
-/// A mount that exists, in the order in which it is attached. `/dev` is none: it is filled after it was attached.
+/// Where programs look for limits on their memory.
+const GROUPS: &str = "/sys/fs/cgroup";
+/// The number by which `statfs` knows the unified hierarchy.
+const CGROUP2: libc::__fsword_t = 0x6367_7270;
+
+/// What only the sandbox's own namespaces could mount.
 pub(super) struct Made<'a> {
+    mounts: Vec<MadeMount<'a>>,
+    /// The sandbox's own part of the unified hierarchy, on hosts that have it at the usual place.
+    groups: Option<Tree>,
+}
+
+/// A mount that exists, in the order in which it is attached. `/dev` is none: it is filled after it was attached.
+struct MadeMount<'a> {
     mount: &'a PreparedMount,
     own: Option<Tree>,
 }
 
 /// Mounts what only the sandbox's own namespaces can mount, still detached and with the host still in view.
-pub(super) fn materialise<'a>(inside: &Inside<'a>) -> Result<Vec<Made<'a>>, SandboxError> {
-    let mut made = Vec::new();
+pub(super) fn materialise<'a>(inside: &Inside<'a>) -> Result<Made<'a>, SandboxError> {
+    let mut mounts = Vec::new();
     for (number, mount) in inside.prepared.mounts.iter().enumerate() {
         let own = match &mount.content {
             Content::Tree(_) => {
@@ -76,15 +88,18 @@ pub(super) fn materialise<'a>(inside: &Inside<'a>) -> Result<Vec<Made<'a>>, Sand
                 Some(tmpfs(*size, *read_only).map_err(|source| at(mount, source))?)
             }
         };
-        made.push(Made { mount, own });
+        mounts.push(MadeMount { mount, own });
     }
-    Ok(made)
+    let unified = rustix::fs::statfs(GROUPS).is_ok_and(|stat| stat.f_type == CGROUP2);
+    let groups = unified.then(|| Tree::new("cgroup2", &[], HARMLESS | tree::READ_ONLY).ok()).flatten();
+    Ok(Made { mounts, groups })
 }
 
 /// Attaches everything below the new root.
-pub(super) fn attach_all(inside: &Inside<'_>, mut mounts: Vec<Made<'_>>) -> Result<(), SandboxError> {
+pub(super) fn attach_all(inside: &Inside<'_>, made: Made<'_>) -> Result<(), SandboxError> {
+    let Made { mut mounts, groups } = made;
     make_files(&mut mounts)?;
-    for Made { mount, own } in mounts {
+    for MadeMount { mount, own } in mounts {
         let tree = match (&own, &mount.content) {
             (Some(tree), _) | (None, Content::Tree(tree)) => tree,
             (None, _) => continue,
@@ -95,16 +110,21 @@ pub(super) fn attach_all(inside: &Inside<'_>, mut mounts: Vec<Made<'_>>) -> Resu
             Content::Sys | Content::Tree(_) | Content::Proc | Content::Tmpfs { .. } | Content::File(_) => {}
         }
     }
+    if let (Some(groups), Ok(root)) = (groups, tree::host_root())
+        && let Ok(target) = tree::open_in(root.as_fd(), Path::new(GROUPS), OFlags::PATH)
+    {
+        let _ = groups.attach(target);
+    }
     if inside.spec.security == Security::Sandbox { hide() } else { Ok(()) }
 }
 
 /// Puts the files that are kept in memory where only their own mounts show them.
-fn make_files(mounts: &mut [Made<'_>]) -> Result<(), SandboxError> {
+fn make_files(mounts: &mut [MadeMount<'_>]) -> Result<(), SandboxError> {
     let attributes = tree::NO_SUID | tree::NO_DEVICES;
     let files = Tree::new("ramfs", &["mode=755"], attributes).doing("mount memory for files")?;
     // Linux before 6.15 copies single files only from what is attached: for a moment, over the root.
     files.attach(tree::host_root().doing("open the root")?).doing("attach memory for files")?;
-    for (number, Made { mount, own }) in mounts.iter_mut().enumerate() {
+    for (number, MadeMount { mount, own }) in mounts.iter_mut().enumerate() {
         if let Content::File(file) = &mount.content {
             *own = Some(in_memory(&files, number, file).map_err(|source| at(mount, source))?);
         }

@@ -89,7 +89,7 @@ fn enter_root(inside: &Inside<'_>) -> Result<(), SandboxError> {
     let all = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", all).doing("separate the mounts")?;
     // These need the host's mounts in view: the kernel gives a user namespace no more of /proc and /sys than it sees.
-    let mounts = attach::materialise(inside)?;
+    let made = attach::materialise(inside)?;
     let copy = inside.locked.map(Locked::root).transpose().doing("copy the root")?;
     let root = copy.as_ref().unwrap_or(&inside.prepared.root);
     root.attach(tree::host_root().doing("open the root")?).doing("attach the root")?;
@@ -97,7 +97,7 @@ fn enter_root(inside: &Inside<'_>) -> Result<(), SandboxError> {
     rustix::process::pivot_root(".", ".").doing("make the root the root")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).doing("let go of the host's root")?;
     rustix::process::chdir("/").doing("enter the root")?;
-    attach::attach_all(inside, mounts)
+    attach::attach_all(inside, made)
 }
 
 /// A terminal in the sandbox's own devpts; its controlling side goes to the supervisor.

@@ -44,20 +44,20 @@ pub enum Privilege {
 pub fn enter_user_namespace() -> Result<Privilege, SandboxError> {
     let map = fs::read_to_string("/proc/self/uid_map").doing("read /proc/self/uid_map")?;
     let initial = ids::parse_map(&map).eq([ALL_IDS]);
-    if geteuid().is_root() && may_mount() {
-        // Root of a container with a user namespace is an ordinary user to the kernel.
-        return Ok(if initial {
-            Privilege::Root
-        } else {
-            inside(&map, "a user namespace with more than one id")
-        });
-    }
     if geteuid().is_root() {
-        // Root of a container without the right to mount: its ids, in a user namespace that it owns.
-        let whole: String =
-            ids::parse_map(&map).map(|(first, _, count)| format!("{first} {first} {count}\n")).collect();
-        enter(|pid| ids::write_maps(pid, &whole, &whole).map_err(|errno| errno.to_string()))?;
-        return Ok(inside(&map, "the capabilities SETUID and SETGID"));
+        if initial && may_mount() {
+            return Ok(Privilege::Root);
+        }
+        if initial {
+            // It could own a user namespace, but a step's root would then be the host's root without capabilities, which
+            // owns all there is in /proc and /sys.
+            return Err(restricted_container());
+        }
+        // Root of a user namespace, such as a container's, is an ordinary user to the kernel. Its mount namespace may
+        // belong to somebody else.
+        sys::unshare(libc::CLONE_NEWNS).map_err(forbidden)?;
+        separate_mounts()?;
+        return Ok(inside(&map, "a user namespace with more than one id"));
     }
     match Subordinate::find() {
         Ok(subordinate) => {
@@ -127,6 +127,11 @@ fn enter(map: impl FnOnce(Pid) -> Result<(), String>) -> Result<(), SandboxError
     let _ = rustix::thread::set_thread_groups(&[]);
     rustix::thread::set_thread_res_gid(gid, gid, gid).doing("become group 0")?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).doing("become user 0")?;
+    separate_mounts()
+}
+
+/// Mounts made here stay here; what the host unmounts goes here, too.
+fn separate_mounts() -> Result<(), SandboxError> {
     let slaves = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", slaves).doing("separate the mounts")
 }
@@ -234,6 +239,14 @@ pub(super) fn find_program(name: &str) -> Option<String> {
         "/run/current-system/sw/bin",
     ];
     directories.iter().map(|directory| format!("{directory}/{name}")).find(|path| Path::new(path).exists())
+}
+
+fn restricted_container() -> SandboxError {
+    SandboxError::Forbidden {
+        what: "mounts to this root user, who lacks CAP_SYS_ADMIN".to_owned(),
+        hint: "inside a container: start it with `--privileged`, or run kapok as an ordinary user with subordinate ids".to_owned(),
+        source: Errno(libc::EPERM),
+    }
 }
 
 /// The error for a kernel or a container that forbids user namespaces.
