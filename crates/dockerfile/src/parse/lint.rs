@@ -165,7 +165,7 @@ impl<'f> References<'f> {
             Some(index) => order(current, index, &from.raw, from.span, sink),
             None => {
                 let found = Diagnostic::error(from.span, format!("no stage has the number {}", from.raw));
-                sink.push(found.hint(format!("the stages are counted from 0 to {}", self.count - 1)));
+                sink.push(found.hint(format!("stages are counted from 0, and the last is {}", self.count - 1)));
             }
         }
     }
@@ -179,8 +179,7 @@ impl<'f> References<'f> {
 
 fn order(current: usize, index: usize, name: &str, span: Span, sink: &mut Sink) {
     if index == current {
-        let found = Diagnostic::error(span, format!("stage `{name}` refers to itself"));
-        sink.push(found.hint("a stage can use only those above it"));
+        sink.push(Diagnostic::error(span, format!("stage `{name}` refers to itself")));
     } else if index > current {
         let found = Diagnostic::error(span, format!("stage `{name}` comes later in the file"));
         sink.push(found.hint("a stage can use only those above it"));

@@ -107,7 +107,7 @@ fn references_to_itself_and_forwards() {
     "#
     ]]);
     case("FROM base\nCOPY --from=3 /a /b\n").check(expect![[r#"
-        error 2:13: no stage has the number 3 (there are 1 stages, counted from 0)
+        error 2:13: no stage has the number 3 (stages are counted from 0, and the last is 0)
     "#]]);
     case("FROM base\nRUN --mount=from=later,target=/m x\nFROM base AS later\nFROM base\n").target("0").check(
         expect![[r#"

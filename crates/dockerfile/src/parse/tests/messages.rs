@@ -36,7 +36,7 @@ fn everything_at_once() {
          ╭▸ Dockerfile:8:13
         8│ COPY --from=7 a b
          │             ━
-         ╰ hint: the stages are counted from 0 to 2
+         ╰ hint: stages are counted from 0, and the last is 2
     "#]]
     .assert_eq(&messages(text));
 }
@@ -70,7 +70,6 @@ fn stages_that_cannot_be_used() {
          ╭▸ Dockerfile:3:18
         3│ RUN --mount=from=a,target=/x y
          │                  ━
-         ╰ hint: a stage can use only those above it
     "#]]
     .assert_eq(&messages(
         "FROM scratch AS a\nCOPY --from=b x y\nRUN --mount=from=a,target=/x y\nFROM scratch AS b\nCOPY --from=a x y\nRUN --mount=from=0,target=/x y\n",
