@@ -46,14 +46,7 @@ impl Task<'_> {
         self.begin();
         let work = parent.work_dir(self.world.doors.store, epoch)?;
         let applied = gathered.apply(&self.world.target(parent, &work.upper(), epoch))?;
-        self.finish_copy(Copied {
-            begin,
-            inputs,
-            parent,
-            work,
-            applied,
-            intakes: gathered.intakes().to_vec(),
-        })
+        self.finish_copy(Copied { inputs, parent, work, applied, intakes: gathered.intakes().to_vec() })
     }
 
     /// A WORKDIR.

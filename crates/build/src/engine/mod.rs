@@ -81,7 +81,8 @@ pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> 
             world.record_build(BuildState::Succeeded, Some(documents.image.digest), batch)?;
             let differences = world.progress(|mut progress| std::mem::take(&mut progress.differences));
             let Documents { image, platforms } = documents;
-            Ok(Built { image, platforms, report, differences, wall: begin.elapsed() })
+            let largest = largest_step(&report, &platforms);
+            Ok(Built { image, platforms, report, largest, differences, wall: begin.elapsed() })
         }
         (failure, documents) => {
             let cancelled = doors.cancel.is_cancelled();
@@ -98,6 +99,15 @@ pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> 
             }
         }
     }
+}
+
+/// The step that made the image as large as it is. Steps of other stages do not count: their layers stay behind.
+fn largest_step(report: &BuildReport, platforms: &[BuiltPlatform]) -> Option<(StepId, u64)> {
+    let in_image = |step: &&StepReport| {
+        step.layer.is_some_and(|layer| platforms.iter().any(|built| built.layers.contains(&layer)))
+    };
+    let largest = report.steps.iter().filter(in_image).max_by_key(|step| step.written)?;
+    Some((largest.id, largest.written))
 }
 
 /// Plans a request for each of its platforms, without building anything.

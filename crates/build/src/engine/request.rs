@@ -86,6 +86,8 @@ pub struct Built {
     pub platforms: Vec<BuiltPlatform>,
     /// Step by step.
     pub report: BuildReport,
+    /// The step whose layer is the largest of the image, and the bytes of that layer's files.
+    pub largest: Option<(super::StepId, u64)>,
     /// With `--twice`: what a second run wrote differently, by step.
     pub differences: Vec<Difference>,
     /// Whole time.

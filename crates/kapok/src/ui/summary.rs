@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use build::engine::StepId;
+
 use super::format;
 use super::state::{State, Status, Step, number};
 
@@ -15,6 +17,8 @@ pub struct Result<'a> {
     pub size: u64,
     /// Bytes of its blobs: what a push sends.
     pub compressed: u64,
+    /// The step whose layer is its largest, and the bytes of that layer's files.
+    pub largest: Option<(StepId, u64)>,
 }
 
 /// Steps that the list of the slowest has.
@@ -32,25 +36,25 @@ pub fn lines(state: &State, result: &Result<'_>, wall: Duration) -> Vec<String> 
         format!("  digest   {}", result.digest),
         format!("  steps    {} run, {cached} cached", run),
     ];
-    let mut slowest: Vec<(Duration, &Step)> = done(state).map(|(step, wall, _)| (wall, step)).collect();
+    let mut slowest: Vec<(Duration, &Step)> = done(state).collect();
     slowest.retain(|(wall, _)| *wall >= WORTH_A_LINE);
     slowest.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.info.id.cmp(&b.1.info.id)));
     for (index, (wall, step)) in slowest.iter().take(SLOWEST).enumerate() {
         let title = if index == 0 { "slowest" } else { "" };
         lines.push(format!("  {title:<8} {:>8}  {}", format::duration(*wall), named(state, step)));
     }
-    let largest = done(state).max_by_key(|(_, _, written)| *written).filter(|(_, _, written)| *written > 0);
+    let largest = result.largest.and_then(|(id, written)| Some((state.visible().find(|step| step.info.id == id)?, written)));
     let compressed = format!("({} compressed)", format::size(result.compressed));
     lines.push(format!("  size     {} {compressed}", format::size(result.size)));
-    if let Some((step, _, written)) = largest {
+    if let Some((step, written)) = largest.filter(|(_, written)| *written > 0) {
         lines.push(format!("  largest  {:>8}  {}", format::size(written), named(state, step)));
     }
     lines
 }
 
-fn done(state: &State) -> impl Iterator<Item = (&Step, Duration, u64)> {
+fn done(state: &State) -> impl Iterator<Item = (Duration, &Step)> {
     state.visible().filter_map(|step| match step.status {
-        Status::Done(wall, written) => Some((step, wall, written)),
+        Status::Done(wall, _) => Some((wall, step)),
         _ => None,
     })
 }

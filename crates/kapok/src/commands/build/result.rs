@@ -90,7 +90,7 @@ fn tell(
     }
     let compressed = built.platforms.iter().map(|platform| platform.size).sum();
     let digest = built.image.digest.to_string();
-    let result = summary::Result { digest: &digest, names: &names, size, compressed };
+    let result = summary::Result { digest: &digest, names: &names, size, compressed, largest: built.largest };
     program.say(&summary::lines(state, &result, built.wall).join("\n"));
     Ok(())
 }

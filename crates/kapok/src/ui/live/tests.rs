@@ -201,8 +201,13 @@ fn json_lines_are_stable() {
 fn the_summary_names_what_was_slow_and_large() {
     let state = after(&[events(), ending()].concat());
     let names = ["app:latest".to_owned()];
-    let result =
-        summary::Result { digest: "sha256:0123", names: &names, size: 128_000_000, compressed: 41_000_000 };
+    let result = summary::Result {
+        digest: "sha256:0123",
+        names: &names,
+        size: 128_000_000,
+        compressed: 41_000_000,
+        largest: Some((StepId(2), 48_000_000)),
+    };
     expect![[r#"
         built app:latest in 1m04s
           digest   sha256:0123
