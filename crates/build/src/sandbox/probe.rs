@@ -128,7 +128,9 @@ fn subordinate_ids(map: &str) -> Vec<Capability> {
     };
     let (uids, gids) = (count("/etc/subuid"), count("/etc/subgid"));
     let found = format!("`{user}` has {uids} subordinate user ids and {gids} group ids");
-    let enough = uids > 0 && gids > 0 || ids::contiguous_ids(map) > 1;
+    // A map of everything is the host's own: its ids are nobody's to give away.
+    let entered = !ids::parse_map(map).eq([privilege::ALL_IDS]);
+    let enough = uids > 0 && gids > 0 || entered && ids::contiguous_ids(map) > 1;
     let add = format!("as root: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`");
     let programs = ["newuidmap", "newgidmap"].map(privilege::find_program);
     let mapped = match programs {
