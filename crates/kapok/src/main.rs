@@ -48,6 +48,7 @@ fn start() -> Exit {
     match commands::run(&program, cli.command) {
         Ok(exit) => exit,
         Err(failure) => {
+            let failure = program.explain(failure);
             program.terminal.say(&failure.render(program.terminal.colour));
             failure.exit()
         }

@@ -1,5 +1,6 @@
 //! What every command is given: environment, terminal, the spawner; and how settings and the store are had from them.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use build::sandbox::{Privilege, SandboxError, Spawner, enter_user_namespace};
@@ -8,7 +9,7 @@ use oci::layer::OverlayForm;
 use oci::store::{Store, StoreError};
 
 use crate::environment::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, causes};
 use crate::settings::{self, Settings};
 use crate::ui::Terminal;
 
@@ -54,6 +55,22 @@ impl Program {
             (Some(Ok(spawner)), _) => Ok(spawner),
             (Some(Err(error)), _) | (None, Some(Err(error))) => Err(error.clone().into()),
             (None, _) => Err(SandboxError::Gone.into()),
+        }
+    }
+
+    /// The failure as the user should understand it: with a single id, a file of another owner cannot be made, which the
+    /// kernel calls an invalid argument.
+    pub fn explain(&self, failure: Failure) -> Failure {
+        let invalid = |error: &(dyn std::error::Error + 'static)| {
+            error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == ErrorKind::InvalidInput)
+        };
+        match &self.privilege {
+            Some(Ok(Privilege::SingleId { user, missing })) if causes(&failure).any(invalid) => {
+                SandboxError::SubordinateIds { user: user.clone(), missing: missing.clone() }.into()
+            }
+            _ => failure,
         }
     }
 

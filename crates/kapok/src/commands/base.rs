@@ -101,7 +101,7 @@ fn debian_request(flags: &Debian, platform: Platform, jobs: usize) -> Result<Req
 fn summary(assembled: &Assembled, digest: &str, names: &[String], begun: Instant) -> String {
     let names = if names.is_empty() { String::new() } else { format!(" {}", names.join(", ")) };
     let how = if assembled.cached { "found" } else { "assembled" };
-    let packages = format::counted(assembled.packages.len() as u64, "package");
+    let packages = assembled.packages.len();
     format!(
         "{how}{names} in {}\n  digest   {digest}\n  packages {packages}, as of {}\n  size     {}",
         format::duration(begun.elapsed()),

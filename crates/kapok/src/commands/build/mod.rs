@@ -37,8 +37,14 @@ pub fn run(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let view = ui::view(program.terminal, arguments.progress, arguments.quiet);
     let cancel = Cancel::default();
     signals::watch(cancel.clone(), view.noter());
-    let doors =
-        Doors { store: &store, spawner: spawner.as_ref().ok().copied(), fetch: &fetch, git: &git, events: &*view, cancel };
+    let doors = Doors {
+        store: &store,
+        spawner: spawner.as_ref().ok().copied(),
+        fetch: &fetch,
+        git: &git,
+        events: &*view,
+        cancel,
+    };
     let outcome = engine::build(request, &doors);
     let state = view.finish();
     match outcome {
