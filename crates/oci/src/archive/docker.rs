@@ -1,25 +1,25 @@
-//! Docker's archives: a tar with a `manifest.json` that names files.
+//! Docker's archives: what `docker save` writes and `docker load` reads.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::intake::Intake;
-use super::write::{TarOut, blob_name, write_layout};
+use super::layout::{blob_name, write_layout};
+use super::load::Contents;
 use super::{ArchiveError, Export, Loaded};
 use crate::config::null_as_default;
 use crate::descriptor::media_type;
-use crate::layer::{Decompressor, Format, detect};
-use crate::manifest::DOCUMENT_LIMIT;
-use crate::store::{Document, Store};
-use crate::{Descriptor, ImageConfig, Manifest, Raw, Reference};
+use crate::digest::DigestReader;
+use crate::layer::{Decompressor, Format, UnpackError};
+use crate::store::{Document, Image, Store, StoreError};
+use crate::{Descriptor, DiffId, Digest, ImageConfig, Manifest, Platform, Raw, Reference};
 
-/// One image of `manifest.json`.
+pub(super) const MANIFEST_FILE: &str = "manifest.json";
+
+/// One image in `manifest.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Image {
+pub(super) struct Entry {
     config: String,
     #[serde(default, deserialize_with = "null_as_default")]
     repo_tags: Vec<String>,
@@ -27,140 +27,174 @@ struct Image {
     layers: Vec<String>,
 }
 
-/// The images of a `manifest.json` whose files were taken in.
-pub(super) fn images(document: &[u8], intake: &Intake<'_>) -> Result<Vec<Loaded>, ArchiveError> {
-    let images: Vec<Image> = serde_json::from_slice(document)
-        .map_err(|error| ArchiveError::Malformed(format!("`manifest.json`: {error}")))?;
-    images.iter().map(|image| one(image, intake)).collect()
-}
-
-fn one(image: &Image, intake: &Intake<'_>) -> Result<Loaded, ArchiveError> {
-    let store = intake.store;
-    let (config_digest, config_size) = intake.blob(&image.config)?;
-    if config_size > DOCUMENT_LIMIT {
-        return Err(ArchiveError::Malformed(format!("`{}` has {config_size} bytes", image.config)));
-    }
-    let config = Raw::<ImageConfig>::parse(store.read_blob(&config_digest)?)
-        .map_err(|error| ArchiveError::Malformed(format!("`{}`: {error}", image.config)))?;
-    if config.value().rootfs.diff_ids.len() != image.layers.len() {
-        return Err(ArchiveError::Malformed(format!(
-            "`manifest.json` names {} layers and the configuration {}",
-            image.layers.len(),
-            config.value().rootfs.diff_ids.len()
-        )));
-    }
-    let mut layers = Vec::with_capacity(image.layers.len());
-    for name in &image.layers {
-        let (digest, size) = intake.blob(name)?;
-        layers.push(layer(store, digest, size)?);
-    }
-    let manifest = Raw::write(Manifest::new(config.descriptor(media_type::OCI_CONFIG), layers));
-    let digest = store.put_blob(manifest.bytes())?;
-    let references = image.repo_tags.iter().filter_map(|name| name.parse().ok()).collect();
-    Ok(Loaded { digest, references, names: image.repo_tags.clone() })
-}
-
-/// The layer's descriptor. A compression that OCI has no name for is undone.
-fn layer(store: &Store, digest: crate::Digest, size: u64) -> Result<Descriptor, ArchiveError> {
-    let mut beginning = Vec::new();
-    let path = store.blob_path(&digest);
-    store.open_blob(&digest)?.take(16).read_to_end(&mut beginning).map_err(|source| ArchiveError::Io {
-        action: "read",
-        path,
-        source,
-    })?;
-    let described = |media_type| Descriptor::new(media_type, digest, size);
-    match detect(&beginning) {
-        Format::Plain => Ok(described(media_type::OCI_LAYER)),
-        Format::Gzip => Ok(described(media_type::OCI_LAYER_GZIP)),
-        Format::Zstd => Ok(described(media_type::OCI_LAYER_ZSTD)),
-        Format::Bzip2 | Format::Xz => decompress(&described(media_type::OCI_LAYER), store),
-    }
-}
-
-/// Writes images as a docker archive.
-pub(super) fn save(out: &mut dyn Write, images: &[Export], store: &Store) -> Result<(), ArchiveError> {
-    let mut manifests = Vec::with_capacity(images.len());
-    for image in images {
-        manifests.push(single(image, store)?);
-    }
-    let zstd = manifests.iter().any(|manifest| manifest.layers.iter().any(is_zstd));
-    let mut tar = TarOut::new(out);
-    let mut described = Vec::with_capacity(images.len());
-    if !zstd {
-        write_layout(&mut tar, images, store)?;
-    }
-    let mut written = BTreeSet::new();
-    for (image, manifest) in images.iter().zip(&manifests) {
-        let mut layers = Vec::with_capacity(manifest.layers.len());
-        if zstd {
-            put_once(&mut tar, &mut written, &manifest.config, store)?;
+/// Takes the images of an archive that has only `manifest.json` into the store.
+pub(super) fn load(
+    entries: &[Entry],
+    contents: &Contents,
+    store: &Store,
+) -> Result<Vec<Loaded>, ArchiveError> {
+    let mut images: Vec<Loaded> = Vec::new();
+    for entry in entries {
+        let (digest, size) = contents.find(&entry.config)?;
+        check_config_name(&entry.config, &digest)?;
+        let config: Raw<ImageConfig> = Raw::parse(store.read_blob(&digest)?)
+            .map_err(|source| StoreError::Document { digest, source })?;
+        let diff_ids = &config.value().rootfs.diff_ids;
+        if diff_ids.len() != entry.layers.len() {
+            return Err(ArchiveError::LayerCount { layers: entry.layers.len(), diff_ids: diff_ids.len() });
         }
-        for layer in &manifest.layers {
-            let plain = if is_zstd(layer) { decompress(layer, store)? } else { layer.clone() };
-            if zstd {
-                put_once(&mut tar, &mut written, &plain, store)?;
-            }
-            layers.push(blob_name(&plain.digest));
+        let mut layers = Vec::new();
+        for (name, diff_id) in entry.layers.iter().zip(diff_ids) {
+            layers.push(load_layer(name, diff_id, contents, store)?);
         }
-        described.push(Image {
-            config: blob_name(&manifest.config.digest),
-            repo_tags: image.references.iter().map(Reference::familiar).collect(),
-            layers,
-        });
+        let config = Descriptor::new(media_type::OCI_CONFIG, digest, size);
+        let digest = store.put_blob(Raw::write(Manifest::new(config, layers)).bytes())?;
+        let references = names(&entry.repo_tags);
+        match images.iter_mut().find(|known| known.digest == digest) {
+            Some(known) => known.references.extend(references),
+            None => images.push(Loaded { digest, references }),
+        }
     }
-    let document = serde_json::to_vec(&described).map_err(|error| ArchiveError::Output(error.into()))?;
-    tar.bytes("manifest.json", &document)?;
-    // What Docker before 1.10 reads; other tools still look for it.
-    tar.bytes("repositories", &repositories(images, &manifests)?)?;
-    tar.finish()
+    Ok(images)
 }
 
-fn put_once(
-    tar: &mut TarOut<'_>,
-    written: &mut BTreeSet<crate::Digest>,
-    blob: &Descriptor,
+/// A layer of the archive, its diff id verified.
+fn load_layer(
+    name: &str,
+    diff_id: &DiffId,
+    contents: &Contents,
+    store: &Store,
+) -> Result<Descriptor, ArchiveError> {
+    let (digest, size) = contents.find(name)?;
+    let decompressor = Decompressor::new(store.open_blob(&digest)?).map_err(UnpackError::Input)?;
+    let media_type = match decompressor.format() {
+        Format::Gzip => media_type::OCI_LAYER_GZIP,
+        Format::Zstd => media_type::OCI_LAYER_ZSTD,
+        Format::Plain | Format::Bzip2 | Format::Xz => media_type::OCI_LAYER,
+    };
+    let plain = decompressor.format() == Format::Plain && diff_id.0 == digest;
+    if !plain {
+        let mut reader = DigestReader::new(decompressor, diff_id.0.algorithm());
+        io::copy(&mut reader, &mut io::sink()).map_err(UnpackError::Input)?;
+        let (found, _) = reader.finish();
+        if found != diff_id.0 {
+            return Err(StoreError::WrongDigest { expected: diff_id.0, found }.into());
+        }
+    }
+    Ok(Descriptor::new(media_type, digest, size))
+}
+
+/// `HEX.json` must be what it is called, if it is called by a digest.
+fn check_config_name(name: &str, found: &Digest) -> Result<(), ArchiveError> {
+    let stem = name.rsplit('/').next().unwrap_or(name);
+    let stem = stem.strip_suffix(".json").unwrap_or(stem);
+    let is_digest = stem.len() == 64 && stem.bytes().all(|b| b.is_ascii_hexdigit());
+    match is_digest && stem != found.hex() {
+        true => Err(ArchiveError::WrongDigest { name: name.to_owned(), found: *found }),
+        false => Ok(()),
+    }
+}
+
+/// Gives the images of a layout the names that `manifest.json` beside it says.
+pub(super) fn add_names(
+    images: &mut [Loaded],
+    entries: &[Entry],
+    contents: &Contents,
     store: &Store,
 ) -> Result<(), ArchiveError> {
-    if written.insert(blob.digest) { tar.blob(blob, store) } else { Ok(()) }
-}
-
-fn single(image: &Export, store: &Store) -> Result<Manifest, ArchiveError> {
-    match store.document(&image.digest)? {
-        Document::Manifest(manifest) => Ok(manifest.into_parts().1),
-        Document::Index(_) => Err(ArchiveError::SeveralPlatforms(image.digest)),
-    }
-}
-
-fn is_zstd(layer: &Descriptor) -> bool {
-    layer.media_type.ends_with("zstd")
-}
-
-/// The layer without compression, as a blob of the store.
-fn decompress(layer: &Descriptor, store: &Store) -> Result<Descriptor, ArchiveError> {
-    let path = store.blob_path(&layer.digest);
-    let copy = |file: File| -> Result<_, io::Error> {
-        let mut plain = store.blob_writer().map_err(io::Error::other)?;
-        io::copy(&mut Decompressor::new(file)?, &mut plain)?;
-        plain.finish().map_err(io::Error::other)
-    };
-    let (digest, size) = copy(store.open_blob(&layer.digest)?).map_err(|source| ArchiveError::Io {
-        action: "decompress",
-        path,
-        source,
-    })?;
-    Ok(Descriptor::new(media_type::OCI_LAYER, digest, size))
-}
-
-fn repositories(images: &[Export], manifests: &[Manifest]) -> Result<Vec<u8>, ArchiveError> {
-    let mut names: BTreeMap<String, BTreeMap<&str, String>> = BTreeMap::new();
-    for (image, manifest) in images.iter().zip(manifests) {
-        let Some(top) = manifest.layers.last() else { continue };
-        for reference in &image.references {
-            if let Some(tag) = reference.tag() {
-                names.entry(reference.familiar_name()).or_default().insert(tag, top.digest.hex());
+    for entry in entries {
+        // What only the other form speaks of is none of this one's.
+        let Ok((config, _)) = contents.find(&entry.config) else { continue };
+        for image in images.iter_mut() {
+            let manifests = manifests_of(&image.digest, store)?;
+            if manifests.iter().any(|manifest| manifest.value().config.digest == config) {
+                for name in names(&entry.repo_tags) {
+                    if !image.references.contains(&name) {
+                        image.references.push(name);
+                    }
+                }
             }
         }
     }
-    serde_json::to_vec(&names).map_err(|error| ArchiveError::Output(error.into()))
+    Ok(())
+}
+
+fn names(repo_tags: &[String]) -> Vec<Reference> {
+    repo_tags.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
+/// The manifest itself, or those of an index that are here and no attestations.
+fn manifests_of(digest: &Digest, store: &Store) -> Result<Vec<Raw<Manifest>>, ArchiveError> {
+    match store.document(digest)? {
+        Document::Manifest(manifest) => Ok(vec![manifest]),
+        Document::Index(index) => {
+            let mut manifests = Vec::new();
+            for descriptor in &index.value().manifests {
+                let is_image = descriptor.platform.as_ref().is_none_or(|platform| platform.os != "unknown");
+                if is_image && store.has_blob(&descriptor.digest)? {
+                    if let Document::Manifest(manifest) = store.document(&descriptor.digest)? {
+                        manifests.push(manifest);
+                    }
+                }
+            }
+            Ok(manifests)
+        }
+    }
+}
+
+/// Writes a docker archive as a tar: an OCI layout with `manifest.json`. Layers in zstd are written uncompressed, for
+/// Docker before 23 reads them only so; the image's id, its configuration's digest, stays the same.
+pub fn save_docker(out: &mut dyn Write, images: &[Export], store: &Store) -> Result<(), ArchiveError> {
+    let mut exports = Vec::new();
+    let mut entries = Vec::new();
+    for export in images {
+        let manifests = manifests_of(&export.digest, store)?;
+        let [manifest] = &manifests[..] else { return Err(ArchiveError::SeveralPlatforms(export.digest)) };
+        let digest = store.put_blob(manifest.bytes())?;
+        let image = store.image(&digest, &Platform::host())?.ok_or(StoreError::NoBlob(digest))?;
+        let readable = readable_by_all(&image, store)?;
+        let repo_tags = export.references.iter().filter(|name| name.tag().is_some());
+        let without_digest =
+            |name: &Reference| name.with_tag(name.tag().unwrap_or_default()).map(|name| name.familiar());
+        entries.push(Entry {
+            config: blob_name(&readable.value().config.digest),
+            repo_tags: repo_tags.filter_map(|name| without_digest(name).ok()).collect(),
+            layers: readable.value().layers.iter().map(|layer| blob_name(&layer.digest)).collect(),
+        });
+        exports.push(Export {
+            digest: store.put_blob(readable.bytes())?,
+            references: export.references.clone(),
+        });
+    }
+    let manifest = Raw::write(entries);
+    write_layout(out, &exports, store, &[(MANIFEST_FILE, manifest.bytes().to_vec())])
+}
+
+/// The manifest, or one like it whose layers in zstd are uncompressed.
+fn readable_by_all(image: &Image, store: &Store) -> Result<Raw<Manifest>, ArchiveError> {
+    let mut manifest = image.manifest.value().clone();
+    let diff_ids = &image.config.value().rootfs.diff_ids;
+    let mut changed = false;
+    for (number, layer) in manifest.layers.iter_mut().enumerate() {
+        if !matches!(layer.media_type.as_str(), media_type::OCI_LAYER_ZSTD | media_type::DOCKER_LAYER_ZSTD) {
+            continue;
+        }
+        let mut tar = Decompressor::new(store.open_blob(&layer.digest)?).map_err(UnpackError::Input)?;
+        let mut writer = store.blob_writer()?;
+        copy(&mut tar, &mut writer)?;
+        let (digest, size) = writer.finish()?;
+        match diff_ids.get(number) {
+            Some(expected) if expected.0 != digest => {
+                return Err(StoreError::WrongDigest { expected: expected.0, found: digest }.into());
+            }
+            _ => {}
+        }
+        *layer = Descriptor::new(media_type::OCI_LAYER, digest, size);
+        changed = true;
+    }
+    Ok(if changed { Raw::write(manifest) } else { image.manifest.clone() })
+}
+
+fn copy(input: &mut dyn Read, out: &mut dyn Write) -> Result<(), ArchiveError> {
+    io::copy(input, out).map(drop).map_err(|error| UnpackError::Input(error).into())
 }

@@ -1,37 +1,99 @@
 //! The files in which images travel: OCI image layouts and Docker's archives.
 //!
-//! Both are trees of files. Reading takes every file into the store as a blob as it streams by, and only then asks what
-//! the documents say; nothing is listed before all that it needs is there and has the digest that it should have.
-//! Writing makes the same bytes for the same images. (OCI image specification, "Image Layout")
+//! An OCI layout is a directory or a tar of one: `oci-layout`, `index.json`, `blobs/`. (OCI image specification, "Image
+//! Layout") Docker's archive is a tar with `manifest.json`. What is written here as Docker's archive is both at once, as
+//! BuildKit's is: every Docker loads it, and so do tools that know OCI only.
+//!
+//! What comes in is anybody's: names are keys of a map and never paths, every blob is digested while it is read, and
+//! what a document speaks of must be there.
 
 mod docker;
-mod error;
-mod index;
-mod intake;
-mod parts;
-mod write;
+mod layout;
+mod load;
 
-use std::io::{Read, Write};
-use std::path::Path;
+#[cfg(test)]
+mod tests;
 
-pub use error::ArchiveError;
+use std::io;
+use std::path::PathBuf;
 
-use crate::layer::tar::{TarKind, TarReader};
-use crate::layer::{Decompressor, UnpackError, UnpackLimits};
-use crate::store::Store;
-use crate::tree::path::shown;
+use crate::layer::UnpackError;
+use crate::store::StoreError;
 use crate::{Digest, Reference};
-use intake::Intake;
 
-/// An image that an archive brought into the store.
+pub use docker::save_docker;
+pub use layout::{load_layout, save_layout, save_oci};
+pub use load::load;
+
+/// An archive could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// No `index.json` and no `manifest.json`.
+    #[error("the archive is no image: it has neither `index.json` nor `manifest.json`")]
+    NoImage,
+    /// A document that cannot be read.
+    #[error("`{name}` of the archive is malformed")]
+    Document {
+        /// Which.
+        name: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A document that is larger than any honest one.
+    #[error("`{0}` of the archive is too large")]
+    TooLarge(String),
+    /// A document speaks of something that is not there.
+    #[error("the archive lacks `{0}`")]
+    Lacking(String),
+    /// Bytes that are not what they are called.
+    #[error("`{name}` of the archive has the digest {found}")]
+    WrongDigest {
+        /// What it is called.
+        name: String,
+        /// What it is.
+        found: Digest,
+    },
+    /// Layers and configuration do not belong together.
+    #[error("the archive's image has {layers} layers, its configuration speaks of {diff_ids}")]
+    LayerCount {
+        /// Layers.
+        layers: usize,
+        /// Diff ids.
+        diff_ids: usize,
+    },
+    /// Docker's archives hold one platform.
+    #[error("a docker archive holds one platform, and {0} has several")]
+    SeveralPlatforms(Digest),
+    /// The system refused something.
+    #[error("cannot {action} `{path}`")]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The output could not be written.
+    #[error("cannot write the archive")]
+    Output(#[source] io::Error),
+    /// The archive could not be read.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An image that an archive brought into the store. Its names are for the caller to set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// Manifest or index.
     pub digest: Digest,
-    /// The names that the archive gives it, as far as they are whole references.
+    /// The names that the archive gives it.
     pub references: Vec<Reference>,
-    /// The names as they stand there: layouts often have a tag alone.
-    pub names: Vec<String>,
 }
 
 /// One image to write.
@@ -43,56 +105,7 @@ pub struct Export {
     pub references: Vec<Reference>,
 }
 
-/// Reads an OCI layout or a docker archive, as a tar (compressed or not), into the store. Tags are for the caller to set.
-///
-/// # Errors
-/// The archive is damaged, incomplete, or says something else than its digests.
-pub fn load(input: &mut dyn Read, store: &Store) -> Result<Vec<Loaded>, ArchiveError> {
-    let input = Decompressor::new(input).map_err(UnpackError::Input)?;
-    let mut reader = TarReader::new(input, &UnpackLimits::default());
-    let mut intake = Intake::new(store);
-    while let Some(entry) = reader.next_entry()? {
-        let name = shown(&entry.name);
-        let name = name.trim_start_matches("./");
-        match entry.kind {
-            TarKind::File => intake.file(name, entry.size, &mut reader)?,
-            TarKind::Symlink => intake.link(name, &shown(&entry.link)),
-            _ => {}
-        }
-    }
-    reader.drain()?;
-    intake.finish()
-}
-
-/// Reads an OCI layout that is a directory into the store.
-///
-/// # Errors
-/// The layout is damaged, incomplete, or says something else than its digests.
-pub fn load_layout(directory: &Path, store: &Store) -> Result<Vec<Loaded>, ArchiveError> {
-    intake::layout(directory, store)
-}
-
-/// Writes an OCI layout as a directory; one that is there already is added to.
-///
-/// # Errors
-/// A blob is missing, or the directory cannot be written.
-pub fn save_layout(directory: &Path, images: &[Export], store: &Store) -> Result<(), ArchiveError> {
-    write::layout(directory, images, store)
-}
-
-/// Writes an OCI layout as a tar.
-///
-/// # Errors
-/// A blob is missing, or the output cannot be written.
-pub fn save_oci(out: &mut dyn Write, images: &[Export], store: &Store) -> Result<(), ArchiveError> {
-    write::tar(out, images, store)
-}
-
-/// Writes a docker archive, which every Docker loads, as a tar. It is an OCI layout as well, unless a layer is in zstd,
-/// which Docker before 23 does not read and which is therefore written without compression.
-///
-/// # Errors
-/// A blob is missing, an image is for several platforms, or the output cannot be written.
-pub fn save_docker(out: &mut dyn Write, images: &[Export], store: &Store) -> Result<(), ArchiveError> {
-    docker::save(out, images, store)
+fn failed(action: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> ArchiveError {
+    let path = path.to_owned();
+    move |source| ArchiveError::Io { action, path, source }
 }

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 /// Size of a tar's block.
-pub(super) const BLOCK: usize = 512;
+pub(crate) const BLOCK: usize = 512;
 
 /// As large as an octal field of eleven digits says.
 const OCTAL_11: u64 = (1 << 33) - 1;

@@ -55,6 +55,16 @@ impl Store {
         Ok(report)
     }
 
+    /// What [`gc`](Self::gc) would do, without doing it. Files that belong to nothing are not counted.
+    pub fn gc_preview(&self, budget: Option<u64>) -> Result<GcReport, StoreError> {
+        let mut report = GcReport::default();
+        let connection = self.connection();
+        let transaction = begin(&connection)?;
+        forget(&transaction, &Reach::find(self, &transaction, budget)?, &mut report)?;
+        transaction.rollback()?;
+        Ok(report)
+    }
+
     /// Moves away whatever has neither row nor lease; gives the place where it is now.
     fn remove_unowned(&self, report: &mut GcReport) -> Result<PathBuf, StoreError> {
         let trash = self.process_work()?.join("trash");
