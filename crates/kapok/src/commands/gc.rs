@@ -17,9 +17,10 @@ pub fn run(program: &Program, arguments: &Gc) -> Result<Exit, Failure> {
         return verify(program, &store);
     }
     let budget = arguments.keep_storage.or(settings.keep_storage).map_or(DEFAULT_BUDGET, |size| size.0);
-    let report = store.gc(Some(budget))?;
+    let report = if arguments.dry_run { store.gc_preview(Some(budget))? } else { store.gc(Some(budget))? };
+    let done = if arguments.dry_run { "would free" } else { "freed" };
     program.data(&format!(
-        "freed {} ({}, {}, {}); {} remain\n",
+        "{done} {} ({}, {}, {}); {} remain\n",
         size(report.freed),
         counted(report.layers, "layer"),
         counted(report.blobs, "blob"),

@@ -28,7 +28,9 @@ fn gc_frees_what_no_name_holds_and_verifies() {
     here.kapok("build -q -t app .").ok();
     here.kapok("gc --verify").ok();
     here.kapok("rmi app").ok();
-    here.kapok("gc --keep-storage 0").ok();
+    let would = here.kapok("gc --keep-storage 0 --dry-run").ok().stdout;
+    let freed = here.kapok("gc --keep-storage 0").ok().stdout;
+    assert_eq!(would, freed.replace("freed", "would free"));
     here.kapok("gc --verify").ok();
     assert_eq!(here.kapok("images -q").ok().stdout, "");
 }
