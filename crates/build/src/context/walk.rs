@@ -7,6 +7,9 @@ use oci::tree;
 
 use super::{Context, ContextError, NodeKind};
 
+/// An ignore file with exceptions makes a listing look at those below it, as deep as a path can be.
+const STACK: usize = 16 << 20;
+
 /// The directories that are still to be listed, and how many are being listed now.
 struct Queue {
     state: Mutex<(Vec<Vec<u8>>, usize)>,
@@ -39,7 +42,8 @@ pub(super) fn prefetch(context: &Context, directory: &[u8]) -> Result<(), Contex
     };
     std::thread::scope(|scope| {
         for _ in 1..context.options.threads.max(1) {
-            scope.spawn(work);
+            // Where no further thread can be had, this one does it all.
+            drop(std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work));
         }
         work();
     });

@@ -61,14 +61,14 @@ impl Attributes {
     }
 }
 
-/// Puts attributes on an open file. The owner comes first, for changing it clears set-user-id and capabilities.
+/// Puts attributes on a file that was made just now. The owner comes first, for changing it clears set-user-id and
+/// capabilities; who makes a file owns it, and most are to belong to whoever builds.
 pub fn apply_file(file: &File, attributes: &Attributes) -> io::Result<()> {
     let fd = file.as_fd();
-    own(
-        rustix::fs::fchown(fd, uid(attributes), gid(attributes)),
-        || rustix::fs::fstat(fd).map(|stat| (stat.st_uid, stat.st_gid)),
-        attributes,
-    )?;
+    let maker = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    if maker != (attributes.uid, attributes.gid) {
+        rustix::fs::fchown(fd, uid(attributes), gid(attributes))?;
+    }
     rustix::fs::fchmod(fd, Mode::from_raw_mode(attributes.mode))?;
     for (name, value) in kept(attributes) {
         ignore_unsupported(rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty()))?;

@@ -230,10 +230,22 @@ impl<'t> Upper<'t> {
     pub fn make_room(&mut self, path: &[u8]) -> Result<(), CopyError> {
         let above = tree::parent(path).unwrap_or_default();
         self.copy_up(above)?;
-        if let Some(Existing { kind: ItemKind::Directory }) = self.look(path)? {
-            return Err(CopyError::OtherOverDirectory { path: shown(path) });
+        let in_upper = match self.directories.contains_key(path) {
+            true => Some(Some(Existing { kind: ItemKind::Directory })),
+            false => self.look_on_disk(path)?,
+        };
+        let there = match &in_upper {
+            Some(found) => found.clone(),
+            None if self.is_new(above) => None,
+            None => self.look_below(path),
+        };
+        match (there, in_upper) {
+            (Some(Existing { kind: ItemKind::Directory }), _) => {
+                Err(CopyError::OtherOverDirectory { path: shown(path) })
+            }
+            (_, Some(_)) => self.remove_on_disk(path),
+            (_, None) => Ok(()),
         }
-        self.remove_on_disk(path)
     }
 
     /// Takes away whatever is at a path, so that something else can be there.

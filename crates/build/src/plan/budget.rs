@@ -3,7 +3,7 @@
 /// How many history entries and variables a plan may hold in all, copies counted. Each stage copies its base's
 /// history and each RUN the variables before it, so that a file of a few megabytes could ask for terabytes. Real
 /// files stay below some thousands.
-const LARGEST: usize = 4_000_000;
+const LARGEST: usize = 1_000_000;
 
 /// Counts what a plan holds.
 #[derive(Debug, Default)]

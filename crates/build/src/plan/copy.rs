@@ -14,7 +14,7 @@ use super::stage::Draft;
 pub fn plan_copy(draft: &mut Draft<'_, '_>, copy: &Copy) -> Option<CopyAction> {
     let tree = match &copy.from {
         None => Some(TreeSource::MainContext),
-        Some(from) => draft.tree(&from.raw, from.span),
+        Some(from) => draft.tree(&from.raw, true, from.span),
     };
     let flags = Flags {
         add: false,

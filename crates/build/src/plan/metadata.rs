@@ -133,7 +133,7 @@ fn resolve_command(draft: &mut Draft<'_, '_>, command: &CommandLine) -> Vec<Stri
 fn cmd(draft: &mut Draft<'_, '_>, command: &CommandLine) {
     let args = resolve_command(draft, command);
     draft.commit(format!("CMD {}", text::quoted_list(&args)), false);
-    draft.config.config.cmd = Some(args);
+    draft.config.config.cmd = Some(args).filter(|args| !args.is_empty());
     draft.config.config.args_escaped = true;
     draft.cmd_set = true;
 }
@@ -142,7 +142,7 @@ fn cmd(draft: &mut Draft<'_, '_>, command: &CommandLine) {
 fn entrypoint(draft: &mut Draft<'_, '_>, command: &CommandLine) {
     let args = resolve_command(draft, command);
     draft.commit(format!("ENTRYPOINT {}", text::quoted_list(&args)), false);
-    draft.config.config.entrypoint = Some(args);
+    draft.config.config.entrypoint = Some(args).filter(|args| !args.is_empty());
     if !draft.cmd_set {
         draft.config.config.cmd = None;
     }

@@ -42,12 +42,13 @@ pub fn base(path: &str) -> &str {
     if path.is_empty() { "/" } else { path.rsplit('/').next().unwrap_or(path) }
 }
 
-/// The working directory after a WORKDIR: `path`, below `current` where it is relative.
+/// The working directory after a WORKDIR: `path`, below `current` where it is relative. An absolute one stays as it is
+/// written, slashes and all: so an image's configuration shows it.
 pub fn workdir(current: &str, path: &str) -> String {
     let current = if current.starts_with('/') { current.to_owned() } else { join("/", current) };
     match path {
-        "" => clean(&current),
-        path if path.starts_with('/') => clean(path),
+        "" => current,
+        path if path.starts_with('/') => path.to_owned(),
         path => join(&current, path),
     }
 }
@@ -56,7 +57,7 @@ pub fn workdir(current: &str, path: &str) -> String {
 /// directory. An empty one is the working directory itself.
 pub fn destination(workdir: &str, path: &str) -> String {
     let path = if path.is_empty() || path == "." { "./" } else { path };
-    let absolute = self::workdir(workdir, path);
+    let absolute = clean(&self::workdir(workdir, path));
     match () {
         () if absolute == "/" => absolute,
         () if path.ends_with('/') => absolute + "/",
@@ -107,7 +108,8 @@ mod tests {
             ("", "app", "/app"),
             ("/", "app", "/app"),
             ("/a", "b/../c", "/a/c"),
-            ("/a", "/b/", "/b"),
+            ("/a", "/b//c/", "/b//c/"),
+            ("/b//c/", "d", "/b/c/d"),
             ("/a", "..", "/"),
             ("/a", "", "/a"),
             ("a", "b", "/a/b"),

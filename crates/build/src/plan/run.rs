@@ -26,10 +26,7 @@ pub fn plan(draft: &mut Draft<'_, '_>, run: &Run) -> Option<RunAction> {
         draft.error(Diagnostic::error(draft.span(), budget::TooLarge.to_string()));
         return None;
     }
-    let cwd = match draft.config.config.working_dir.as_str() {
-        "" => "/".to_owned(),
-        directory => directory.to_owned(),
-    };
+    let cwd = path::clean(&path::join("/", &draft.config.config.working_dir));
     Some(RunAction {
         args,
         script,
@@ -198,10 +195,10 @@ fn tree(
 ) -> Option<TreeSource> {
     match from {
         None => Some(default),
-        Some(name) => draft.tree(&name, span),
+        Some(name) => draft.tree(&name, false, span),
     }
 }
 
 fn below_workdir(draft: &Draft<'_, '_>, target: &str) -> String {
-    path::workdir(&draft.config.config.working_dir, target)
+    path::clean(&path::workdir(&draft.config.config.working_dir, target))
 }

@@ -170,7 +170,12 @@ impl<'p, 'a> Draft<'p, 'a> {
             }
             HeadFrom::Named(name) => match planner.bases.get(&name, &platform, span, &mut planner.report)? {
                 ImageFor::Tree(context) => {
-                    let config = empty_config(&platform);
+                    let mut config = empty_config(&platform);
+                    config.history.push(History {
+                        created_by: Some(format!("FROM {context}")),
+                        comment: Some(HISTORY_COMMENT.to_owned()),
+                        ..History::default()
+                    });
                     Some(draft(
                         planner,
                         platform,
@@ -229,6 +234,7 @@ impl<'p, 'a> Draft<'p, 'a> {
         self.config.config.working_dir.clone_from(&path);
         let is_root = path == "/";
         self.commit(format!("WORKDIR {path}"), !is_root);
+        let path = path::clean(&path);
         let user = self.config.config.user.clone();
         Some(if is_root { Action::Metadata } else { Action::Workdir(WorkdirAction { path, user }) })
     }
@@ -299,9 +305,9 @@ impl<'p, 'a> Draft<'p, 'a> {
         self.current.0
     }
 
-    /// The tree that a `--from` names.
-    pub fn tree(&mut self, name: &str, span: Span) -> Option<TreeSource> {
-        match self.stage_reference(name, span)? {
+    /// The tree that a `--from` names. Only COPY names stages by number.
+    pub fn tree(&mut self, name: &str, by_number: bool, span: Span) -> Option<TreeSource> {
+        match self.stage_reference(name, by_number, span)? {
             Some(stage) => Some(TreeSource::Stage(StageId(stage))),
             None if name == "scratch" => Some(TreeSource::Empty),
             None => {
@@ -315,10 +321,10 @@ impl<'p, 'a> Draft<'p, 'a> {
     }
 
     /// The stage that a `--from` names; nothing in the inner option where it names something else.
-    fn stage_reference(&mut self, name: &str, span: Span) -> Option<Option<usize>> {
+    fn stage_reference(&mut self, name: &str, by_number: bool, span: Span) -> Option<Option<usize>> {
         let dockerfile = self.planner.request.dockerfile;
         let is_name = dockerfile.stage_names().any(|own| own.eq_ignore_ascii_case(name));
-        if !is_name && name.parse::<usize>().is_err() {
+        if !is_name && !(by_number && name.parse::<usize>().is_ok()) {
             return Some(None);
         }
         let before = dockerfile.stages[..self.index].iter().rposition(|stage| {

@@ -12,7 +12,7 @@ fn an_image_brings_its_configuration() {
         Env: ["PATH=/bin","A=base"]
         Entrypoint: ["/entry"]
         Cmd: ["arg"]
-        WorkingDir: "/work"
+        WorkingDir: "/work/"
         Labels: {"from":"base"}
         StopSignal: "SIGINT"
         Shell: ["/bin/bash","-c"]

@@ -8,16 +8,16 @@ use super::case;
 fn env_keeps_its_place() {
     case("FROM full\nENV B=1 A=2\nENV C three words\nENV D=\"q u\" E='s' F=a\\ b\nENV B=\n").check_config(
         expect![[r#"
-        for linux/amd64
-        User: "app"
-        Env: ["PATH=/bin","A=2","B=","C=three words","D=q u","E=s","F=a b"]
-        Entrypoint: ["/entry"]
-        Cmd: ["arg"]
-        WorkingDir: "/work"
-        Labels: {"from":"base"}
-        StopSignal: "SIGINT"
-        Shell: ["/bin/bash","-c"]
-    "#]],
+            for linux/amd64
+            User: "app"
+            Env: ["PATH=/bin","A=2","B=","C=three words","D=q u","E=s","F=a b"]
+            Entrypoint: ["/entry"]
+            Cmd: ["arg"]
+            WorkingDir: "/work/"
+            Labels: {"from":"base"}
+            StopSignal: "SIGINT"
+            Shell: ["/bin/bash","-c"]
+        "#]],
     );
 }
 
@@ -28,7 +28,7 @@ fn entrypoint_takes_the_base_cmd_away_but_not_an_own_one() {
     assert_eq!(cmd("FROM full\nCMD [\"c\"]\nENTRYPOINT [\"e\"]\n"), Some(vec!["c".to_owned()]));
     assert_eq!(cmd("FROM full\nENTRYPOINT [\"e\"]\nCMD [\"c\"]\n"), Some(vec!["c".to_owned()]));
     assert_eq!(cmd("FROM full AS a\nCMD [\"c\"]\nFROM a\nENTRYPOINT [\"e\"]\n"), None);
-    assert_eq!(cmd("FROM full\nCMD []\n"), Some(vec![]));
+    assert_eq!(cmd("FROM full\nCMD []\n"), None, "an empty list is written as none");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn sets_and_maps_grow() {
             Entrypoint: ["/entry"]
             Cmd: ["arg"]
             Volumes: {"/a":{},"/b":{},"/c d":{}}
-            WorkingDir: "/work"
+            WorkingDir: "/work/"
             Labels: {"a":"cli","b c":"2 3","cli":"yes","from":"here"}
             StopSignal: "SIGINT"
             Shell: ["/bin/bash","-c"]
