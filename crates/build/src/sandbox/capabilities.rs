@@ -26,17 +26,20 @@ const MOST: u32 = 63;
 
 /// Gives up every right that the command shall not have and becomes its user.
 pub(super) fn become_user(user: &Ids, security: Security) -> Result<(), SandboxError> {
+    let known = rustix::thread::capabilities(None).doing("read the capabilities")?.permitted;
     let allowed = match security {
         Security::Sandbox => DEFAULT,
-        Security::Insecure => known(),
+        Security::Insecure => known,
     };
     for number in 0..=MOST {
         let capability = CapabilitySet::from_bits_retain(1 << number);
-        if !allowed.contains(capability) && known().contains(capability) {
+        if !allowed.contains(capability) && known.contains(capability) {
             rustix::thread::remove_capability_from_bounding_set(capability).doing("drop capabilities")?;
         }
     }
-    let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+    // The user's own group is among the supplementary ones, as other engines have it.
+    let groups = std::iter::once(user.gid).chain(user.groups.iter().copied());
+    let groups: Vec<Gid> = groups.map(Gid::from_raw).collect();
     rustix::thread::set_thread_groups(&groups).doing("set the groups")?;
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     rustix::thread::set_thread_res_gid(gid, gid, gid).doing("set the group")?;
@@ -45,10 +48,4 @@ pub(super) fn become_user(user: &Ids, security: Security) -> Result<(), SandboxE
     let effective = if user.uid == 0 { allowed } else { CapabilitySet::empty() };
     let sets = CapabilitySets { effective, permitted: effective, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets).doing("drop capabilities")
-}
-
-/// All that this kernel knows: what the sandbox's root has.
-fn known() -> CapabilitySet {
-    let all = rustix::thread::capabilities(None).map(|sets| sets.permitted);
-    all.unwrap_or(CapabilitySet::empty())
 }

@@ -50,7 +50,6 @@ fn prepare(
     rustix::process::setsid().doing("start a session")?;
     connect(streams).doing("connect the standard streams")?;
     sys::close_from(3, true);
-    sys::reset_signals();
     rustix::process::umask(Mode::from_raw_mode(0o022));
     limit_open_files();
     sys::join_new_session_keyring();

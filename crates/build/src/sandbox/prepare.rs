@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::{FileType, Gid, Mode, OFlags, Uid};
 
 use super::error::Doing;
 use super::ids::IdPlan;
@@ -60,9 +60,12 @@ impl Prepared {
             spec.layers.iter().map(|path| overlay::layer(path, ids)).collect::<Result<Vec<_>, _>>()?;
         let mut layers: Vec<&Tree> = layers.iter().collect();
         let kept;
-        if let Some(upper) = used_upper(spec, ids)? {
-            kept = upper;
-            layers.push(&kept);
+        match used_upper(spec, ids)? {
+            Some(upper) => {
+                kept = upper;
+                layers.push(&kept);
+            }
+            None => copy_root(spec)?,
         }
         let view;
         let view = match layers[..] {
@@ -101,6 +104,26 @@ fn used_upper(spec: &SandboxSpec, ids: &IdPlan) -> Result<Option<Tree>, SandboxE
     let used =
         !spec.read_only && std::fs::read_dir(&spec.upper).is_ok_and(|mut entries| entries.next().is_some());
     used.then(|| overlay::layer(&spec.upper, ids)).transpose()
+}
+
+/// The uppermost directory is the one whose mode and owner are seen as those of `/`.
+fn copy_root(spec: &SandboxSpec) -> Result<(), SandboxError> {
+    let Some(top) = spec.layers.last().filter(|_| !spec.read_only) else { return Ok(()) };
+    let copy = || -> Result<(), Errno> {
+        let (wanted, found) = (rustix::fs::stat(top)?, rustix::fs::stat(&spec.upper)?);
+        if (wanted.st_uid, wanted.st_gid) != (found.st_uid, found.st_gid) {
+            rustix::fs::chown(
+                &spec.upper,
+                Some(Uid::from_raw(wanted.st_uid)),
+                Some(Gid::from_raw(wanted.st_gid)),
+            )?;
+        }
+        if wanted.st_mode != found.st_mode {
+            rustix::fs::chmod(&spec.upper, Mode::from_raw_mode(wanted.st_mode & 0o7777))?;
+        }
+        Ok(())
+    };
+    copy().doing("give the root its mode")
 }
 
 /// The layers without the upper that was put on top of them for the view.
@@ -193,7 +216,7 @@ fn from_host(
     ids: &IdPlan,
 ) -> Result<(Shape, Content), SandboxError> {
     let missing = |source: Errno| failed(mount, "its source cannot be used", source);
-    let root = rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())
+    let root = rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| missing(errno.into()))?;
     let file = match subpath {
         Some(subpath) => tree::open_in(root.as_fd(), subpath, OFlags::PATH).map_err(missing)?,
@@ -232,7 +255,7 @@ fn below(whole: &Tree, subpath: &Path) -> Result<Tree, Errno> {
     match Tree::of(part.as_fd(), false) {
         Err(Errno(libc::EINVAL)) => {
             let name = Scratch::enter()?.attach(whole)?;
-            let whole = rustix::fs::open(&name, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
+            let whole = rustix::fs::open(&name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
             Tree::of(tree::open_in(whole.as_fd(), subpath, OFlags::PATH)?.as_fd(), false)
         }
         other => other,

@@ -56,6 +56,7 @@ fn isolate(control: OwnedFd) -> Result<OwnedFd, Errno> {
 }
 
 fn supervise(machine: &Machine, number: u64, files: Vec<OwnedFd>) {
+    // Also for the command, which inherits it.
     sys::reset_signals();
     let _ = rustix::thread::set_name(c"kapok-sandbox");
     let Ok([request, stdin, stdout, stderr, reply]) = <[OwnedFd; 5]>::try_from(files) else { return };

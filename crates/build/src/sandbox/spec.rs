@@ -13,7 +13,8 @@ pub struct SandboxSpec {
     /// The snapshot's layers as overlay directories, bottom to top. May be empty (`FROM scratch`).
     #[serde(with = "super::wire::paths")]
     pub layers: Vec<PathBuf>,
-    /// Where writes go: an empty directory whose own mode and owner are those that `/` shall have.
+    /// Where writes go. An empty directory is given the mode and owner of the uppermost layer's, for they are seen as
+    /// those of `/`; one that holds something already is taken as the top of the snapshot.
     #[serde(with = "super::wire::path")]
     pub upper: PathBuf,
     /// Overlay's work directory: fresh, and a sibling of `upper` (the same parent directory).

@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("life::survivors_die_with_the_command", survivors_die_with_the_command),
     ("life::can_be_killed_from_another_thread", can_be_killed_from_another_thread),
     ("life::a_dropped_handle_kills", a_dropped_handle_kills),
+    ("life::a_sandbox_dies_with_its_supervisor", a_sandbox_dies_with_its_supervisor),
     ("life::many_at_once", many_at_once),
     ("life::nothing_outlives_a_killed_main_process", nothing_outlives_a_killed_main_process),
 ];
@@ -69,6 +70,36 @@ fn a_dropped_handle_kills(lab: &Lab) {
     eventually("it starts", || runs("4713.1"));
     drop(handle);
     eventually("it ends", || !runs("4713.1"));
+}
+
+/// The pid of `sleep` with this argument.
+fn pid_of(argument: &str) -> Option<i32> {
+    let line = format!("sleep\0{argument}\0");
+    let pids = fs::read_dir("/proc").expect("/proc").flatten();
+    let mut pids = pids
+        .filter(|entry| fs::read(entry.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes()));
+    pids.next()?.file_name().to_str()?.parse().ok()
+}
+
+fn status(pid: i32, field: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(":\t"));
+    value.unwrap_or_default().to_owned()
+}
+
+fn a_sandbox_dies_with_its_supervisor(lab: &Lab) {
+    let (handle, _) = lab.step("sleep 4715.1").start();
+    eventually("it starts", || runs("4715.1"));
+    let parent = |pid| status(pid, "PPid").parse::<i32>().expect("a parent");
+    let mut supervisor = pid_of("4715.1").expect("it runs");
+    while status(parent(supervisor), "Name") != "kapok-spawner" {
+        supervisor = parent(supervisor);
+    }
+    let supervisor = rustix::process::Pid::from_raw(supervisor).expect("a pid");
+    rustix::process::kill_process(supervisor, rustix::process::Signal::KILL).expect("a kill");
+    assert_eq!(handle.expect("a handle").wait(), Err(build::sandbox::SandboxError::Gone));
+    eventually("it ends", || !runs("4715.1"));
+    lab.step("true").run().success();
 }
 
 fn many_at_once(lab: &Lab) {
