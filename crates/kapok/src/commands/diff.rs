@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use oci::Platform;
 use oci::store::{Image, Store};
 use oci::tree::{Entry, Kind, View};
-use oci::Platform;
 use serde::Serialize;
 use serde_json::Value;
 

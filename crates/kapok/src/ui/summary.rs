@@ -43,7 +43,9 @@ pub fn lines(state: &State, result: &Result<'_>, wall: Duration) -> Vec<String> 
         let title = if index == 0 { "slowest" } else { "" };
         lines.push(format!("  {title:<8} {:>8}  {}", format::duration(*wall), named(state, step)));
     }
-    let largest = result.largest.and_then(|(id, written)| Some((state.visible().find(|step| step.info.id == id)?, written)));
+    let largest = result
+        .largest
+        .and_then(|(id, written)| Some((state.visible().find(|step| step.info.id == id)?, written)));
     let compressed = format!("({} compressed)", format::size(result.compressed));
     lines.push(format!("  size     {} {compressed}", format::size(result.size)));
     if let Some((step, written)) = largest.filter(|(_, written)| *written > 0) {
