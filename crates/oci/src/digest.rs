@@ -107,7 +107,7 @@ impl Algorithm {
     }
 
     /// How many bytes its digests have.
-    pub fn len(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Algorithm::Sha256 => 32,
             Algorithm::Sha512 => 64,
@@ -143,9 +143,9 @@ impl FromStr for Digest {
             "sha512" => Algorithm::Sha512,
             _ => return Err(DigestError::UnknownAlgorithm(shown(text))),
         };
-        let bad = || DigestError::BadHex { text: shown(text), algorithm, digits: algorithm.len() * 2 };
+        let bad = || DigestError::BadHex { text: shown(text), algorithm, digits: algorithm.size() * 2 };
         let mut bytes = [0u8; 64];
-        let wanted = &mut bytes[..algorithm.len()];
+        let wanted = &mut bytes[..algorithm.size()];
         if hex.len() != wanted.len() * 2 {
             return Err(bad());
         }

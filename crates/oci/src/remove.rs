@@ -148,7 +148,7 @@ mod tests {
         std::fs::create_dir_all(tree.join("closed/inner")).unwrap();
         std::fs::write(tree.join("closed/inner/file"), "x").unwrap();
         std::os::unix::fs::symlink(&outside, tree.join("link")).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o000);
         std::fs::set_permissions(tree.join("closed"), mode).unwrap();
         chain(&tree, 2_500);
         remove_tree(&tree).unwrap();

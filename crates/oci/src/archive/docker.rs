@@ -126,15 +126,16 @@ fn names(repo_tags: &[String]) -> Vec<Reference> {
 /// The manifest itself, or those of an index that are here and no attestations.
 fn manifests_of(digest: &Digest, store: &Store) -> Result<Vec<Raw<Manifest>>, ArchiveError> {
     match store.document(digest)? {
-        Document::Manifest(manifest) => Ok(vec![manifest]),
+        Document::Manifest(manifest) => Ok(vec![*manifest]),
         Document::Index(index) => {
             let mut manifests = Vec::new();
             for descriptor in &index.value().manifests {
                 let is_image = descriptor.platform.as_ref().is_none_or(|platform| platform.os != "unknown");
-                if is_image && store.has_blob(&descriptor.digest)? {
-                    if let Document::Manifest(manifest) = store.document(&descriptor.digest)? {
-                        manifests.push(manifest);
-                    }
+                if is_image
+                    && store.has_blob(&descriptor.digest)?
+                    && let Document::Manifest(manifest) = store.document(&descriptor.digest)?
+                {
+                    manifests.push(*manifest);
                 }
             }
             Ok(manifests)

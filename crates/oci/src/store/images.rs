@@ -51,7 +51,7 @@ pub struct Image {
 #[derive(Clone, Debug)]
 pub enum Document {
     /// One image.
-    Manifest(Raw<Manifest>),
+    Manifest(Box<Raw<Manifest>>),
     /// One image for several platforms.
     Index(Raw<ImageIndex>),
 }
@@ -148,7 +148,7 @@ impl Store {
         let index = serde_json::from_slice::<Shape>(&bytes).is_ok_and(|shape| shape.is_index());
         Ok(match index {
             true => Document::Index(Raw::parse(bytes).map_err(failed)?),
-            false => Document::Manifest(Raw::parse(bytes).map_err(failed)?),
+            false => Document::Manifest(Box::new(Raw::parse(bytes).map_err(failed)?)),
         })
     }
 
@@ -158,7 +158,7 @@ impl Store {
         // An index may name another index; deeper than this nobody nests them.
         for _ in 0..4 {
             match self.document(&digest)? {
-                Document::Manifest(manifest) => return self.with_config(manifest).map(Some),
+                Document::Manifest(manifest) => return self.with_config(*manifest).map(Some),
                 Document::Index(index) => match index.value().select(platform) {
                     Some(descriptor) if self.has_blob(&descriptor.digest)? => digest = descriptor.digest,
                     _ => return Ok(None),
@@ -258,16 +258,17 @@ impl Store {
         match self.document(&summary.image.digest)? {
             Document::Manifest(manifest) => {
                 summary.id = manifest.value().config.digest;
-                self.add_to_summary(&mut summary, manifest)?;
+                self.add_to_summary(&mut summary, *manifest)?;
             }
             Document::Index(index) => {
                 for descriptor in &index.value().manifests {
                     let is_image =
                         descriptor.platform.as_ref().is_none_or(|platform| platform.os != "unknown");
-                    if is_image && self.has_blob(&descriptor.digest)? {
-                        if let Document::Manifest(manifest) = self.document(&descriptor.digest)? {
-                            self.add_to_summary(&mut summary, manifest)?;
-                        }
+                    if is_image
+                        && self.has_blob(&descriptor.digest)?
+                        && let Document::Manifest(manifest) = self.document(&descriptor.digest)?
+                    {
+                        self.add_to_summary(&mut summary, *manifest)?;
                     }
                 }
             }

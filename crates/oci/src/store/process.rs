@@ -58,7 +58,7 @@ pub(super) fn prepare(root: &Path, form: OverlayForm) -> Result<OwnedFd, StoreEr
 fn check_suitable(root: &Path, form: OverlayForm, handle: &OwnedFd) -> Result<(), StoreError> {
     let unsuitable = |why| StoreError::Unsuitable { path: root.to_owned(), why };
     let kind = fstatfs(handle).map_err(failed("look at", root))?.f_type;
-    if i64::from(kind) == OVERLAYFS {
+    if kind == OVERLAYFS {
         return Err(unsuitable(
             "it is on an overlay file system, a container's own root, which holds no second overlay",
         ));

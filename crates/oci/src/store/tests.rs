@@ -256,7 +256,7 @@ fn what_a_killed_process_left_is_swept_and_collected() {
     // As after kill -9: no lock, a work directory that cannot be entered, files without rows, leases.
     fs::write(root.join("running/1-dead"), "").unwrap();
     fs::create_dir_all(root.join("work/1-dead/0/work/work")).unwrap();
-    let closed = std::os::unix::fs::PermissionsExt::from_mode(0);
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o000);
     fs::set_permissions(root.join("work/1-dead/0/work/work"), closed).unwrap();
     fs::write(root.join("blobs/sha256").join(Digest::of(b"left").hex()), "left").unwrap();
     fs::create_dir_all(root.join("layers").join(Digest::of(b"half").hex()).join("tree")).unwrap();

@@ -142,13 +142,13 @@ fn subtree_digests_are_of_what_is_seen_not_of_where_it_lies() {
     }];
     let moved = index(vec![directory("b"), directory("b/a"), file("b/a/x", "1"), file("b/a/y", "2")]);
     let view = |layers: &[PathIndex]| View::new(layers.iter().cloned().map(Arc::new).collect());
-    let digest = view(&[whole.clone()]).digest_of(b"a", Some(0));
+    let digest = view(std::slice::from_ref(&whole)).digest_of(b"a", Some(0));
     assert!(digest.is_some());
     assert_eq!(view(&split).digest_of(b"a", Some(0)), digest);
     assert_eq!(view(&[moved]).digest_of(b"b/a", Some(0)), digest);
-    assert_ne!(view(&[whole.clone()]).digest_of(b"a", Some(2_000_000_000)), digest);
-    assert_ne!(view(&[whole.clone()]).digest_of(b"", Some(0)), digest);
-    assert_eq!(view(&[whole]).digest_of(b"absent", None), None);
+    assert_ne!(view(std::slice::from_ref(&whole)).digest_of(b"a", Some(2_000_000_000)), digest);
+    assert_ne!(view(std::slice::from_ref(&whole)).digest_of(b"", Some(0)), digest);
+    assert_eq!(view(std::slice::from_ref(&whole)).digest_of(b"absent", None), None);
 }
 
 /// What a mounted root shows, the slow and plain way.

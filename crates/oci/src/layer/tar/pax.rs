@@ -44,7 +44,7 @@ impl SparsePax {
 
     /// The map of the older forms.
     pub(super) fn regions(&self) -> Result<Vec<Region>, &'static str> {
-        if self.map.len() % 2 != 0 {
+        if !self.map.len().is_multiple_of(2) {
             return Err("the sparse map lacks a number");
         }
         Ok(self.map.chunks_exact(2).map(|pair| Region { offset: pair[0], length: pair[1] }).collect())
