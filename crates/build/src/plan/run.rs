@@ -88,7 +88,7 @@ fn network(draft: &mut Draft<'_, '_>, run: &Run) -> Option<Network> {
             let diagnostic =
                 Diagnostic::error(asked.span, "this build may not use the machine's own network")
                     .label("not allowed")
-                    .hint("allow it with `--allow network.host`, where the machine's settings permit that");
+                    .hint("allow it with `network.host: true` in /etc/kapok/kapok.yaml or in the user's kapok.yaml");
             draft.error(diagnostic);
             None
         }
@@ -109,7 +109,7 @@ fn security(draft: &mut Draft<'_, '_>, run: &Run) -> Option<Security> {
                     "this build may not run steps with all capabilities",
                 )
                 .label("not allowed")
-                .hint("allow it with `--allow security.insecure`, where the machine's settings permit that");
+                .hint("allow it with `security.insecure: true` in /etc/kapok/kapok.yaml or in the user's kapok.yaml");
                 draft.error(diagnostic);
                 None
             }

@@ -131,6 +131,11 @@ pub struct Input {
     #[arg(long, value_name = "NETWORK")]
     pub network: Option<NetworkFlag>,
 
+    /// Insist on what Dockerfiles may not do by themselves, as buildx wants it; whether they may, the settings of the
+    /// machine and the user decide. May be repeated.
+    #[arg(long, value_name = "PERMISSION", value_delimiter = ',')]
+    pub allow: Vec<Permission>,
+
     /// A label of the image, as `NAME=VALUE`; may be repeated.
     #[arg(long, value_name = "LABEL")]
     pub label: Vec<LabelFlag>,
@@ -159,6 +164,17 @@ pub enum NetworkFlag {
     None,
     /// This machine's network.
     Host,
+}
+
+/// What a Dockerfile may not do by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Permission {
+    /// `RUN --network=host`.
+    #[value(name = "network.host")]
+    NetworkHost,
+    /// `RUN --security=insecure`.
+    #[value(name = "security.insecure")]
+    SecurityInsecure,
 }
 
 /// How layers are compressed.

@@ -120,10 +120,6 @@ const BUILD: Table = &[
     (&["--squash", "--squash-all"], "copy from a last stage with `COPY --from=STAGE / /` instead"),
     (&["--provenance", "--sbom", "--attest"], "every step has a record; `kapok explain IMAGE#STEP` shows it"),
     (&["--no-cache-filter"], "use `--no-cache`, or change an ARG that the stage uses"),
-    (
-        &["--allow"],
-        "set `network.host` or `security.insecure` in /etc/kapok/kapok.yaml or in the user's kapok.yaml",
-    ),
     (&["--timestamp"], "it is `--source-date-epoch SECONDS`"),
     (&["--format"], "images are OCI images; `--output type=docker` writes docker's archive"),
     (&["--ignorefile"], "name it `<Dockerfile>.dockerignore`, beside the Dockerfile"),

@@ -30,7 +30,7 @@ impl Url {
         let url = Self { text: encoded(text), scheme, path };
         match url.host() {
             "" => Err("it names no host"),
-            host if !host.is_ascii() => Err("its host is not ASCII; write it in punycode"),
+            host if host.contains('%') => Err("its host is not ASCII; write it in punycode"),
             _ => Ok(url),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use build::engine::{Event, StepId, StepInfo};
 
-use super::text::Lines;
+use super::text::{Lines, squeezed};
 
 /// Lines of a running step's output that are kept for the view and for the message of a failure.
 const TAIL: usize = 20;
@@ -102,7 +102,7 @@ impl State {
     fn plan(&mut self, steps: &[StepInfo]) {
         for info in steps {
             let step = Step {
-                info: info.clone(),
+                info: StepInfo { text: squeezed(&info.text), ..info.clone() },
                 status: Status::Waiting,
                 tail: VecDeque::new(),
                 lines: Lines::default(),

@@ -88,8 +88,8 @@ fn a_mount_at_the_working_directory() {
 fn networks_and_rights_need_leave() {
     let text = "FROM base\nRUN --network=host a\nRUN --security=insecure b\n";
     case(text).check(expect![[r#"
-        error 2:15: this build may not use the machine's own network (allow it with `--allow network.host`, where the machine's settings permit that)
-        error 3:16: this build may not run steps with all capabilities (allow it with `--allow security.insecure`, where the machine's settings permit that)
+        error 2:15: this build may not use the machine's own network (allow it with `network.host: true` in /etc/kapok/kapok.yaml or in the user's kapok.yaml)
+        error 3:16: this build may not run steps with all capabilities (allow it with `security.insecure: true` in /etc/kapok/kapok.yaml or in the user's kapok.yaml)
     "#]]);
     case(text).allow(Permissions { host_network: true, insecure: true }).check(expect![[r#"
         stage stage-0 for linux/amd64 from image base

@@ -8,7 +8,7 @@ use dockerfile::{Diagnostic, Source};
 
 use crate::exit::Exit;
 use crate::failure::{Failure, causes};
-use crate::ui::text::Lines;
+use crate::ui::text::{Lines, squeezed};
 
 /// Lines of a step's last output in the message.
 const LAST_LINES: usize = 20;
@@ -81,7 +81,7 @@ fn step(failure: StepFailure, source: &Source) -> FailedStep {
             }
             all
         });
-    let message = format!("step `{}` of `{}` failed", failure.text, failure.stage);
+    let message = format!("step `{}` of `{}` failed", squeezed(&failure.text), failure.stage);
     let diagnostic =
         Diagnostic::error(failure.span, message).label(why.join(": ")).hint_opt(hint(&failure.cause));
     // A shell helps where a command ran and failed, not where the machine could not even start it.

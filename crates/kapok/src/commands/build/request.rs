@@ -14,7 +14,7 @@ use oci::{Platform, Reference};
 use super::context::{Means, Opened, git_reference, is_url};
 use super::input::{self, Input};
 use crate::cli;
-use crate::cli::build::{CompressionFlag, NetworkFlag};
+use crate::cli::build::{CompressionFlag, NetworkFlag, Permission};
 use crate::cli::limits::LimitFlags;
 use crate::cli::values::{HostEntry, SecretFlag, SecretFrom, SshFlag};
 use crate::environment::Environment;
@@ -42,6 +42,7 @@ pub fn prepare(
     means: &Means<'_>,
 ) -> Result<Prepared, Failure> {
     let environment = &program.environment;
+    check_permissions(&flags.allow, settings)?;
     let network = network(flags.network, settings)?;
     let platforms = platforms(&flags.platform)?;
     let build_args = build_args(flags, environment);
@@ -170,11 +171,29 @@ fn network(flag: Option<NetworkFlag>, settings: &Settings) -> Result<Network, Fa
         None | Some(NetworkFlag::Default) => Ok(Network::Default),
         Some(NetworkFlag::None) => Ok(Network::None),
         Some(NetworkFlag::Host) if settings.host_network => Ok(Network::Host),
-        Some(NetworkFlag::Host) => Err(Failure::usage_with(
-            "the settings do not allow `--network host`",
-            "set `network.host: true` in /etc/kapok/kapok.yaml or in the user's kapok.yaml",
-        )),
+        Some(NetworkFlag::Host) => Err(not_allowed("--network host", "network.host")),
     }
+}
+
+/// `--allow` can insist on a permission, never give one.
+fn check_permissions(asked: &[Permission], settings: &Settings) -> Result<(), Failure> {
+    for permission in asked {
+        let (allowed, key) = match permission {
+            Permission::NetworkHost => (settings.host_network, "network.host"),
+            Permission::SecurityInsecure => (settings.insecure, "security.insecure"),
+        };
+        if !allowed {
+            return Err(not_allowed(&format!("--allow {key}"), key));
+        }
+    }
+    Ok(())
+}
+
+fn not_allowed(flag: &str, key: &str) -> Failure {
+    Failure::usage_with(
+        format!("the settings do not allow `{flag}`"),
+        format!("set `{key}: true` in /etc/kapok/kapok.yaml or in the user's kapok.yaml"),
+    )
 }
 
 /// `--build-arg`: a name without a value takes the environment's, and is left out where that has none.
