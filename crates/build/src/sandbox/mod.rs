@@ -61,3 +61,9 @@ pub use spawner::{Handle, Spawner, Stdio};
 pub use spec::{
     ExitStatus, Ids, Limits, MountSource, Network, Outcome, SandboxMount, SandboxSpec, Security, Usage,
 };
+
+/// For the fuzzer: a program's first bytes, which a hostile image may have made.
+#[doc(hidden)]
+pub fn fuzz_program(data: &[u8]) {
+    program::fuzz(data);
+}

@@ -130,11 +130,14 @@ fn subordinate_ids(map: &str) -> Vec<Capability> {
     let found = format!("`{user}` has {uids} subordinate user ids and {gids} group ids");
     // A map of everything is the host's own: its ids are nobody's to give away.
     let entered = !ids::parse_map(map).eq([privilege::ALL_IDS]);
-    let enough = uids > 0 && gids > 0 || entered && ids::contiguous_ids(map) > 1;
+    let has_ids = entered && ids::contiguous_ids(map) > 1;
+    let enough = has_ids || uids > 0 && gids > 0;
     let add = format!("as root: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`");
     let programs = ["newuidmap", "newgidmap"].map(privilege::find_program);
     let mapped = match programs {
         [Some(uids), Some(gids)] => Ok(format!("{uids}, {gids}")),
+        // As in a container, whose user namespace somebody else has made.
+        _ if has_ids => Ok("not needed".to_owned()),
         _ => Err("newuidmap or newgidmap is missing".to_owned()),
     };
     vec![

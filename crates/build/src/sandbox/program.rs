@@ -28,6 +28,12 @@ pub(super) fn explain(path: &Path, errno: Errno) -> SandboxError {
     }
 }
 
+/// Reads arbitrary bytes as the start of a program, as they may stand in a hostile image.
+pub(super) fn fuzz(data: &[u8]) {
+    let head = &data[..data.len().min(HEAD as usize)];
+    let _ = (interpreter(head), machine(head));
+}
+
 fn head(path: &Path) -> Vec<u8> {
     let mut head = Vec::new();
     if let Ok(file) = std::fs::File::open(path) {
@@ -137,7 +143,7 @@ mod tests {
         for length in 0..200 {
             let mut bytes = b"\x7fELF\x02\x01".to_vec();
             bytes.resize(length, 0xff);
-            let _ = (loader(&bytes), machine(&bytes), interpreter(&bytes));
+            fuzz(&bytes);
         }
     }
 }

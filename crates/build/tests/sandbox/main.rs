@@ -9,6 +9,7 @@ mod lab;
 mod life;
 mod limits;
 mod mounts;
+mod privileges;
 mod rootfs;
 mod speed;
 
@@ -36,7 +37,15 @@ fn main() -> ExitCode {
     if let Some(reason) = lab.unfit() {
         return skip(&reason);
     }
-    let tests = [basics::TESTS, mounts::TESTS, limits::TESTS, life::TESTS, escapes::TESTS, speed::TESTS];
+    let tests = [
+        basics::TESTS,
+        mounts::TESTS,
+        limits::TESTS,
+        life::TESTS,
+        escapes::TESTS,
+        privileges::TESTS,
+        speed::TESTS,
+    ];
     let chosen =
         tests.into_iter().flatten().filter(|(name, _)| words.iter().all(|word| name.contains(word.as_str())));
     let mut failed = Vec::new();
