@@ -50,9 +50,13 @@ pub(super) fn load(
         let config = Descriptor::new(media_type::OCI_CONFIG, digest, size);
         let digest = store.put_blob(Raw::write(Manifest::new(config, layers)).bytes())?;
         let references = names(&entry.repo_tags);
+        let as_written = entry.repo_tags.clone();
         match images.iter_mut().find(|known| known.digest == digest) {
-            Some(known) => known.references.extend(references),
-            None => images.push(Loaded { digest, references }),
+            Some(known) => {
+                known.references.extend(references);
+                known.names.extend(as_written);
+            }
+            None => images.push(Loaded { digest, references, names: as_written }),
         }
     }
     Ok(images)

@@ -55,10 +55,18 @@ pub(super) fn load_index(
     let mut loaded: Vec<Loaded> = Vec::new();
     for descriptor in &index.manifests {
         load_tree(descriptor, store, bring, 0)?;
-        let name = reference_of(descriptor);
+        let reference = reference_of(descriptor);
+        let names = [IMAGE_NAME, REF_NAME].iter().filter_map(|key| descriptor.annotations.get(*key)).cloned();
         match loaded.iter_mut().find(|known| known.digest == descriptor.digest) {
-            Some(known) => known.references.extend(name),
-            None => loaded.push(Loaded { digest: descriptor.digest, references: name.into_iter().collect() }),
+            Some(known) => {
+                known.references.extend(reference);
+                known.names.extend(names);
+            }
+            None => loaded.push(Loaded {
+                digest: descriptor.digest,
+                references: reference.into_iter().collect(),
+                names: names.collect(),
+            }),
         }
     }
     Ok(loaded)

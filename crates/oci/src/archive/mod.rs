@@ -92,8 +92,10 @@ pub enum ArchiveError {
 pub struct Loaded {
     /// Manifest or index.
     pub digest: Digest,
-    /// The names that the archive gives it.
+    /// The names that the archive gives it, as far as they are whole references.
     pub references: Vec<Reference>,
+    /// The names as they stand there: a layout often has a tag alone.
+    pub names: Vec<String>,
 }
 
 /// One image to write.
