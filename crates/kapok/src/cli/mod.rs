@@ -60,42 +60,25 @@ pub enum Format {
     Json,
 }
 
-/// The verbs.
+/// The verbs. Each is described where its flags are.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Build an image from a Dockerfile.
     Build(build::Build),
-    /// Show what a build would do, without doing it.
     Plan(build::Plan),
-    /// Print the output of a build's steps.
     Logs(steps::Logs),
-    /// Open a shell in a step's snapshot: before the step that failed last, or after `IMAGE#STEP`.
     Shell(steps::Shell),
-    /// Say why a step ran, what it was given and what it wrote.
     Explain(steps::Explain),
-    /// Assemble a base image from signed packages.
     Base(base::Base),
-    /// List the images in the store.
     Images(images::Images),
-    /// Print everything known about images, as JSON.
     Inspect(images::Inspect),
-    /// Compare two images: files and configuration.
     Diff(images::Diff),
-    /// Give an image another name.
     Tag(images::Tag),
-    /// Remove names of images; `kapok gc` then frees the space.
     Rmi(images::Rmi),
-    /// Run a command in an image; what it writes is discarded.
     Run(run::Run),
-    /// Load images from an archive or layout.
     Load(archive::Load),
-    /// Save images to an archive or layout.
     Save(archive::Save),
-    /// Free space in the store.
     Gc(house::Gc),
-    /// Say what this machine can and cannot do, and what would enable it.
     Doctor(house::Doctor),
-    /// Print a completion script for a shell.
     Completion(house::Completion),
     /// Print a page that is generated from the definitions.
     #[command(name = "__reference", hide = true)]

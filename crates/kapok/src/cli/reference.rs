@@ -63,8 +63,10 @@ fn spelling(argument: &Arg) -> String {
         (Some(short), None) => format!("`-{short}`"),
         (None, None) => return format!("`{value}`"),
     };
+    let optional = argument.get_num_args().is_some_and(|range| range.min_values() == 0);
     match argument.get_action() {
         ArgAction::SetTrue | ArgAction::Count => flag,
+        _ if optional => format!("{}[={value}]`", flag.trim_end_matches('`')),
         _ => format!("{flag} `{value}`"),
     }
 }
@@ -74,7 +76,7 @@ fn meaning(argument: &Arg) -> String {
     let values: Vec<String> = argument
         .get_possible_values()
         .iter()
-        .filter(|_| argument.get_action().takes_values())
+        .filter(|_| argument.get_action().takes_values() && !argument.is_hide_possible_values_set())
         .map(|value| match value.get_help() {
             Some(help) => format!("`{}` ({})", value.get_name(), lowered(&help.to_string())),
             None => format!("`{}`", value.get_name()),
@@ -85,7 +87,7 @@ fn meaning(argument: &Arg) -> String {
     }
     let defaults: Vec<String> =
         argument.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect();
-    if !defaults.is_empty() && argument.get_action().takes_values() {
+    if !defaults.is_empty() && argument.get_action().takes_values() && !argument.is_hide_default_value_set() {
         text += &format!("; default {}", defaults.join(" "));
     }
     text.replace('|', "\\|").replace('\n', " ")
