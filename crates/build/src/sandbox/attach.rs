@@ -122,14 +122,22 @@ pub(super) fn attach_all(inside: &Inside<'_>, made: Made<'_>) -> Result<(), Sand
 fn make_files(mounts: &mut [MadeMount<'_>]) -> Result<(), SandboxError> {
     let attributes = tree::NO_SUID | tree::NO_DEVICES;
     let files = Tree::new("ramfs", &["mode=755"], attributes).doing("mount memory for files")?;
-    // Linux before 6.15 copies single files only from what is attached: for a moment, over the root.
-    files.attach(tree::host_root().doing("open the root")?).doing("attach memory for files")?;
+    let mut attached = false;
     for (number, MadeMount { mount, own }) in mounts.iter_mut().enumerate() {
-        if let Content::File(file) = &mount.content {
-            *own = Some(in_memory(&files, number, file).map_err(|source| at(mount, source))?);
-        }
+        let Content::File(file) = &mount.content else { continue };
+        let written = write_in_memory(&files, number, file).map_err(|source| at(mount, source))?;
+        let tree = match Tree::of(written.as_fd(), false) {
+            // Linux before 6.15 copies single files only from what is attached: for a moment, over the root.
+            Err(Errno(libc::EINVAL)) if !attached => {
+                files.attach(tree::host_root().doing("open the root")?).doing("attach memory for files")?;
+                attached = true;
+                Tree::of(written.as_fd(), false)
+            }
+            other => other,
+        };
+        *own = Some(tree.and_then(|tree| protect(tree, file)).map_err(|source| at(mount, source))?);
     }
-    tree::detach(&files).doing("detach memory for files")
+    if attached { tree::detach(&files).doing("detach memory for files") } else { Ok(()) }
 }
 
 fn attach(tree: &Tree, mount: &PreparedMount) -> Result<(), Errno> {
@@ -169,17 +177,20 @@ fn tmpfs(size: Option<u64>, read_only: bool) -> Result<Tree, Errno> {
 }
 
 /// A file that stays in memory: ramfs, unlike tmpfs, is never swapped to a disk.
-fn in_memory(files: &Tree, number: usize, file: &InMemory) -> Result<Tree, Errno> {
+fn write_in_memory(files: &Tree, number: usize, file: &InMemory) -> Result<OwnedFd, Errno> {
     let name = PathBuf::from(number.to_string());
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     let target = rustix::fs::openat(files, &name, flags, Mode::from_raw_mode(0o600))?;
     rustix::fs::fchown(&target, Some(Uid::from_raw(file.uid)), Some(Gid::from_raw(file.gid)))?;
     rustix::fs::fchmod(&target, Mode::from_raw_mode(file.mode & 0o7777))?;
     std::fs::File::from(target).write_all(&file.content)?;
-    let tree = Tree::of(files.open(&name)?.as_fd(), false)?;
-    // A script that a step was given may be executed, a secret not.
-    let executable = file.mode & 0o111 != 0;
+    files.open(&name)
+}
+
+/// Nobody writes it any more. A script that a step was given may be executed, a secret not.
+fn protect(tree: Tree, file: &InMemory) -> Result<Tree, Errno> {
     let attributes = tree::NO_SUID | tree::NO_DEVICES | tree::READ_ONLY;
+    let executable = file.mode & 0o111 != 0;
     tree.restrict(if executable { attributes } else { attributes | tree::NO_EXEC })?;
     Ok(tree)
 }

@@ -28,6 +28,27 @@
 //! All mounts are prepared as detached mounts (`fsmount`, `open_tree`) by the supervisor, which may touch the host,
 //! and attached by init after `pivot_root`, which may not: no path of the image is ever resolved where the host's
 //! files could be reached.
+//!
+//! # What a step gets
+//!
+//! What Docker gives: its default capabilities and seccomp profile (`sudo` works, `no_new_privs` is off), its masked
+//! and read-only paths of `/proc` and `/sys`, a `/dev` of the same nodes, `/etc/hosts` and `/etc/resolv.conf`
+//! read-only for the time of the step. What the image lacks to mount these on is made up by [`targets`] and leaves no
+//! trace in the layer. [`Security::Insecure`] lifts capabilities and profile, but not the user namespace: such a step is
+//! still nobody on the host, which is why `RUN mknod` fails here and not in BuildKit.
+//!
+//! # What bites
+//!
+//! - An overlay whose mounter has no id in the mapping of its idmapped upper comes up read-only without an error:
+//!   [`ids`] gives it one, [`overlay`] looks.
+//! - The kernel locks the flags of mounts (read-only, no devices) only when they are *copied* into a lesser namespace; a
+//!   step with all capabilities could lift those of attached ones: [`scratch::Locked`].
+//! - A fresh `/proc` or `/sys` can be mounted only while the host's is in view: [`attach::materialise`].
+//! - A socket that is closed with unread messages takes the answers on their way along: [`Handle::kill`].
+//! - Moving a process into a v1 control group costs more than all the rest: [`cgroup`].
+//! - Root of a container without CAP_SYS_ADMIN could own a user namespace, but it would be the host's root in there,
+//!   whose files all of `/proc/sys` are: [`enter_user_namespace`] refuses.
+#![expect(rustdoc::private_intra_doc_links, reason = "the tour is for who works on this room")]
 
 mod attach;
 mod capabilities;
