@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use dockerfile::suggest::nearest;
-use dockerfile::{Diagnostic, Span};
+use dockerfile::{Diagnostic, Span, Word};
 use oci::{Platform, Reference};
 
 use super::images::{BaseImage, ImageError, ImageName, Images, NamedContext};
@@ -17,6 +17,15 @@ pub enum ImageFor {
     Image(Box<BaseImage>),
     /// The tree of the named build context of this name.
     Tree(String),
+}
+
+/// Who asks for a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A FROM, to start from it.
+    From,
+    /// A `--from`, to read from it: most names there are stages'.
+    Flag,
 }
 
 /// Answers for names, kept for the next question.
@@ -52,7 +61,7 @@ impl<'a> Bases<'a> {
         &mut self,
         name: &str,
         platform: &Platform,
-        span: Span,
+        (asker, span): (Asker, Span),
         report: &mut Report<'_>,
     ) -> Option<ImageFor> {
         let key = (name.to_owned(), platform.clone());
@@ -69,7 +78,7 @@ impl<'a> Bases<'a> {
         let answer = match asked {
             Ok(answer) => Some(answer),
             Err(error) => {
-                let diagnostic = self.describe(name, &error, span);
+                let diagnostic = self.describe(name, &error, asker, span);
                 report.add_image(error, diagnostic);
                 None
             }
@@ -82,8 +91,12 @@ impl<'a> Bases<'a> {
         self.images.image(name, platform).map(|image| ImageFor::Image(Box::new(image)))
     }
 
-    fn describe(&self, name: &str, error: &ImageError, span: Span) -> Diagnostic {
+    fn describe(&self, name: &str, error: &ImageError, asker: Asker, span: Span) -> Diagnostic {
         let near = nearest(name, self.request.dockerfile.stage_names());
+        let missing = matches!(error, ImageError::NotFound { .. } | ImageError::Name { .. });
+        if missing && near.is_some() && asker == Asker::Flag {
+            return self.request.dockerfile.unknown_stage(&Word { raw: name.to_owned(), span });
+        }
         let hint = match error {
             ImageError::NotFound { hint, .. } => {
                 near.map(|near| format!("did you mean the stage `{near}`?")).or_else(|| hint.clone())

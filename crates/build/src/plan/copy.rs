@@ -5,10 +5,10 @@ use dockerfile::mode::Mode;
 use dockerfile::{Add, Copy, Diagnostic, Heredoc, Span, Word};
 use oci::Digest;
 
+use super::draft::Draft;
 use super::git::GitReference;
 use super::model::{CopyAction, CopySource, TreeSource, Unpack};
 use super::path;
-use super::stage::Draft;
 
 /// Plans a COPY. Nothing where it is in error.
 pub fn plan_copy(draft: &mut Draft<'_, '_>, copy: &Copy) -> Option<CopyAction> {

@@ -7,8 +7,8 @@ use dockerfile::{
     ArgDeclaration, CommandLine, Diagnostic, Healthcheck, InstructionKind, KeyValue, Rule, Word,
 };
 
+use super::draft::Draft;
 use super::run::with_shell;
-use super::stage::Draft;
 use super::{ports, signal, text};
 
 /// Arguments that tell the builder something and are no variables.
@@ -96,7 +96,7 @@ fn arg(draft: &mut Draft<'_, '_>, declarations: &[ArgDeclaration]) {
                 draft.variables.set(name, value);
             }
         }
-        draft.declared.push((name.clone(), value));
+        draft.declared.set(name, value);
     }
     draft.commit(line, false);
 }

@@ -85,7 +85,8 @@ fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
     diagnostics.iter().filter(|diagnostic| diagnostic.level == Level::Error)
 }
 
-/// Advice for a name that is not known: the nearest one that is.
+/// Advice for a name that is not known: the nearest one that is, among the first thousand. More names than that are
+/// nobody's typing.
 pub fn undefined<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
-    nearest(name, known).map(|near| format!("did you mean `{near}`?"))
+    nearest(name, known.into_iter().take(1_000)).map(|near| format!("did you mean `{near}`?"))
 }

@@ -3,10 +3,10 @@
 use dockerfile::expand::{Options, expand};
 use dockerfile::{Diagnostic, Mount, MountKind, ResolvedMount, Run, Script, Span};
 
+use super::draft::Draft;
 use super::model::{
     Network, RunAction, RunMount, RunMountKind, SCRIPT_DIRECTORY, ScriptFile, Security, TreeSource,
 };
-use super::stage::Draft;
 use super::{budget, path};
 
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
@@ -22,7 +22,7 @@ pub fn plan(draft: &mut Draft<'_, '_>, run: &Run) -> Option<RunAction> {
     }
     let mounts = mounts(draft, &run.mounts);
     draft.commit(history_line(draft, &args), true);
-    if draft.planner.budget.spend(draft.variables.len()).is_err() {
+    if draft.planner.budget.spend(draft.variables.len() + draft.declared.len()).is_err() {
         draft.error(Diagnostic::error(draft.span(), budget::TooLarge.to_string()));
         return None;
     }
@@ -61,18 +61,11 @@ pub fn with_shell(draft: &Draft<'_, '_>, text: String) -> Vec<String> {
 
 /// `RUN |1 FOO=bar /bin/sh -c ... # buildkit`: the declared arguments with the values that the command sees.
 fn history_line(draft: &Draft<'_, '_>, args: &[String]) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    let mut values: Vec<String> = Vec::new();
-    for (name, value) in &draft.declared {
+    let value = |(name, value): &(String, Option<String>)| {
         let value = draft.variables.get(name).or(value.as_deref()).unwrap_or_default();
-        match names.iter().position(|known| known == name) {
-            Some(at) => values[at] = format!("{name}={value}"),
-            None => {
-                names.push(name);
-                values.push(format!("{name}={value}"));
-            }
-        }
-    }
+        format!("{name}={value}")
+    };
+    let values: Vec<String> = draft.declared.iter().map(value).collect();
     let declared =
         if values.is_empty() { String::new() } else { format!("|{} {} ", values.len(), values.join(" ")) };
     format!("RUN {declared}{} # buildkit", args.join(" "))
@@ -85,10 +78,12 @@ fn network(draft: &mut Draft<'_, '_>, run: &Run) -> Option<Network> {
         dockerfile::Network::None => Some(Network::None),
         dockerfile::Network::Host if draft.planner.request.permissions.host_network => Some(Network::Host),
         dockerfile::Network::Host => {
-            let diagnostic =
-                Diagnostic::error(asked.span, "this build may not use the machine's own network")
-                    .label("not allowed")
-                    .hint("allow it with `network.host: true` in /etc/kapok/kapok.yaml or in the user's kapok.yaml");
+            let diagnostic = Diagnostic::error(
+                asked.span,
+                "this build may not use the machine's own network",
+            )
+            .label("not allowed")
+            .hint("allow it with `network.host: true` in /etc/kapok/kapok.yaml or in the user's kapok.yaml");
             draft.error(diagnostic);
             None
         }

@@ -1,6 +1,6 @@
 //! Variables and where they hold: the global scope of a file, and what a stage adds to it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use dockerfile::Diagnostic;
 use dockerfile::InstructionKind;
@@ -9,16 +9,28 @@ use dockerfile::expand::{Lookup, Options, expand};
 use super::PlanRequest;
 use super::report::{Report, undefined};
 
-/// Variables by name, in the order in which they were first set.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Variables {
-    entries: Vec<(String, String)>,
+/// Values by name, in the order in which the names first came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ordered<V> {
+    entries: Vec<(String, V)>,
     index: HashMap<String, usize>,
 }
 
-impl Variables {
-    /// Sets a variable; it keeps its place if it was there before.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+/// Variables that have a value.
+pub type Variables = Ordered<String>;
+
+/// ARGs, each with the value that its last declaration gave it.
+pub type Declared = Ordered<Option<String>>;
+
+impl<V> Default for Ordered<V> {
+    fn default() -> Ordered<V> {
+        Ordered { entries: Vec::new(), index: HashMap::new() }
+    }
+}
+
+impl<V> Ordered<V> {
+    /// Sets a value; a name keeps its place if it was there before.
+    pub fn set(&mut self, name: &str, value: impl Into<V>) {
         match self.index.get(name) {
             Some(&at) => self.entries[at].1 = value.into(),
             None => {
@@ -28,9 +40,14 @@ impl Variables {
         }
     }
 
-    /// The value of a variable.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.index.get(name).map(|&at| self.entries[at].1.as_str())
+    /// Whether there is such a name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.index.contains_key(name)
+    }
+
+    /// Names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &(String, V)> {
+        self.entries.iter()
     }
 
     /// The names, in order.
@@ -41,6 +58,13 @@ impl Variables {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+}
+
+impl Variables {
+    /// The value of a variable.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.index.get(name).map(|&at| self.entries[at].1.as_str())
     }
 
     /// All of them, in order.
@@ -126,7 +150,7 @@ pub struct Globals {
     /// Those that have a value.
     pub variables: Variables,
     /// All that are declared, also without a value.
-    pub declared: Vec<String>,
+    pub declared: BTreeSet<String>,
 }
 
 impl Globals {
@@ -136,7 +160,7 @@ impl Globals {
         build_args: &BTreeMap<String, String>,
         report: &mut Report<'_>,
     ) -> Globals {
-        let mut globals = Globals { variables: platform_args(request), declared: Vec::new() };
+        let mut globals = Globals { variables: platform_args(request), declared: BTreeSet::new() };
         let options = Options::new(request.dockerfile.directives.escape);
         let declarations =
             request.dockerfile.global_args.iter().filter_map(|instruction| match &instruction.kind {
@@ -159,7 +183,7 @@ impl Globals {
             if let Some(value) = value {
                 globals.variables.set(&name, value);
             }
-            globals.declared.push(name);
+            globals.declared.insert(name);
         }
         globals
     }

@@ -2,23 +2,19 @@
 
 use std::borrow::Cow;
 
-use dockerfile::expand::{Options, expand};
 use dockerfile::{Diagnostic, Instruction, InstructionKind, Rule, Span, Word};
 use oci::config::{Execution, History};
 use oci::{ImageConfig, Platform};
 
-use super::bases::ImageFor;
-use super::model::{Action, PlannedStage, StageBase, StageId, Step, TreeSource, WorkdirAction};
-use super::report::undefined;
-use super::scope::Variables;
+use super::bases::{Asker, ImageFor};
+use super::draft::{Draft, HISTORY_COMMENT};
+use super::model::{Action, PlannedStage, StageBase, StageId, Step, WorkdirAction};
+use super::scope::{Declared, Variables};
 use super::stages::{HeadFrom, Planner};
 use super::{copy, metadata, path, run};
 
 /// Times of images that know nothing better: 1980-01-01, the first that zip archives, and so Python's wheels, can hold.
 const FIRST_EPOCH: i64 = 315_532_800;
-
-/// What BuildKit writes into the history of its steps.
-const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";
 
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -70,32 +66,8 @@ pub struct Finished {
     /// The stage.
     pub stage: PlannedStage,
     variables: Variables,
-    declared: Vec<(String, Option<String>)>,
+    declared: Declared,
     workdir_set: bool,
-}
-
-/// A stage in the making.
-pub struct Draft<'p, 'a> {
-    /// What all stages share.
-    pub planner: &'p mut Planner<'a>,
-    /// The stage's number.
-    pub index: usize,
-    /// What it is built for.
-    pub platform: Platform,
-    /// The configuration so far.
-    pub config: ImageConfig,
-    /// ENV and ARG, as instructions expand them and RUN sees them.
-    pub variables: Variables,
-    /// The ARGs so far, in order.
-    pub declared: Vec<(String, Option<String>)>,
-    /// Whether a WORKDIR of this file was seen.
-    pub workdir_set: bool,
-    /// Whether this stage has a CMD, which its ENTRYPOINT then leaves alone.
-    pub cmd_set: bool,
-    epoch: i64,
-    base: StageBase,
-    /// The instruction that is carried out now.
-    current: (Span, Option<Box<dockerfile::CheckOptions>>),
 }
 
 /// Plans a stage. Nothing where its base is in error.
@@ -145,7 +117,7 @@ impl<'p, 'a> Draft<'p, 'a> {
             platform,
             config,
             variables: Variables::default(),
-            declared: Vec::new(),
+            declared: Declared::default(),
             workdir_set: false,
             cmd_set: false,
             epoch,
@@ -164,34 +136,36 @@ impl<'p, 'a> Draft<'p, 'a> {
                 let (variables, declared) = (below.variables.clone(), below.declared.clone());
                 let (workdir_set, epoch) = (below.workdir_set, below.stage.epoch);
                 let platform = below.stage.platform.clone();
-                planner.budget.spend(config.history.len() + variables.len()).ok()?;
+                planner.budget.spend(config.history.len() + variables.len() + declared.len()).ok()?;
                 let draft = draft(planner, platform, config, StageBase::Stage(StageId(base)), epoch);
                 Some(Draft { variables, declared, workdir_set, ..draft })
             }
-            HeadFrom::Named(name) => match planner.bases.get(&name, &platform, span, &mut planner.report)? {
-                ImageFor::Tree(context) => {
-                    let mut config = empty_config(&platform);
-                    config.history.push(History {
-                        created_by: Some(format!("FROM {context}")),
-                        comment: Some(HISTORY_COMMENT.to_owned()),
-                        ..History::default()
-                    });
-                    Some(draft(
-                        planner,
-                        platform,
-                        config,
-                        StageBase::Context(context),
-                        epoch.unwrap_or(FIRST_EPOCH),
-                    ))
+            HeadFrom::Named(name) => {
+                match planner.bases.get(&name, &platform, (Asker::From, span), &mut planner.report)? {
+                    ImageFor::Tree(context) => {
+                        let mut config = empty_config(&platform);
+                        config.history.push(History {
+                            created_by: Some(format!("FROM {context}")),
+                            comment: Some(HISTORY_COMMENT.to_owned()),
+                            ..History::default()
+                        });
+                        Some(draft(
+                            planner,
+                            platform,
+                            config,
+                            StageBase::Context(context),
+                            epoch.unwrap_or(FIRST_EPOCH),
+                        ))
+                    }
+                    ImageFor::Image(image) => {
+                        warn_of_platform(planner, index, &name, &platform, &image.config);
+                        let config = inherited(&image.config);
+                        let epoch = epoch.or(image.epoch).unwrap_or(FIRST_EPOCH);
+                        let base = StageBase::Image(*image);
+                        Some(draft(planner, platform, config, base, epoch))
+                    }
                 }
-                ImageFor::Image(image) => {
-                    warn_of_platform(planner, index, &name, &platform, &image.config);
-                    let config = inherited(&image.config);
-                    let epoch = epoch.or(image.epoch).unwrap_or(FIRST_EPOCH);
-                    let base = StageBase::Image(*image);
-                    Some(draft(planner, platform, config, base, epoch))
-                }
-            },
+            }
         }
     }
 
@@ -237,119 +211,6 @@ impl<'p, 'a> Draft<'p, 'a> {
         let path = path::clean(&path);
         let user = self.config.config.user.clone();
         Some(if is_root { Action::Metadata } else { Action::Workdir(WorkdirAction { path, user }) })
-    }
-
-    /// Adds a line to the history.
-    pub fn commit(&mut self, created_by: String, makes_layer: bool) {
-        self.config.history.push(History {
-            created: Some(oci::time::format_rfc3339(self.epoch)),
-            created_by: Some(created_by),
-            comment: Some(HISTORY_COMMENT.to_owned()),
-            empty_layer: !makes_layer,
-            ..History::default()
-        });
-    }
-
-    /// Expands a word with the stage's variables; an error is reported and gives nothing.
-    pub fn expand(&mut self, word: &Word) -> Option<String> {
-        let options = Options::new(self.planner.request.dockerfile.directives.escape);
-        self.expand_text(&word.raw, word.span, options).map(|expanded| expanded.word)
-    }
-
-    /// The same for text that is no [`Word`], with options of its own.
-    pub fn expand_text(
-        &mut self,
-        raw: &str,
-        span: Span,
-        options: Options,
-    ) -> Option<dockerfile::expand::Expanded> {
-        match expand(raw, options, &self.variables) {
-            Ok(expanded) => {
-                self.warn_undefined(&expanded.unmatched, span);
-                Some(expanded)
-            }
-            Err(error) => {
-                self.error(Diagnostic::error(span, error.to_string()));
-                None
-            }
-        }
-    }
-
-    /// Warns of variables that are neither set nor declared.
-    pub fn warn_undefined<'n>(&mut self, unmatched: impl IntoIterator<Item = &'n String>, span: Span) {
-        for name in unmatched {
-            if !self.declared.iter().any(|(declared, _)| declared == name) {
-                let hint = undefined(name, self.variables.names());
-                let diagnostic = Diagnostic::check(Rule::UndefinedVar, span, format!("`${name}` is not set"));
-                self.add(diagnostic.hint_opt(hint));
-            }
-        }
-    }
-
-    /// Reports a warning of a rule, unless the file or the instruction silences it.
-    pub fn warn(&mut self, rule: Rule, span: Span, message: String) {
-        self.add(Diagnostic::check(rule, span, message));
-    }
-
-    /// Reports what forbids the build.
-    pub fn error(&mut self, diagnostic: Diagnostic) {
-        self.add(diagnostic);
-    }
-
-    fn add(&mut self, diagnostic: Diagnostic) {
-        self.planner.report.add_under(diagnostic, self.current.1.as_deref());
-    }
-
-    /// Where the current instruction stands.
-    pub fn span(&self) -> Span {
-        self.current.0
-    }
-
-    /// The tree that a `--from` names. Only COPY names stages by number.
-    pub fn tree(&mut self, name: &str, by_number: bool, span: Span) -> Option<TreeSource> {
-        match self.stage_reference(name, by_number, span)? {
-            Some(stage) => Some(TreeSource::Stage(StageId(stage))),
-            None if name == "scratch" => Some(TreeSource::Empty),
-            None => {
-                let platform = self.planner.request.platform.clone();
-                match self.planner.bases.get(name, &platform, span, &mut self.planner.report)? {
-                    ImageFor::Image(image) => Some(TreeSource::Image(image)),
-                    ImageFor::Tree(context) => Some(TreeSource::Context(context)),
-                }
-            }
-        }
-    }
-
-    /// The stage that a `--from` names; nothing in the inner option where it names something else.
-    fn stage_reference(&mut self, name: &str, by_number: bool, span: Span) -> Option<Option<usize>> {
-        let dockerfile = self.planner.request.dockerfile;
-        let is_name = dockerfile.stage_names().any(|own| own.eq_ignore_ascii_case(name));
-        if !is_name && !(by_number && name.parse::<usize>().is_ok()) {
-            return Some(None);
-        }
-        let before = dockerfile.stages[..self.index].iter().rposition(|stage| {
-            stage.from.name.as_ref().is_some_and(|own| own.value.eq_ignore_ascii_case(name))
-        });
-        match before.or_else(|| dockerfile.stage_index(name)) {
-            Some(stage) if stage < self.index => Some(Some(stage)),
-            Some(stage) if stage == self.index => {
-                self.error(Diagnostic::error(span, format!("stage `{name}` cannot copy from itself")));
-                None
-            }
-            Some(stage) => {
-                let label = self.planner.stage_label(self.index);
-                let message = format!("stage `{name}` comes after stage `{label}`, which needs it");
-                let hint = format!("move stage {stage} before stage {}", self.index);
-                self.error(Diagnostic::error(span, message).hint(hint));
-                None
-            }
-            None => {
-                let count = dockerfile.stages.len();
-                let message = format!("there is no stage {name}: the file has {count}, counted from 0");
-                self.error(Diagnostic::error(span, message));
-                None
-            }
-        }
     }
 
     fn finish(self, steps: Vec<Step>) -> Finished {

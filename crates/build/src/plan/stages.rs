@@ -9,10 +9,11 @@ use dockerfile::expand::{Expanded, Options, expand};
 use dockerfile::{Diagnostic, Dockerfile, InstructionKind, Level, Rule, Span, Stage};
 use oci::Platform;
 
-use super::bases::{Bases, ImageFor};
+use super::bases::{Asker, Bases, ImageFor};
 use super::budget::Budget;
 use super::images::Images;
 use super::model::{Plan, StageId};
+use super::names::StageNames;
 use super::report::{Report, has_error, undefined};
 use super::request::{PlanError, PlanRequest, Planned};
 use super::scope::{Globals, is_predefined, proxies};
@@ -40,6 +41,8 @@ pub struct Planner<'a> {
     pub globals: Globals,
     /// Proxy variables for every RUN.
     pub proxies: Vec<(String, String)>,
+    /// Which stage has which name.
+    pub stages: StageNames,
     /// The FROM instructions, expanded.
     pub heads: Vec<Head<'a>>,
     /// Images that were asked for.
@@ -85,6 +88,7 @@ impl<'a> Planner<'a> {
             request,
             globals,
             proxies: proxies(request.build_args),
+            stages: StageNames::of(request.dockerfile),
             heads: Vec::new(),
             bases: Bases::new(request, images),
             report,
@@ -158,7 +162,7 @@ impl<'a> Planner<'a> {
         }
         let platform = self.platform(stage);
         let replaced = stage.from.name.as_ref().and_then(|name| self.bases.context(&name.value)).is_some();
-        let from = name.filter(|name| !name.is_empty()).map(|name| match self.stage_before(index, &name) {
+        let from = name.filter(|name| !name.is_empty()).map(|name| match self.stages.before(index, &name) {
             Some(stage) => HeadFrom::Stage(stage),
             None if name == "scratch" => HeadFrom::Scratch,
             None => HeadFrom::Named(name),
@@ -213,13 +217,6 @@ impl<'a> Planner<'a> {
                 None
             }
         }
-    }
-
-    /// The last stage before `index` that has this name.
-    fn stage_before(&self, index: usize, name: &str) -> Option<usize> {
-        self.heads[..index.min(self.heads.len())].iter().rposition(|head| {
-            head.stage.from.name.as_ref().is_some_and(|own| own.value.eq_ignore_ascii_case(name))
-        })
     }
 
     /// Warns of base images that only a `--build-arg` makes valid.
@@ -291,7 +288,7 @@ impl<'a> Planner<'a> {
     /// The stage before `index` that a `--from` names, if it names one.
     fn reference_stage(&self, index: usize, name: &str) -> Option<usize> {
         let number = name.parse::<usize>().ok();
-        number.filter(|number| *number < index).or_else(|| self.stage_before(index, name))
+        number.filter(|number| *number < index).or_else(|| self.stages.before(index, name))
     }
 
     /// What a stage executes: ONBUILD triggers of its base, then its own instructions.
@@ -321,7 +318,9 @@ impl<'a> Planner<'a> {
     fn triggers(&mut self, index: usize, name: &str) -> Vec<Command<'a>> {
         let platform = self.heads[index].platform.clone().unwrap_or_else(|| self.request.platform.clone());
         let span = self.heads[index].span;
-        let Some(ImageFor::Image(image)) = self.bases.get(name, &platform, span, &mut self.report) else {
+        let Some(ImageFor::Image(image)) =
+            self.bases.get(name, &platform, (Asker::From, span), &mut self.report)
+        else {
             return Vec::new();
         };
         let mut commands = Vec::new();

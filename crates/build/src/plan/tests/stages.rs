@@ -188,7 +188,7 @@ fn unknown_images_and_their_hints() {
         error 2:6: no image `nosuch` (pull it)
     "#]]);
     case("FROM base AS builder\nFROM base\nCOPY --from=bulder /a /b\n").check(expect![[r#"
-        error 3:13: no image `bulder` (did you mean the stage `builder`?)
+        error 3:13: unknown stage `bulder` (the only named stage is `builder`; did you mean `builder`?)
     "#]]);
 }
 
