@@ -37,7 +37,7 @@ impl Task<'_> {
                 action.link, action.parents, action.exclude, action.unpack
             ),
         );
-        let key = inputs.key();
+        let key = inputs.key_after(self.earlier);
         let _claim = self.world.board.claim(&key)?;
         if let Some(found) = self.find(&key)? {
             return Ok(found);
@@ -54,7 +54,7 @@ impl Task<'_> {
         let mut inputs = self.inputs("workdir", self.below);
         inputs.add("path", &action.path);
         inputs.add("user", &action.user);
-        let key = inputs.key();
+        let key = inputs.key_after(self.earlier);
         let _claim = self.world.board.claim(&key)?;
         if let Some(found) = self.find(&key)? {
             return Ok(found);

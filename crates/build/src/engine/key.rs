@@ -32,6 +32,20 @@ impl Inputs {
         debug_assert!(before.is_none(), "key part `{name}` was given twice");
     }
 
+    /// The key of a step whose stage has these keys already. An instruction that stands there twice over the same files
+    /// is meant twice: the second one is not the first one's result.
+    pub fn key_after(&mut self, earlier: &[Key]) -> Key {
+        let mut key = self.key();
+        for times in 2.. {
+            if !earlier.contains(&key) {
+                break;
+            }
+            self.0.insert("again".to_owned(), times.to_string());
+            key = self.key();
+        }
+        key
+    }
+
     /// The key over all parts. Lengths stand before names and values, so no two different sets of parts read alike.
     pub fn key(&self) -> Key {
         let mut state = Sha256::new();
@@ -74,6 +88,18 @@ mod tests {
     fn borders_between_name_and_value_matter() {
         assert_ne!(inputs(&[("ab", "c")]).key(), inputs(&[("a", "bc")]).key());
         assert_ne!(inputs(&[("a", "1"), ("b", "2")]).key(), inputs(&[("a", "1b2")]).key());
+    }
+
+    #[test]
+    fn the_same_instruction_again_is_another_step() {
+        let mut earlier = Vec::new();
+        for _ in 0..3 {
+            let key = inputs(&[("args", "true")]).key_after(&earlier);
+            assert!(!earlier.contains(&key));
+            earlier.push(key);
+        }
+        assert_eq!(earlier[0], inputs(&[("args", "true")]).key());
+        assert_eq!(inputs(&[("args", "false")]).key_after(&earlier), inputs(&[("args", "false")]).key());
     }
 
     #[test]

@@ -37,8 +37,8 @@ impl Task<'_> {
     pub fn run(&self, action: &RunAction, said: &mut Said) -> Result<Made, Halt> {
         let user = self.below.identity(&action.user)?;
         let mounts = Mounts::plan(self, action)?;
-        let inputs = self.run_inputs(action, &mounts)?;
-        let key = inputs.key();
+        let mut inputs = self.run_inputs(action, &mounts)?;
+        let key = inputs.key_after(self.earlier);
         let _claim = self.world.board.claim(&key)?;
         if let Some(found) = self.find(&key)? {
             return Ok(found);

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use oci::record::Record;
+use oci::record::{Key, Record};
 use oci::store::{CachedStep, StoreError};
 
 use super::StepId;
@@ -55,12 +55,15 @@ pub struct Task<'a> {
     pub step: &'a Step,
     pub id: StepId,
     pub below: &'a Snapshot,
+    /// The keys of the steps before it, its base stages' included.
+    pub earlier: &'a [Key],
     /// When its own work began: waiting for another stage or for a permit is not the step's time.
     pub begun: Cell<Option<Instant>>,
 }
 
 /// What a step's own work gives: its record, its layer, and whether it had to run.
 pub struct Made {
+    pub key: Key,
     pub result: CachedStep,
     pub ran: bool,
     pub written: u64,
@@ -76,7 +79,7 @@ impl<'a> World<'a> {
     }
 
     fn stage_steps(&'a self, platform: usize, stage: &'a PlannedStage, first: u32) -> Option<StageResult> {
-        let (mut snapshot, mut layers) = match self.base(platform, stage) {
+        let StageResult { mut snapshot, mut layers, mut keys } = match self.base(platform, stage) {
             Ok(base) => base,
             Err(Halt::Stopped) => return None,
             Err(Halt::Failed(error)) => {
@@ -94,26 +97,26 @@ impl<'a> World<'a> {
                 continue;
             }
             let begun = Cell::new(None);
-            let task = Task { world: self, platform, stage, step, id, below: &snapshot, begun };
-            let layer = task.carry_out()?;
+            let task =
+                Task { world: self, platform, stage, step, id, below: &snapshot, earlier: &keys, begun };
+            let (key, layer) = task.carry_out()?;
+            keys.push(key);
             layers.push(ImageLayer::Made(layer.id));
             self.packer.want(layer.id);
             snapshot = snapshot.with(layer);
         }
-        Some(StageResult { snapshot, layers })
+        Some(StageResult { snapshot, layers, keys })
     }
 
-    fn base(&'a self, platform: usize, stage: &PlannedStage) -> Result<(Snapshot, Vec<ImageLayer>), Halt> {
+    fn base(&'a self, platform: usize, stage: &PlannedStage) -> Result<StageResult, Halt> {
+        let from = |(snapshot, layers)| StageResult { snapshot, layers, keys: Vec::new() };
         match &stage.base {
-            StageBase::Scratch => Ok((Snapshot::empty(), Vec::new())),
+            StageBase::Scratch => Ok(from((Snapshot::empty(), Vec::new()))),
             StageBase::Image(image) => {
                 let _permit = self.board.permit()?;
-                Ok(base_layers(self.doors.store, image)?)
+                Ok(from(base_layers(self.doors.store, image)?))
             }
-            StageBase::Stage(other) => {
-                let result = self.board.stage(&StageRef { platform, stage: *other })?;
-                Ok((result.snapshot, result.layers))
-            }
+            StageBase::Stage(other) => Ok(self.board.stage(&StageRef { platform, stage: *other })?),
             StageBase::Context(name) => {
                 let source = TreeSource::Context(name.clone());
                 let snapshot = self.mountable(platform, &source, "/", stage.epoch)?;
@@ -121,7 +124,7 @@ impl<'a> World<'a> {
                 for layer in snapshot.layer_ids() {
                     self.packer.want(layer);
                 }
-                Ok((snapshot, layers))
+                Ok(from((snapshot, layers)))
             }
         }
     }
@@ -129,7 +132,7 @@ impl<'a> World<'a> {
 
 impl<'a> Task<'a> {
     /// Finds or makes the step's result and tells of it. `None`: the build is over, and somebody said why.
-    fn carry_out(&self) -> Option<oci::store::Layer> {
+    fn carry_out(&self) -> Option<(Key, oci::store::Layer)> {
         self.world.note(self.id, |line| {
             line.below = self.below.layer_ids();
             line.run = self.run_place();
@@ -138,7 +141,7 @@ impl<'a> Task<'a> {
         match self.attempt(&mut said) {
             Ok((made, layer)) => {
                 self.tell_done(&made, self.elapsed());
-                Some(layer)
+                Some((made.key, layer))
             }
             Err(Halt::Stopped) => None,
             Err(Halt::Failed(_)) if self.world.board.is_stopped() => None,
@@ -223,12 +226,18 @@ impl<'a> Task<'a> {
     }
 
     /// The result that an earlier step or build left for this key, if it is still whole.
-    pub fn find(&self, key: &oci::record::Key) -> Result<Option<Made>, Halt> {
+    pub fn find(&self, key: &Key) -> Result<Option<Made>, Halt> {
         self.world.note(self.id, |line| line.key = Some(*key));
         let Some((result, _)) = self.world.results.find(key)? else { return Ok(None) };
         let Some(layer) = result.layer else { return Ok(None) };
         let Some(layer) = self.world.doors.store.layer(&layer)? else { return Ok(None) };
-        Ok(Some(Made { result, ran: false, written: layer.index.total_size(), said: Said::default() }))
+        Ok(Some(Made {
+            key: *key,
+            result,
+            ran: false,
+            written: layer.index.total_size(),
+            said: Said::default(),
+        }))
     }
 
     /// Keeps a record and makes it the step's result.
@@ -237,7 +246,7 @@ impl<'a> Task<'a> {
             self.world.warn(self.id, warning.clone());
         }
         let result = self.world.results.add(record)?;
-        Ok(Made { result, ran: true, written: record.written.bytes, said })
+        Ok(Made { key: record.key, result, ran: true, written: record.written.bytes, said })
     }
 }
 

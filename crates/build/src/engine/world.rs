@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use oci::record::Key;
 use oci::store::Store;
 
 use super::board::{Board, Cancel};
@@ -64,6 +65,8 @@ pub struct StageResult {
     pub snapshot: Snapshot,
     /// Its layers, as the image's manifest will list them.
     pub layers: Vec<ImageLayer>,
+    /// The keys of the steps that led here.
+    pub keys: Vec<Key>,
 }
 
 /// Shared by the threads of one build.
