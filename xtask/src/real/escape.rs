@@ -38,7 +38,7 @@ write sys\techo 1 > /sys/kernel/uevent_helper
 write control groups\tmkdir /sys/fs/cgroup/escape
 release agent\techo /x > /sys/fs/cgroup/release_agent
 raise limits\techo max > /sys/fs/cgroup/pids.max
-clock\tdate -s 2001-01-01
+clock\tdate -s 2001-01-01; test $(date +%Y) = 2001
 kill init of host\tkill -0 $(($$ + 100000))
 scheduler of others\techo 0 > /proc/1/oom_score_adj && echo -1000 > /proc/self/oom_score_adj
 module\techo x > /sys/module/x

@@ -37,11 +37,11 @@ fn same(world: &World) -> Result<(), Trouble> {
     for (name, jobs) in [("repeat-one", "1"), ("repeat-somewhere-else/below", "4")] {
         let place = world.place(name)?;
         let context = place.context(FIXTURE)?;
-        if jobs == "4" {
-            for file in ["Dockerfile", "dir/a", "dir/b", "big", "dir"] {
-                let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-                fs::File::open(context.join(file))?.set_modified(time)?;
-            }
+        // As in a fresh checkout: files are newer than the base.
+        let days = if jobs == "4" { 2 } else { 1 };
+        for file in ["Dockerfile", "dir/a", "dir/b", "big", "dir"] {
+            let time = SystemTime::now() + Duration::from_secs(days * 24 * 3600);
+            fs::File::open(context.join(file))?.set_modified(time)?;
         }
         let id = place.path.join("id");
         let flags = ["--build-context", &debian, "--jobs", jobs, "--iidfile", &id.to_string_lossy()];

@@ -25,7 +25,7 @@ pub const UID: u32 = 54_321;
 const BECOME: &str = r#"
 set -e
 for file in passwd group subuid subgid; do touch /etc/$file; mount --bind "$ACCOUNTS/$file" /etc/$file; done
-exec setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups --no-new-privs=0 "$@"
+exec setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups "$@"
 "#;
 
 /// Runs a command as an ordinary user with subordinate ids; the place belongs to that user afterwards.
