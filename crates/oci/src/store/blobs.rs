@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use tempfile::NamedTempFile;
 
-use super::catalog::{exists, lease};
+use super::catalog::exists;
 use super::error::io as failed;
+use super::leases::Leased;
 use super::{Store, StoreError};
 use crate::digest::{Algorithm, DigestReader, DigestWriter, Hasher};
 use crate::{Descriptor, Digest};
@@ -74,7 +75,7 @@ impl Store {
             return Ok(false);
         }
         // The lease may come too late: only a row that is there after it counts.
-        lease(&connection, &self.process.name, "blob", &text)?;
+        self.lease(&connection, Leased::Blob, &text)?;
         exists(&connection, "SELECT 1 FROM blobs WHERE digest = ?1", &text)
     }
 
@@ -122,7 +123,7 @@ impl Store {
     /// Gives a written file its name.
     fn place_blob(&self, file: NamedTempFile, digest: Digest, size: u64) -> Result<(), StoreError> {
         // First the lease, then the file: collection never takes away what was just made.
-        lease(&self.connection(), &self.process.name, "blob", &digest.to_string())?;
+        self.lease(&self.connection(), Leased::Blob, &digest.to_string())?;
         let path = self.blob_path(&digest);
         let temporary = file.into_temp_path();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);

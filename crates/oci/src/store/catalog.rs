@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::StoreError;
 use crate::layer::{Compression, OverlayForm};
@@ -14,6 +15,9 @@ const FORMAT: i64 = 1;
 
 /// How long a process waits for another one's transaction; the longest are those of collection, well under a second.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Pages of 4 KiB in the write-ahead log before they are moved into the database.
+const LOG_PAGES: i64 = 256;
 
 const SCHEMA: &str = "
 CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -64,6 +68,9 @@ pub(super) fn open(root: &Path, form: OverlayForm) -> Result<Connection, StoreEr
     connection.busy_timeout(PATIENCE)?;
     // A power failure may lose the last transactions, never consistency; what they spoke of is then an orphan.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    // The end of a process costs no sync; instead the log is kept so short that reading it again costs nothing either.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     if version(&connection)? == 0 {
         create(&mut connection, form)?;
     }
@@ -108,13 +115,6 @@ fn form_name(form: OverlayForm) -> &'static str {
 /// A transaction that has the write lock from its beginning, so that it never has to give up in the middle.
 pub(super) fn begin(connection: &Connection) -> Result<Transaction<'_>, StoreError> {
     Ok(Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?)
-}
-
-/// Keeps something from collection until the process ends.
-pub(super) fn lease(connection: &Connection, process: &str, kind: &str, id: &str) -> Result<(), StoreError> {
-    let mut statement = connection.prepare_cached("INSERT OR IGNORE INTO leases VALUES (?1, ?2, ?3)")?;
-    statement.execute(params![process, kind, id])?;
-    Ok(())
 }
 
 /// Whether a query finds a row.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
 
-use super::catalog::{begin, exists, lease, parse};
+use super::catalog::{begin, exists, parse};
+use super::leases::Leased;
 use super::{Batch, Store, StoreError};
 use crate::descriptor::media_type;
 use crate::{Descriptor, Digest, ImageConfig, ImageIndex, Manifest, Platform, Raw, Reference};
@@ -132,7 +133,7 @@ impl Store {
     fn image_row(&self, digest: &Digest) -> Result<Option<Descriptor>, StoreError> {
         let text = digest.to_string();
         let connection = self.connection();
-        lease(&connection, &self.process.name, "image", &text)?;
+        self.lease(&connection, Leased::Image, &text)?;
         let mut statement =
             connection.prepare_cached("SELECT media_type, size FROM images WHERE digest = ?1")?;
         let row = statement

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::catalog::{NewLayerBlob, exists, lease, parse};
+use super::catalog::{NewLayerBlob, exists, parse};
 use super::error::io as failed;
+use super::leases::Leased;
 use super::{Store, StoreError, WorkDir};
 use crate::digest::{Algorithm, DigestReader};
 use crate::layer::{
@@ -204,7 +205,7 @@ impl Store {
     }
 
     fn lease_layer(&self, id: &LayerId) -> Result<(), StoreError> {
-        lease(&self.connection(), &self.process.name, "layer", &id.to_string())
+        self.lease(&self.connection(), Leased::Layer, &id.to_string())
     }
 
     fn knows_layer(&self, id: &LayerId) -> Result<bool, StoreError> {

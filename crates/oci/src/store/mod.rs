@@ -22,6 +22,7 @@ mod error;
 mod gc;
 mod images;
 mod layers;
+mod leases;
 mod process;
 mod steps;
 mod verify;
@@ -33,7 +34,7 @@ pub(crate) mod tests;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rusqlite::Connection;
@@ -53,6 +54,7 @@ pub use verify::VerifyReport;
 pub use work::WorkDir;
 
 use catalog::NewLayerBlob;
+use leases::Leases;
 use process::Process;
 
 /// A store, open. Shared by the threads of a process; several processes may open the same one.
@@ -66,9 +68,10 @@ pub struct Store {
     pending: Mutex<Pending>,
     committing: Mutex<()>,
     indexes: Mutex<HashMap<LayerId, Arc<PathIndex>>>,
+    leases: Leases,
     next_work: AtomicU64,
-    /// 0 until it is needed.
-    tick: AtomicI64,
+    /// Whether `work/PROCESS` was made.
+    has_work: AtomicBool,
 }
 
 /// What this process put into the store and no transaction speaks of yet.
@@ -96,8 +99,9 @@ impl Store {
             pending: Mutex::default(),
             committing: Mutex::default(),
             indexes: Mutex::default(),
+            leases: Leases::default(),
             next_work: AtomicU64::new(0),
-            tick: AtomicI64::new(0),
+            has_work: AtomicBool::new(false),
         };
         store.sweep()?;
         Ok(store)

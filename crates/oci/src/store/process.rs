@@ -112,7 +112,7 @@ impl Store {
         }
         let connection = self.connection();
         for (name, _) in &dead {
-            connection.execute("DELETE FROM leases WHERE process = ?1", [name])?;
+            super::leases::end(&connection, name)?;
         }
         drop(connection);
         let root = self.root.clone();

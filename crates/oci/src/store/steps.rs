@@ -2,8 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::catalog::{begin, lease, parse};
+use super::catalog::{begin, parse};
 use super::error::io as failed;
+use super::images::{NewImage, tag_text};
+use super::leases::Leased;
 use super::{Batch, Pending, Store, StoreError};
 use crate::manifest::DocumentError;
 use crate::record::{Key, Record};
@@ -20,33 +22,16 @@ pub struct CachedStep {
 
 impl Store {
     /// The result of the step with this key, if it ran before. Collection leaves it alone until this process ends, and
-    /// takes what was not looked up for longer first.
+    /// takes what was used longer ago first.
     pub fn step(&self, key: &Key) -> Result<Option<CachedStep>, StoreError> {
         let text = key.to_string();
         let connection = self.connection();
-        let row = {
-            let mut statement =
-                connection.prepare_cached("SELECT record, layer FROM steps WHERE key = ?1")?;
-            let row = statement
-                .query_row([&text], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)));
-            row.optional()?
-        };
-        // Most builds look up more that is not there than is: only a hit needs the write lock.
-        let Some((record, layer)) = row else { return Ok(None) };
-        let transaction = begin(&connection)?;
-        let tick: i64 = self.process_tick(&transaction)?;
-        let still = transaction
-            .prepare_cached("UPDATE steps SET used = ?2 WHERE key = ?1")?
-            .execute(params![text, tick])?;
-        lease(&transaction, &self.process.name, "step", &text)?;
-        lease(&transaction, &self.process.name, "blob", &record)?;
-        if let Some(layer) = &layer {
-            lease(&transaction, &self.process.name, "layer", layer)?;
-        }
-        transaction.commit()?;
-        if still == 0 {
+        // A miss writes nothing; a hit counts if it is still there after the lease.
+        if find_step(&connection, &text)?.is_none() {
             return Ok(None);
         }
+        self.lease(&connection, Leased::Step, &text)?;
+        let Some((record, layer)) = find_step(&connection, &text)? else { return Ok(None) };
         Ok(Some(CachedStep { record: parse(record)?, layer: layer.map(parse).transpose()? }))
     }
 
@@ -88,45 +73,47 @@ impl Store {
         if made {
             rustix::fs::syncfs(&self.handle).map_err(failed("sync", &self.root))?;
         }
+        if let Err(error) = self.commit(&pending, batch, &images) {
+            // Its leases were rolled back with it.
+            self.leases.forget();
+            return Err(error);
+        }
+        self.pending().forget(&pending);
+        Ok(())
+    }
+
+    fn commit(&self, pending: &Pending, batch: &Batch, images: &[NewImage]) -> Result<(), StoreError> {
         let connection = self.connection();
         let transaction = begin(&connection)?;
-        insert_pending(&transaction, &pending)?;
-        let tick = self.process_tick(&transaction)?;
+        insert_pending(&transaction, pending)?;
+        let tick: i64 =
+            transaction
+                .query_row("SELECT value + 1 FROM settings WHERE name = 'tick'", [], |row| row.get(0))?;
         for step in &batch.steps {
             let mut insert =
                 transaction.prepare_cached("INSERT OR REPLACE INTO steps VALUES (?1, ?2, ?3, ?4)")?;
             let layer = step.layer.map(|layer| layer.to_string());
             insert.execute(params![step.key.to_string(), step.record.to_string(), layer, tick])?;
-            lease(&transaction, &self.process.name, "step", &step.key.to_string())?;
+            self.lease(&transaction, Leased::Step, &step.key.to_string())?;
         }
-        for image in &images {
+        for image in images {
             image.insert(&transaction)?;
-            lease(&transaction, &self.process.name, "image", &image.digest.to_string())?;
+            self.lease(&transaction, Leased::Image, &image.digest.to_string())?;
         }
         for (reference, digest) in &batch.tags {
             let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO tags VALUES (?1, ?2)")?;
-            insert.execute(params![super::images::tag_text(reference), digest.to_string()])?;
+            insert.execute(params![tag_text(reference), digest.to_string()])?;
         }
         for build in &batch.builds {
             super::builds::insert(&transaction, build)?;
         }
-        transaction.commit()?;
-        drop(connection);
-        self.pending().forget(&pending);
-        Ok(())
+        Ok(transaction.commit()?)
     }
+}
 
-    /// Counts up once per process: the order in which processes used results.
-    fn process_tick(&self, transaction: &Connection) -> Result<i64, StoreError> {
-        let known = self.tick.load(std::sync::atomic::Ordering::Relaxed);
-        if known > 0 {
-            return Ok(known);
-        }
-        let query = "UPDATE settings SET value = value + 1 WHERE name = 'tick' RETURNING value";
-        let tick: i64 = transaction.query_row(query, [], |row| row.get(0))?;
-        self.tick.store(tick, std::sync::atomic::Ordering::Relaxed);
-        Ok(tick)
-    }
+fn find_step(connection: &Connection, key: &str) -> Result<Option<(String, Option<String>)>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT record, layer FROM steps WHERE key = ?1")?;
+    Ok(statement.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
 impl Pending {

@@ -35,10 +35,14 @@ impl Store {
     /// This process's own part of `work/`; it goes with the process.
     pub(super) fn process_work(&self) -> Result<PathBuf, StoreError> {
         let path = self.root.join("work").join(&self.process.name);
-        match mkdirat(CWD, &path, Mode::RWXU) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(path),
-            Err(error) => Err(failed("make", &path)(error)),
+        if self.has_work.load(Ordering::Relaxed) {
+            return Ok(path);
         }
+        match mkdirat(CWD, &path, Mode::RWXU) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => self.has_work.store(true, Ordering::Relaxed),
+            Err(error) => return Err(failed("make", &path)(error)),
+        }
+        Ok(path)
     }
 }
 
@@ -68,7 +72,12 @@ impl Drop for WorkDir {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        let _ = self.connection().execute("DELETE FROM leases WHERE process = ?1", [&self.process.name]);
+        // If that fails, the next process that opens the store does it.
+        let connection = self.connection();
+        if let Ok(transaction) = super::catalog::begin(&connection) {
+            let _ = super::leases::end(&transaction, &self.process.name).and_then(|()| transaction.commit());
+        }
+        drop(connection);
         let _ = remove_tree(&self.root.join("work").join(&self.process.name));
     }
 }
