@@ -194,12 +194,11 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// Says what is at a path.
+type Look<'l> = dyn FnMut(&[u8]) -> Result<Option<ItemKind>, CopyError> + 'l;
+
 /// Follows links inside a root: absolute ones start at it, `..` stops at it. What does not exist stays as it is.
-pub fn resolve(
-    path: &[u8],
-    last: bool,
-    look: &mut dyn FnMut(&[u8]) -> Result<Option<ItemKind>, CopyError>,
-) -> Result<Vec<u8>, CopyError> {
+pub fn resolve(path: &[u8], last: bool, look: &mut Look<'_>) -> Result<Vec<u8>, CopyError> {
     let mut todo: Vec<Vec<u8>> = tree::components(path).map(<[u8]>::to_vec).collect();
     todo.reverse();
     let mut here: Vec<u8> = Vec::new();

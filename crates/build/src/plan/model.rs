@@ -71,7 +71,7 @@ pub enum StageBase {
     /// An empty tree.
     Scratch,
     /// An image.
-    Image(BaseImage),
+    Image(Box<BaseImage>),
     /// Another stage of the plan, with its configuration and variables.
     Stage(StageId),
     /// The tree of the named build context, owned by root.

@@ -87,7 +87,7 @@ pub fn proxies(build_args: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let value = |proxy: &str| {
         // Where both cases are given, the one in small letters comes later in the order of names and wins.
         let given = build_args.iter().filter(|(name, _)| name.eq_ignore_ascii_case(proxy));
-        given.map(|(_, value)| value).last().filter(|value| !value.is_empty())
+        given.map(|(_, value)| value).next_back().filter(|value| !value.is_empty())
     };
     let set = PROXIES.iter().filter_map(|proxy| value(proxy).map(|value| (proxy, value)));
     set.flat_map(|(proxy, value)| {

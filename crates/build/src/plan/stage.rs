@@ -161,7 +161,7 @@ impl<'p, 'a> Draft<'p, 'a> {
                         warn_of_platform(planner, index, &name, &platform, &image.config);
                         let config = inherited(&image.config);
                         let epoch = epoch.or(image.epoch).unwrap_or(FIRST_EPOCH);
-                        let base = StageBase::Image(*image);
+                        let base = StageBase::Image(image);
                         Some(draft(planner, platform, config, base, epoch))
                     }
                 }

@@ -1,6 +1,5 @@
 //! Values printed as Go's `fmt` prints them: an image's history holds such text, and people compare it.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// `%q` of a list of strings: `["a" "b"]`.
@@ -31,16 +30,20 @@ pub fn quoted(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             '\u{b}' => out.push_str("\\v"),
             character if is_printable(character) => out.push(character),
-            // Writing to a string cannot fail.
-            character if u32::from(character) < 0x80 => drop(write!(out, "\\x{:02x}", u32::from(character))),
-            character if u32::from(character) < 0x1_0000 => {
-                drop(write!(out, "\\u{:04x}", u32::from(character)))
-            }
-            character => drop(write!(out, "\\U{:08x}", u32::from(character))),
+            character => out.push_str(&escaped(u32::from(character))),
         }
     }
     out.push('"');
     out
+}
+
+/// A character by its number.
+fn escaped(number: u32) -> String {
+    match number {
+        0..0x80 => format!("\\x{number:02x}"),
+        0x80..0x1_0000 => format!("\\u{number:04x}"),
+        _ => format!("\\U{number:08x}"),
+    }
 }
 
 /// Go's notion of printable, near enough: no control characters, no spaces but the plain one, no invisible formats.
