@@ -252,6 +252,7 @@ fn store_hint(error: &StoreError) -> Option<String> {
         StoreError::OtherForm { .. } => {
             "root and ordinary users have stores of their own; leave KAPOK_HOME unset to use yours".to_owned()
         }
+        StoreError::NoLayer(_) => "it was collected; build the image again".to_owned(),
         StoreError::NoImage(_) => {
             "`kapok images` lists what is there; `kapok load` brings archives in".to_owned()
         }

@@ -6,6 +6,7 @@
 
 mod header;
 mod proxy;
+mod resolve;
 mod trust;
 mod url;
 

@@ -5,13 +5,14 @@
 //! the request line is rewritten on its way out. That uses interfaces of the library that may change between its minor
 //! versions, and nothing else here does.
 
+use super::resolve::Remembering;
 use super::url::{Url, basic};
 use crate::environment::Environment;
 use std::fmt;
 use ureq::config::{Config, ConfigBuilder};
 use ureq::http::Uri;
 use ureq::typestate::AgentScope;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, DefaultConnector, Either, NextTimeout, TcpConnector, Transport,
 };
@@ -136,14 +137,17 @@ impl Server {
 
 /// An agent that connects to hosts themselves.
 pub fn direct(config: ConfigBuilder<AgentScope>) -> Agent {
-    config.build().new_agent()
+    Agent::with_parts(config.build(), DefaultConnector::default(), Remembering::default())
 }
 
 /// An agent that goes through tunnels. A proxy of a kind that is not known leaves no way: the connection then fails,
 /// rather than going past the proxy.
 pub fn by_connect(config: ConfigBuilder<AgentScope>, server: &Server) -> Agent {
     match Proxy::new(&server.text) {
-        Ok(proxy) => config.proxy(Some(proxy)).build().new_agent(),
+        Ok(proxy) => {
+            let config = config.proxy(Some(proxy)).build();
+            Agent::with_parts(config, DefaultConnector::default(), Remembering::default())
+        }
         Err(_) => Agent::with_parts(config.build(), DefaultConnector::default(), Nowhere),
     }
 }
@@ -154,7 +158,7 @@ pub fn by_http(config: ConfigBuilder<AgentScope>, server: &Server) -> Agent {
     match server.address() {
         Some(address) if address.scheme_str() == Some("http") => {
             let connector = ().chain(TcpConnector::default()).chain(AbsoluteForm);
-            Agent::with_parts(config, connector, Towards { address, resolver: DefaultResolver::default() })
+            Agent::with_parts(config, connector, Towards { address, resolver: Remembering::default() })
         }
         _ => Agent::with_parts(config, DefaultConnector::default(), Nowhere),
     }
@@ -164,7 +168,7 @@ pub fn by_http(config: ConfigBuilder<AgentScope>, server: &Server) -> Agent {
 #[derive(Debug)]
 struct Towards {
     address: Uri,
-    resolver: DefaultResolver,
+    resolver: Remembering,
 }
 
 impl Resolver for Towards {

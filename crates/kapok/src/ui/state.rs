@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use build::engine::{Event, StepId, StepInfo};
 
-use super::text::{Lines, squeezed};
+use super::text::{Lines, cut, squeezed};
 
-/// Lines of a running step's output that are kept for the view and for the message of a failure.
-const TAIL: usize = 20;
+/// Lines of a running step's output that are kept for the view.
+const TAIL: usize = 8;
+
+/// Columns of such a line that are kept; no terminal is wider.
+const TAIL_COLUMNS: usize = 500;
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,9 +132,8 @@ impl State {
 
     fn end_output(&mut self, id: StepId) -> Vec<String> {
         let Some(step) = self.steps.get_mut(&id) else { return Vec::new() };
-        let lines: Vec<String> = step.lines.finish().into_iter().collect();
-        step.keep(&lines);
-        lines
+        step.tail.clear();
+        step.lines.finish().into_iter().collect()
     }
 
     fn transfer(&mut self, what: &str, done: u64, total: Option<u64>) {
@@ -149,7 +151,7 @@ impl Step {
             if self.tail.len() == TAIL {
                 self.tail.pop_front();
             }
-            self.tail.push_back(line.clone());
+            self.tail.push_back(cut(line, TAIL_COLUMNS));
         }
     }
 }

@@ -67,7 +67,7 @@ fn all_mistakes_of_a_dockerfile_are_shown_at_once() {
     here.write("Dockerfile", "FROM scratch AS builder\nCOPPY a /\nCOPY --from=bulder /a /\n");
     let refused = here.kapok("build .").code(2).stderr;
     assert!(refused.contains("Dockerfile:2") && refused.contains("Dockerfile:3"), "{refused}");
-    assert!(refused.contains("did you mean the stage `builder`?"), "{refused}");
+    assert!(refused.contains("did you mean `builder`?"), "{refused}");
     let missing = here.kapok("build nowhere").code(2).stderr;
     assert!(missing.contains("`nowhere` does not exist"), "{missing}");
 }
@@ -85,6 +85,9 @@ fn what_the_settings_do_not_allow_is_refused() {
     let here = simple();
     let refused = here.kapok("build . --network host").code(2).stderr;
     assert!(refused.contains("network.host"), "{refused}");
+    here.kapok("build . --allow security.insecure").code(2);
+    here.write("../home/.config/kapok/kapok.yaml", "network: { host: true }\nsecurity: { insecure: true }\n");
+    here.kapok("build . --network host --allow security.insecure").ok();
     here.write("kapok.yaml", "network:\n  host: true\n");
     let refused = here.kapok("build .").code(2).stderr;
     assert!(refused.contains("a project may not set `network.host`"), "{refused}");

@@ -52,10 +52,11 @@ pub fn prepare(
     let mut contexts = named.opened;
     let directory = context.directory.clone();
     contexts.push(context);
+    let (started, millis) = clock::now_with_millis();
     let request = Request {
-        id: randomness::build_id(),
+        id: randomness::build_id(millis),
         name: flags.context.clone(),
-        started: clock::now(),
+        started,
         source,
         context: directory,
         ignore,
