@@ -46,10 +46,11 @@ pub fn find(store: &Store, address: Option<&StepAddress>) -> Result<Past, Failur
         return latest.map(Past::of).ok_or_else(|| Failure::usage("nothing was built here yet"));
     }
     // A build's id is twelve hexadecimal digits; a shorter word is more likely the name of an image.
-    if name.len() >= 6 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        if let Some(build) = store.build(name)? {
-            return Ok(Past::of(build));
-        }
+    if name.len() >= 6
+        && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && let Some(build) = store.build(name)?
+    {
+        return Ok(Past::of(build));
     }
     let image = find_image(store, name)?;
     let made = all()?.into_iter().find(|build| build.image == Some(image.digest));

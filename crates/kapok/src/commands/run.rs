@@ -156,10 +156,10 @@ fn environment(
         env.retain(|(name, _)| *name != *flag.name);
         env.extend(value.map(|value| (OsString::from(&flag.name), value)));
     }
-    if let (true, Some(term)) = (arguments.tty, environment.text("TERM")) {
-        if !env.iter().any(|(name, _)| name == "TERM") {
-            env.push(("TERM".into(), term.into()));
-        }
+    if let (true, Some(term)) = (arguments.tty, environment.text("TERM"))
+        && !env.iter().any(|(name, _)| name == "TERM")
+    {
+        env.push(("TERM".into(), term.into()));
     }
     env
 }

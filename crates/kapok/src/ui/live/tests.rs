@@ -80,7 +80,12 @@ fn check_frame(state: &State, columns: usize, rows: usize, expected: Expect) {
     assert!(lines.len() <= rows, "{} lines in {rows} rows", lines.len());
     let lines: Vec<String> = lines.iter().map(|line| line.fit(columns, false)).collect();
     assert!(lines.iter().all(|line| crate::ui::text::width(line) <= columns));
-    expected.assert_eq(&lines.join("\n"));
+    expected.assert_eq(&edged(&lines));
+}
+
+/// Lines behind a visible edge, as the leading space of all of them would not show in an expectation.
+fn edged(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("|{line}\n")).collect()
 }
 
 #[test]
@@ -90,14 +95,15 @@ fn a_frame_shows_what_runs_and_its_last_output() {
         72,
         20,
         expect![[r#"
-             ● #3 builder 3/3  RUN make -C /src install                         2.1s
-                 cc -c c.c
-                 cc -c d.c
-                 cc -c e.c
-                 link 20%
-             ● #5 final 2/3  RUN useradd app                                    2.4s
-             ↓ debian:bookworm                                    12.0 MB of 30.0 MB
-             2 of 5 steps done, 1 of them cached                                2.5s"#]],
+            | ● #3 builder 3/3  RUN make -C /src install                         2.1s
+            |     cc -c c.c
+            |     cc -c d.c
+            |     cc -c e.c
+            |     link 20%
+            | ● #5 final 2/3  RUN useradd app                                    2.4s
+            | ↓ debian:bookworm                                    12.0 MB of 30.0 MB
+            | 2 of 5 steps done, 1 of them cached                                2.5s
+        "#]],
     );
 }
 
@@ -108,20 +114,29 @@ fn a_low_terminal_keeps_the_headings() {
         60,
         5,
         expect![[r#"
-             ● #3 builder 3/3  RUN make -C /src install             2.1s
-             ● #5 final 2/3  RUN useradd app                        2.4s
-             ↓ debian:bookworm                        12.0 MB of 30.0 MB
-             2 of 5 steps done, 1 of them cached                    2.5s"#]],
+            | ● #3 builder 3/3  RUN make -C /src install             2.1s
+            | ● #5 final 2/3  RUN useradd app                        2.4s
+            | ↓ debian:bookworm                        12.0 MB of 30.0 MB
+            | 2 of 5 steps done, 1 of them cached                    2.5s
+        "#]],
     );
     check_frame(
         &after(&events()),
         30,
         2,
         expect![[r#"
-             ↓ debian:… 12.0 MB of 30.0 MB
-             2 of 5 steps done, …     2.5s"#]],
+            | ↓ debian:… 12.0 MB of 30.0 MB
+            | 2 of 5 steps done, …     2.5s
+        "#]],
     );
-    check_frame(&State::default(), 30, 1, expect![" planning                 2.5s"]);
+    check_frame(
+        &State::default(),
+        30,
+        1,
+        expect![[r#"
+        | planning                 2.5s
+    "#]],
+    );
 }
 
 #[test]
@@ -135,12 +150,13 @@ fn steps_that_ended_leave_a_line_and_cached_ones_fold() {
         .map(|line| line.fit(72, false))
         .collect();
     expect![[r#"
-         ✓ #2 builder 2/3  COPY . /src                           52.0 kB    0.2s
-         ✓ #3 builder 3/3  RUN make -C /src install              48.0 MB   1m03s
-         ✓ #5 final 2/3  RUN useradd app                           900 B    1.1s
-         ✗ #6 final 3/3  COPY --from=builder /out /                         0.0s
-         ✓ 1 step cached"#]]
-    .assert_eq(&lines.join("\n"));
+        | ✓ #2 builder 2/3  COPY . /src                           52.0 kB    0.2s
+        | ✓ #3 builder 3/3  RUN make -C /src install              48.0 MB   1m03s
+        | ✓ #5 final 2/3  RUN useradd app                           900 B    1.1s
+        | ✗ #6 final 3/3  COPY --from=builder /out /                         0.0s
+        | ✓ 1 step cached
+    "#]]
+    .assert_eq(&edged(&lines));
 }
 
 #[test]
@@ -231,7 +247,8 @@ fn several_platforms_are_named() {
         72,
         5,
         expect![[r#"
-             ● #2 linux/arm64 final 1/1  RUN true                               2.4s
-             0 of 2 steps done                                                  2.5s"#]],
+            | ● #2 linux/arm64 final 1/1  RUN true                               2.4s
+            | 0 of 2 steps done                                                  2.5s
+        "#]],
     );
 }
