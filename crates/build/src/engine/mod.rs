@@ -179,7 +179,7 @@ fn world<'a>(request: &'a Request, doors: &'a Doors<'a>, plans: &[Plan]) -> Resu
         request,
         doors,
         board,
-        results: Results::new(doors.store, request.no_cache),
+        results: Results::new(doors.store, request.no_cache || request.twice),
         packer: Packer::new(doors.store, request.compression, request.jobs.max(1)),
         contexts: contexts(request, doors)?,
         state: Mutex::new(progress),

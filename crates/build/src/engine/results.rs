@@ -13,7 +13,7 @@ const BATCH_EVERY: Duration = Duration::from_secs(2);
 /// The results that a build knows.
 pub struct Results<'a> {
     store: &'a Store,
-    /// Forget what earlier builds found: `--no-cache`.
+    /// Forget what earlier builds found: `--no-cache`, and `--twice`, which has to run every step.
     fresh: bool,
     state: Mutex<State>,
     changed: Condvar,
