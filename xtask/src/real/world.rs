@@ -68,17 +68,6 @@ impl World {
         self.directory.path().join("kapok")
     }
 
-    /// Where everything of a run is.
-    pub fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// The layout of one of the small bases.
-    pub fn base(&self, name: &str) -> PathBuf {
-        let base = self.bases.all.iter().find(|base| base.name == name);
-        base.map_or_else(PathBuf::new, |base| base.layout.clone())
-    }
-
     /// A layout directory with Debian's minimal system, assembled once per run.
     pub fn debian(&self) -> Result<PathBuf, Trouble> {
         let layout = self.debian.get_or_init(|| self.assemble_debian().map_err(|error| error.to_string()));
@@ -140,7 +129,14 @@ impl Place<'_> {
         command::run(self.command().args(words), LIMIT)
     }
 
-    /// The arguments of a build that knows the small bases.
+    /// A build of a context that brings everything, or is told it.
+    pub fn plain_build(&self, context: &Path, flags: &[&str]) -> Command {
+        let mut command = self.command();
+        command.args(["build", "--progress", "plain"]).args(flags).arg(context);
+        command
+    }
+
+    /// A build that knows the small bases.
     pub fn build_command(&self, context: &Path, flags: &[&str]) -> Command {
         let mut command = self.command();
         command.args(["build", "--progress", "plain"]);

@@ -25,10 +25,10 @@ fn tools(world: &World) -> Result<(), Trouble> {
     let place = world.place("examples")?;
     let context = workspace::root().join("examples/tools");
     let flags = ["--build-context", &debian, "-t", "tools:report"];
-    let outcome = command::run(&mut place.build_command(&context, &flags), LIMIT)?;
+    let outcome = command::run(&mut place.plain_build(&context, &flags), LIMIT)?;
     ensure(outcome.success(), || outcome.tail(40))?;
     let said = place.kapok(&["run", "tools:report", "one", "two"])?;
     ensure(said.stdout.contains("report: Lua"), || said.tail(10))?;
-    let again = command::run(&mut place.build_command(&context, &flags), LIMIT)?;
+    let again = command::run(&mut place.plain_build(&context, &flags), LIMIT)?;
     ensure(again.success() && again.stderr.to_lowercase().contains("cached"), || again.tail(20))
 }

@@ -7,7 +7,7 @@ const GIVEN: [&str; 3] = ["dockerfile", "oci", "build"];
 
 /// A file of the product should not be longer; beyond the second figure it must not be.
 const LINES_WANTED: usize = 400;
-const LINES_ALLOWED: usize = 600;
+const LINES_ALLOWED: usize = 800;
 
 /// Environment, wall clock, randomness: read by `kapok` alone and handed on.
 pub fn world(sources: &[Source]) -> Findings {
