@@ -116,11 +116,11 @@ pub enum SandboxError {
         source: Errno,
     },
     /// The overlay file system cannot be mounted.
-    #[error("the snapshot cannot be mounted over `{}`", upper.display())]
+    #[error("the snapshot at `{}` cannot be mounted", path.display())]
     Overlay {
-        /// The directory for writes.
+        /// The directory for writes, or a layer.
         #[serde(with = "super::wire::path")]
-        upper: PathBuf,
+        path: PathBuf,
         /// What would help.
         hint: String,
         /// The kernel's reason.

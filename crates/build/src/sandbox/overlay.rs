@@ -29,7 +29,7 @@ pub(super) struct Writes<'a> {
 
 /// A layer's directory as a step shall see it.
 pub(super) fn layer(path: &Path, ids: &IdPlan) -> Result<Tree, SandboxError> {
-    mapped(path, ids).doing(format!("prepare the layer {}", path.display()))
+    mapped(path, ids).map_err(|source| refused(path, source))
 }
 
 fn mapped(path: &Path, ids: &IdPlan) -> Result<Tree, Errno> {
@@ -59,11 +59,11 @@ pub(super) fn mount(
         Err(Errno(libc::EINVAL | libc::EBADF | libc::ENOENT)) => by_name(&layers, upper.as_ref(), ids),
         other => other,
     }
-    .map_err(|source| refused(writes, source))?;
+    .map_err(|source| refused(writes.map_or(Path::new("/"), |writes| writes.upper), source))?;
     if let Some(writes) = writes {
         let flags = rustix::fs::fstatvfs(&tree).doing("look at the overlay")?.f_flag;
         if flags.contains(StatVfsMountFlags::RDONLY) {
-            return Err(refused(Some(writes), Errno(libc::EROFS)));
+            return Err(refused(writes.upper, Errno(libc::EROFS)));
         }
     }
     Ok(tree)
@@ -82,15 +82,15 @@ impl Upper {
         let (Some(parent), Some(upper), Some(work)) =
             (writes.upper.parent(), writes.upper.file_name(), writes.work.file_name())
         else {
-            return Err(refused(Some(writes), Errno(libc::EINVAL)));
+            return Err(refused(writes.upper, Errno(libc::EINVAL)));
         };
         if writes.work.parent() != Some(parent) {
-            return Err(refused(Some(writes), Errno(libc::EXDEV)));
+            return Err(refused(writes.upper, Errno(libc::EXDEV)));
         }
-        let tree = mapped(parent, ids).map_err(|source| refused(Some(writes), source))?;
+        let tree = mapped(parent, ids).map_err(|source| refused(writes.upper, source))?;
         let open = |name| {
             rustix::fs::openat(&tree, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-                .map_err(|source| refused(Some(writes), source.into()))
+                .map_err(|source| refused(writes.upper, source.into()))
         };
         Ok(Upper {
             upper: open(upper)?,
@@ -149,9 +149,8 @@ fn by_name(layers: &[&Tree], upper: Option<&Upper>, ids: &IdPlan) -> Result<Tree
 }
 
 /// The error for an overlay that cannot be mounted, with what is usually the matter.
-fn refused(writes: Option<Writes<'_>>, source: Errno) -> SandboxError {
-    let upper = writes.map_or(Path::new("/"), |writes| writes.upper).to_owned();
-    let on_overlay = rustix::fs::statfs(&upper).is_ok_and(|stat| stat.f_type == OVERLAYFS);
+fn refused(path: &Path, source: Errno) -> SandboxError {
+    let on_overlay = rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type == OVERLAYFS);
     let hint = if on_overlay {
         "the store lies on an overlay file system (inside a container); put it on a volume with `KAPOK_HOME`"
     } else {
@@ -165,7 +164,7 @@ fn refused(writes: Option<Writes<'_>>, source: Errno) -> SandboxError {
             _ => "",
         }
     };
-    SandboxError::Overlay { upper, hint: hint.to_owned(), source }
+    SandboxError::Overlay { path: path.to_owned(), hint: hint.to_owned(), source }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub const TESTS: &[Test] = &[
     ("basics::probes_what_it_uses", probes_what_it_uses),
     ("basics::reports_exit_codes_and_signals", reports_exit_codes_and_signals),
     ("basics::writes_land_in_the_upper_with_the_images_ids", writes_land_in_the_upper_with_the_images_ids),
+    ("basics::file_capabilities_are_the_images", file_capabilities_are_the_images),
     ("basics::leaves_no_trace_of_its_mounts", leaves_no_trace_of_its_mounts),
     ("basics::runs_on_an_empty_snapshot", runs_on_an_empty_snapshot),
     ("basics::stacks_many_layers", stacks_many_layers),
@@ -57,6 +58,23 @@ fn writes_land_in_the_upper_with_the_images_ids(lab: &Lab) {
     assert_eq!((metadata("d").uid(), metadata("d").mode() & 0o7777), (high, 0o2750));
     assert_eq!(metadata("etc/passwd").rdev(), 0);
     assert_eq!(metadata("etc/passwd").mode() & libc::S_IFMT, libc::S_IFCHR, "a whiteout");
+}
+
+/// What `setcap` writes: version 2, 20 bytes, without the id of a namespace's root. By number, as the tests' root file
+/// system has no setcap.
+fn file_capabilities_are_the_images(lab: &Lab) {
+    if !cfg!(target_arch = "x86_64") {
+        println!("  SKIPPED: system call numbers of x86_64");
+        return;
+    }
+    let set = "perl -e 'exit(syscall(188, \"/a\", \"security.capability\", pack(\"V5\", 0x2000001, 0x2000, 0, 0, 0), 20, 0) != 0)'";
+    let step = lab.step(&format!("echo x > /a && {set}"));
+    step.run().success();
+    let mut value = [0; 64];
+    let length =
+        rustix::fs::getxattr(step.written("a"), "security.capability", &mut value[..]).expect("an xattr");
+    // Seen from the user namespace that wrote it, an ordinary user's looks the same.
+    assert_eq!((length, &value[..8]), (20, &[1, 0, 0, 2, 0, 0x20, 0, 0][..]));
 }
 
 fn leaves_no_trace_of_its_mounts(lab: &Lab) {
