@@ -48,6 +48,7 @@ pub struct HttpFetch {
     direct: OnceLock<Agent>,
     by_http_proxy: OnceLock<Agent>,
     by_https_proxy: OnceLock<Agent>,
+    pauses: [Duration; 3],
 }
 
 impl HttpFetch {
@@ -59,6 +60,7 @@ impl HttpFetch {
             direct: OnceLock::new(),
             by_http_proxy: OnceLock::new(),
             by_https_proxy: OnceLock::new(),
+            pauses: PAUSES,
         }
     }
 
@@ -191,7 +193,7 @@ impl HttpFetch {
             pause: None,
             broken: false,
         };
-        for pause in PAUSES {
+        for pause in self.pauses {
             match self.attempt(&mut transfer, etag) {
                 Err(error) if error.retryable() && transfer.may_go_on() => {
                     std::thread::sleep(transfer.pause.take().unwrap_or(pause));
@@ -285,7 +287,6 @@ fn transport(url: &str, error: ureq::Error) -> FetchError {
             !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
         }
         ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed | ureq::Error::HostNotFound => true,
-        ureq::Error::ConnectProxyFailed(_) => true,
         _ => false,
     };
     FetchError::Transport { url: shown(url), retryable, source: error.into() }

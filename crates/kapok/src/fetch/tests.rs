@@ -84,7 +84,7 @@ fn ok(body: &str) -> String {
 }
 
 fn fetcher(variables: &[(&str, &str)]) -> HttpFetch {
-    HttpFetch::new(&Environment::of(variables, false))
+    HttpFetch { pauses: [Duration::ZERO; 3], ..HttpFetch::new(&Environment::of(variables, false)) }
 }
 
 fn get(server: &Server, path: &str, limit: u64) -> Result<(String, Fetched), FetchError> {
