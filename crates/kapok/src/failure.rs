@@ -105,6 +105,9 @@ pub enum Failure {
     /// The user stopped it.
     #[error("stopped")]
     Interrupted,
+    /// Another failure, which the user was told of already.
+    #[error("told already")]
+    Told(Exit),
 }
 
 // Boxed by hand: these are large, and every command returns them.
@@ -169,6 +172,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Failure::Interrupted => Exit::Interrupted,
+            Failure::Told(exit) => *exit,
             Failure::Step(step) => step.exit,
             Failure::Dockerfile { upstream: true, .. } | Failure::Fetch(_) | Failure::Git(_) => {
                 Exit::Upstream
@@ -190,6 +194,7 @@ impl Failure {
             | Failure::Settings(SettingsError::Content { source_text, diagnostics }) => {
                 return ended(dockerfile::render(source_text, diagnostics, colour));
             }
+            Failure::Told(_) => return String::new(),
             Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return String::new(),
             _ => {}
         }

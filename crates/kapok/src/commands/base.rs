@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use build::base::debian::{self, Assembled, Progress, Request};
+use build::base::debian::{self, Assembled, Progress as Stage, Request};
 use build::engine::{Cancel, Event, StepId, StepInfo};
 use oci::Platform;
 use oci::store::Batch;
@@ -12,6 +12,7 @@ use oci::store::Batch;
 use super::build::request;
 use crate::apt;
 use crate::cli::base::{Base, Debian, Distribution};
+use crate::cli::build::Progress;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fetch::HttpFetch;
@@ -22,11 +23,17 @@ use crate::{clock, files, signals};
 /// Assembles the base of a distribution.
 pub fn run(program: &Program, arguments: &Base) -> Result<Exit, Failure> {
     match &arguments.distribution {
-        Distribution::Debian(flags) => debian(program, flags),
+        Distribution::Debian(flags) => {
+            let begun = Instant::now();
+            debian(program, flags, begun).map_err(|failure| match flags.quiet {
+                true => failure,
+                false => super::build::tell(program, flags.progress, begun, failure),
+            })
+        }
     }
 }
 
-fn debian(program: &Program, flags: &Debian) -> Result<Exit, Failure> {
+fn debian(program: &Program, flags: &Debian, begun: Instant) -> Result<Exit, Failure> {
     let names = request::names(&flags.tag)?;
     let platform = platform(flags.platform.as_deref())?;
     let settings = program.settings()?;
@@ -35,7 +42,6 @@ fn debian(program: &Program, flags: &Debian) -> Result<Exit, Failure> {
     let spawner = program.spawner()?;
     let fetch = HttpFetch::new(&program.environment);
 
-    let begun = Instant::now();
     let view = ui::view(program.terminal, flags.progress, flags.quiet);
     stop_at_once(view.as_ref());
     let reporter = Reporter::start(view.as_ref(), &flags.suite, &platform);
@@ -58,7 +64,12 @@ fn debian(program: &Program, flags: &Debian) -> Result<Exit, Failure> {
         program.data(&format!("{digest}\n"))?;
     } else {
         let names: Vec<String> = names.iter().map(oci::Reference::familiar).collect();
-        program.say(&summary(&assembled, &digest.to_string(), &names, begun));
+        let size = assembled.record.written.bytes;
+        let digest = digest.to_string();
+        program.say(&match flags.progress {
+            Progress::Json => ui::json::built(begun.elapsed(), &digest, &names, size),
+            _ => summary(&assembled, &digest, &names, begun),
+        });
     }
     Ok(Exit::Done)
 }
@@ -148,22 +159,22 @@ impl<'a> Reporter<'a> {
         Reporter { view, now: Mutex::new(Now { step: None, arrived: 0, expected: None }) }
     }
 
-    fn take(&self, progress: Progress) {
+    fn take(&self, progress: Stage) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         match progress {
-            Progress::Indexes => self.go(&mut now, Some(0), true),
-            Progress::Packages { count, bytes } => {
+            Stage::Indexes => self.go(&mut now, Some(0), true),
+            Stage::Packages { count, bytes } => {
                 self.go(&mut now, Some(1), true);
                 (now.arrived, now.expected) = (0, Some(bytes));
                 let line = format!("{}, {}\n", format::counted(count as u64, "package"), format::size(bytes));
                 self.view.event(Event::Output { step: StepId(1), bytes: line.into_bytes() });
             }
-            Progress::Arrived(bytes) => {
+            Stage::Arrived(bytes) => {
                 now.arrived += bytes;
                 self.view.event(transfer(&now));
             }
-            Progress::Configuring => self.go(&mut now, Some(2), true),
-            Progress::Committing => self.go(&mut now, Some(3), true),
+            Stage::Configuring => self.go(&mut now, Some(2), true),
+            Stage::Committing => self.go(&mut now, Some(3), true),
         }
     }
 

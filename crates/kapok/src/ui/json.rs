@@ -6,6 +6,7 @@ use build::engine::{Event, StepInfo};
 use serde::Serialize;
 
 use super::state::number;
+use crate::exit::Exit;
 
 /// One line of `--progress json`. Fields are only ever added.
 #[derive(Serialize)]
@@ -30,6 +31,8 @@ enum What<'a> {
     Cancelled { step: u32 },
     Transfer { what: &'a str, done: u64, total: Option<u64> },
     Warning { message: &'a str, step: Option<u32> },
+    Built { digest: &'a str, names: &'a [String], size: u64 },
+    Error { message: &'a str, exit: u8 },
 }
 
 #[derive(Serialize)]
@@ -74,14 +77,15 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("cancelled", "`step`", "it was not reached"),
     ("transfer", "`what`, `done`, `total` or null", "bytes are on their way"),
     ("warning", "`message`, `step` or null", "something deserves attention"),
+    ("built", "`digest`, `names`, `size` in bytes of files", "the last line of a build that ended well"),
+    ("error", "`message`, `exit`", "the last line of any other; `exit` is the exit code"),
 ];
 
 /// The reference's section on `--progress json`.
 pub fn markdown() -> String {
     let mut page = String::from(
         "## Progress events\n\n`kapok build --progress json` writes one JSON object a line to standard error, each with \
-         `at_ms` (milliseconds since the build began) and `event`. Fields are only ever added; the summary after the \
-         last event is text.\n\n| event | fields | |\n|---|---|---|\n",
+         `at_ms` (milliseconds since the build began) and `event`. Fields are only ever added.\n\n| event | fields | |\n|---|---|---|\n",
     );
     for (event, fields, meaning) in EVENTS {
         page += &format!("| `{event}` | {fields} | {meaning} |\n");
@@ -107,6 +111,20 @@ pub fn line(at: Duration, event: &Event) -> String {
         Event::Transfer { what, done, total } => What::Transfer { what, done: *done, total: *total },
         Event::Warning { message, step } => What::Warning { message, step: step.map(number) },
     };
+    write(at, what)
+}
+
+/// The last line of a build that ended well.
+pub fn built(at: Duration, digest: &str, names: &[String], size: u64) -> String {
+    write(at, What::Built { digest, names, size })
+}
+
+/// The last line of a build that did not.
+pub fn error(at: Duration, message: &str, exit: Exit) -> String {
+    write(at, What::Error { message: message.trim_end(), exit: exit.code() })
+}
+
+fn write(at: Duration, what: What<'_>) -> String {
     // Only maps with keys that are no text can fail to serialise, and there are none.
     serde_json::to_string(&Line { at_ms: at.as_millis(), what }).unwrap_or_default()
 }
@@ -131,8 +149,11 @@ mod tests {
             Event::Transfer { what: String::new(), done: 0, total: None },
             Event::Warning { message: String::new(), step: None },
         ];
-        for (event, (name, fields, _)) in events.iter().zip(EVENTS) {
-            let value: serde_json::Value = serde_json::from_str(&line(Duration::ZERO, event)).expect("JSON");
+        let ends = [built(Duration::ZERO, "", &[], 0), error(Duration::ZERO, "", Exit::Usage)];
+        let lines = events.iter().map(|event| line(Duration::ZERO, event)).chain(ends);
+        assert_eq!(events.len() + 2, EVENTS.len());
+        for (line, (name, fields, _)) in lines.zip(EVENTS) {
+            let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
             assert_eq!(value["event"], *name);
             let object = value.as_object().expect("an object");
             for field in object.keys().filter(|field| !matches!(field.as_str(), "event" | "at_ms")) {

@@ -99,11 +99,13 @@ fn json_progress_is_one_object_a_line() {
     let built = here.kapok("build . --progress json -q").ok();
     assert_eq!(built.stderr, "");
     let built = here.kapok("build . --progress json --no-cache").ok();
-    let lines: Vec<&str> = built.stderr.lines().take_while(|line| line.starts_with('{')).collect();
-    assert!(lines.len() > 3, "{}", built.stderr);
-    for line in lines {
-        let event: Value = serde_json::from_str(line).expect("JSON");
-        assert!(event["event"].is_string() && event["at_ms"].is_u64(), "{line}");
+    here.write("Dockerfile", "FROM nowhere/to/be/found\n");
+    let failed = here.kapok("build . --progress json").code(2);
+    for (text, last) in [(built.stderr, "built"), (failed.stderr, "error")] {
+        let events: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("only JSON")).collect();
+        assert!(events.iter().all(|event| event["at_ms"].is_u64()), "{text}");
+        assert_eq!(events.last().map(|event| &event["event"]), Some(&Value::from(last)), "{text}");
     }
 }
 

@@ -7,10 +7,11 @@ pub mod request;
 mod result;
 
 use std::path::Path;
+use std::time::Instant;
 
 use build::engine::{self, Cancel, Doors};
 
-use crate::cli::build::Build;
+use crate::cli::build::{Build, Progress};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fetch::HttpFetch;
@@ -22,6 +23,24 @@ use context::Means;
 
 /// Builds.
 pub fn run(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
+    let begun = Instant::now();
+    build(program, arguments).map_err(|failure| match arguments.quiet {
+        true => failure,
+        false => tell(program, arguments.progress, begun, failure),
+    })
+}
+
+/// With JSON progress a failure is an event too, so that a program reads nothing else.
+pub fn tell(program: &Program, progress: Progress, begun: Instant, failure: Failure) -> Failure {
+    if progress != Progress::Json {
+        return failure;
+    }
+    let failure = program.explain(failure);
+    program.say(&ui::json::error(begun.elapsed(), &failure.render(false), failure.exit()));
+    Failure::Told(failure.exit())
+}
+
+fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     result::check(program, arguments)?;
     let settings = program.settings_for(&settings_directory(program, &arguments.input.context))?;
     let store = program.store(&settings)?;

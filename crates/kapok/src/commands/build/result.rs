@@ -2,22 +2,23 @@
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::time::Duration;
 
-use build::engine::{Built, BuiltPlatform, Request};
+use build::engine::{Built, BuiltPlatform, Difference, Event, Request};
 use oci::archive::{self, Export};
 use oci::store::{Layer, Store, StoreError};
 use serde_json::json;
 
 use super::request;
-use crate::cli::build::Build;
+use crate::cli::build::{Build, Progress};
 use crate::cli::values::{Destination, OutputFlag, OutputKind};
 use crate::exit::Exit;
 use crate::export::Files;
 use crate::failure::Failure;
 use crate::files;
 use crate::program::Program;
-use crate::ui::state::State;
-use crate::ui::summary;
+use crate::ui::state::{State, number};
+use crate::ui::{json, summary};
 
 /// Refuses before the build what could not be delivered after it.
 pub fn check(program: &Program, arguments: &Build) -> Result<(), Failure> {
@@ -57,8 +58,7 @@ pub fn deliver(
         files::replace(&directory.join(path), |out| put(out, metadata.as_bytes(), path))?;
     }
     for difference in &built.differences {
-        let number = crate::ui::state::number(difference.step);
-        program.say(&format!("#{number} wrote `{}` differently: {}", difference.path, difference.what));
+        tell_difference(program, difference, arguments.progress);
     }
     if arguments.quiet {
         let taken = arguments.output.iter().any(|output| output.destination == Some(Destination::Stdout));
@@ -66,10 +66,20 @@ pub fn deliver(
             program.data(&format!("{digest}\n"))?;
         }
     } else {
-        tell(program, request, store, built, state)?;
+        tell(program, request, store, built, state, arguments.progress)?;
     }
     // `--twice` asks a question: are the steps reproducible?
     Ok(if built.differences.is_empty() { Exit::Done } else { Exit::No })
+}
+
+fn tell_difference(program: &Program, difference: &Difference, progress: Progress) {
+    let message = format!("wrote `{}` differently: {}", difference.path, difference.what);
+    program.say(&match progress {
+        Progress::Json => {
+            json::line(Duration::ZERO, &Event::Warning { message, step: Some(difference.step) })
+        }
+        _ => format!("#{} {message}", number(difference.step)),
+    });
 }
 
 fn put(out: &mut dyn Write, bytes: &[u8], path: &Path) -> Result<(), Failure> {
@@ -82,6 +92,7 @@ fn tell(
     store: &Store,
     built: &Built,
     state: &State,
+    progress: Progress,
 ) -> Result<(), Failure> {
     let names: Vec<String> = request.tags.iter().map(oci::Reference::familiar).collect();
     let mut size = 0;
@@ -91,7 +102,10 @@ fn tell(
     let compressed = built.platforms.iter().map(|platform| platform.size).sum();
     let digest = built.image.digest.to_string();
     let result = summary::Result { digest: &digest, names: &names, size, compressed, largest: built.largest };
-    program.say(&summary::lines(state, &result, built.wall).join("\n"));
+    program.say(&match progress {
+        Progress::Json => json::built(built.wall, &digest, &names, size),
+        _ => summary::lines(state, &result, built.wall).join("\n"),
+    });
     Ok(())
 }
 
