@@ -1,0 +1,171 @@
+//! Connections: accepted up to a number, ended when nothing moves, and let finish when the server goes.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use super::StartError;
+use super::idle::Idle;
+use super::registry::Registry;
+use crate::Runtime;
+
+/// How often forgotten uploads are looked for.
+const EXPIRY: Duration = Duration::from_secs(60);
+
+/// A moment's rest when the system has no more files to give for connections.
+const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// A registry that runs. Dropped, it ends at once.
+pub struct Server {
+    address: SocketAddr,
+    runtime: Runtime,
+    ends: watch::Sender<Option<Duration>>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Where it listens, with the port that it got.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more connections, lets requests that run come to their end, but not longer than `patience`.
+    pub fn shut_down(mut self, patience: Duration) {
+        let _ = self.ends.send(Some(patience));
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = self.runtime.wait(acceptor);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = self.ends.send(Some(Duration::ZERO));
+            acceptor.abort();
+        }
+    }
+}
+
+/// Begins to listen.
+pub(super) fn start(
+    runtime: &Runtime,
+    address: SocketAddr,
+    tls: Option<ServerConfig>,
+    registry: Registry,
+) -> Result<Server, StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = runtime.wait(TcpListener::bind(address)).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let (ends, ended) = watch::channel(None);
+    let listening = Listening {
+        listener,
+        tls: tls.map(|config| TlsAcceptor::from(Arc::new(config))),
+        places: Arc::new(Semaphore::new(registry.limits.connections)),
+        registry: Arc::new(registry),
+        ended,
+    };
+    let acceptor = runtime.handle().spawn(listening.run());
+    Ok(Server { address: bound, runtime: runtime.clone(), ends, acceptor: Some(acceptor) })
+}
+
+struct Listening {
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    places: Arc<Semaphore>,
+    registry: Arc<Registry>,
+    ended: watch::Receiver<Option<Duration>>,
+}
+
+impl Listening {
+    async fn run(mut self) {
+        let graceful = GracefulShutdown::new();
+        let mut expiry = tokio::time::interval(EXPIRY);
+        let mut ended = self.ended.clone();
+        loop {
+            tokio::select! {
+                _ = ended.changed() => break,
+                _ = expiry.tick() => self.registry.uploads.expire(),
+                accepted = self.accept() => match accepted {
+                    Some((stream, place)) => self.connect(stream, place, graceful.watcher()),
+                    None => tokio::time::sleep(EXHAUSTED).await,
+                },
+            }
+        }
+        let patience = (*self.ended.borrow_and_update()).unwrap_or_default();
+        drop(self.listener);
+        let _ = tokio::time::timeout(patience, graceful.shutdown()).await;
+    }
+
+    /// The next connection, as soon as there is a place for it.
+    async fn accept(&self) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        let place = self.places.clone().acquire_owned().await.ok()?;
+        let (stream, _) = self.listener.accept().await.ok()?;
+        // Answers are small or streamed; waiting to fill packets would only delay them.
+        let _ = stream.set_nodelay(true);
+        Some((stream, place))
+    }
+
+    fn connect(&self, stream: TcpStream, place: OwnedSemaphorePermit, watcher: Watcher) {
+        let (registry, tls, mut ended) = (self.registry.clone(), self.tls.clone(), self.ended.clone());
+        let (idle, head) = (registry.limits.connection_idle, registry.limits.head);
+        tokio::spawn(async move {
+            let _place = place;
+            let stream = Idle::new(stream, idle);
+            let serve = async {
+                match tls {
+                    None => serve(stream, registry, watcher).await,
+                    Some(tls) => {
+                        if let Ok(Ok(stream)) = tokio::time::timeout(head, tls.accept(stream)).await {
+                            serve(stream, registry, watcher).await;
+                        }
+                    }
+                }
+            };
+            tokio::select! {
+                () = serve => {}
+                // Patience is over, or there was none.
+                () = over(&mut ended) => {}
+            }
+        });
+    }
+}
+
+/// Comes back when a server that ends has waited long enough, or was dropped.
+async fn over(ended: &mut watch::Receiver<Option<Duration>>) {
+    let patience = match ended.wait_for(Option::is_some).await {
+        Ok(patience) => patience.unwrap_or_default(),
+        Err(_) => Duration::ZERO,
+    };
+    tokio::time::sleep(patience).await;
+}
+
+async fn serve<S>(stream: S, registry: Arc<Registry>, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let head = registry.limits.head;
+    let service = service_fn(move |request: Request<Incoming>| {
+        let registry = registry.clone();
+        async move { Ok::<_, Infallible>(registry.serve(request).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head).max_headers(64);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    // A connection that breaks is the client's business.
+    let _ = watcher.watch(connection).await;
+}
