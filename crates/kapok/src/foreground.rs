@@ -21,7 +21,7 @@ use crate::signals;
 pub fn run(program: &Program, spec: &SandboxSpec, interactive: bool) -> Result<Exit, Failure> {
     let spawner = program.spawner()?;
     let ran = if spec.terminal {
-        with_terminal(spawner, spec)
+        with_terminal(program, spawner, spec)
     } else {
         with_pipes(program, spawner, spec, interactive)
     };
@@ -74,10 +74,12 @@ fn with_pipes(
     })
 }
 
-fn with_terminal(spawner: &Spawner, spec: &SandboxSpec) -> Result<Outcome, Failure> {
+fn with_terminal(program: &Program, spawner: &Spawner, spec: &SandboxSpec) -> Result<Outcome, Failure> {
     let null = || File::open("/dev/null").map(OwnedFd::from).map_err(Failure::file("open", "/dev/null"));
     let stdio = Stdio { stdin: null()?, stdout: null()?, stderr: null()? };
-    let handle = spawner.start_run(spec, stdio)?;
+    let handle = Arc::new(spawner.start_run(spec, stdio)?);
+    // In raw mode Ctrl-C is a byte for the command; other signals still end it, and the terminal is put back.
+    kill_on_signal(program, &handle);
     let terminal = handle.terminal().map(|terminal| terminal.try_clone_to_owned());
     let terminal = match terminal {
         Some(Ok(terminal)) => File::from(terminal),
