@@ -36,7 +36,7 @@ fn the_hosts_files_are_out_of_reach(lab: &Lab) {
         cd /.. && ls . | grep -q lost+found
         perl -e 'chroot(\"/tmp\"); chdir(\"../../../../../..\"); chroot(\".\"); exec \"/usr/bin/cat\", \"{path}\"'
         for fd in /proc/1/fd/*; do cat $fd/{path} && exit 0; done; exit 1
-        perl -e 'exit(syscall(304, -100, \"\\0\" x 128, 0) < 0)'"
+        perl -e '$h = pack(\"LLQ\", 8, 1, 2); exit(syscall(304, 0, $h, 0) < 0)'"
     );
     all_fail(lab, &attempts, Security::Sandbox);
     // What is open in a step is what it was given.
