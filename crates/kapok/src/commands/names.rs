@@ -1,6 +1,6 @@
 //! `kapok tag` and `kapok rmi`.
 
-use oci::store::StoreError;
+use oci::store::{Store, StoreError};
 
 use crate::cli::images::{Rmi, Tag};
 use crate::exit::Exit;
@@ -18,29 +18,39 @@ pub fn tag(program: &Program, arguments: &Tag) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Removes a name, or all names of an image that is given by its digest or id. All are tried; the first failure is told.
+/// Removes a name, or all names of an image that is given by its digest or id. An image without names left is forgotten.
+/// All are tried; the first one missing is told.
 pub fn remove(program: &Program, arguments: &Rmi) -> Result<Exit, Failure> {
     let store = program.store(&program.settings()?)?;
     let mut missing = None;
     for name in &arguments.images {
-        if let Ok(reference) = image_name(name)
-            && store.untag(&reference)?
-        {
-            program.data(&format!("untagged: {}\n", reference.familiar()))?;
-            continue;
-        }
-        match store.resolve(name)? {
-            Some(image) => {
-                for reference in store.remove_image(&image.digest)? {
-                    program.data(&format!("untagged: {}\n", reference.familiar()))?;
-                }
-                program.data(&format!("removed: {}\n", image.digest))?;
-            }
-            None => missing = missing.or(Some(name.clone())),
+        if !remove_name(program, &store, name)? && !remove_image(program, &store, name)? {
+            missing = missing.or(Some(name.clone()));
         }
     }
     match missing {
         Some(name) if !arguments.force => Err(StoreError::NoImage(name).into()),
         _ => Ok(Exit::Done),
     }
+}
+
+fn remove_name(program: &Program, store: &Store, name: &str) -> Result<bool, Failure> {
+    let Ok(reference) = image_name(name) else { return Ok(false) };
+    let Some(image) = store.resolve_reference(&reference)? else { return Ok(false) };
+    store.untag(&reference)?;
+    program.data(&format!("untagged: {}\n", reference.familiar()))?;
+    if !store.tags()?.iter().any(|tag| tag.image.digest == image.digest) {
+        store.remove_image(&image.digest)?;
+        program.data(&format!("removed: {}\n", image.digest))?;
+    }
+    Ok(true)
+}
+
+fn remove_image(program: &Program, store: &Store, name: &str) -> Result<bool, Failure> {
+    let Some(image) = store.resolve(name)? else { return Ok(false) };
+    for reference in store.remove_image(&image.digest)? {
+        program.data(&format!("untagged: {}\n", reference.familiar()))?;
+    }
+    program.data(&format!("removed: {}\n", image.digest))?;
+    Ok(true)
 }

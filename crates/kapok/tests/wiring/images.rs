@@ -25,6 +25,10 @@ fn names_come_and_go() {
     here.kapok("rmi other").code(1);
     here.kapok("rmi -f other").ok();
     here.kapok("inspect app").ok();
+    let id = here.kapok("images -q app").ok().stdout;
+    here.kapok("rmi registry.example:5000/team/app:v1").ok();
+    assert!(here.kapok(&format!("rmi {}", id.trim())).ok().stdout.contains("untagged: app:latest"));
+    assert_eq!(here.kapok("images -q").ok().stdout, "");
 }
 
 #[test]
