@@ -65,7 +65,12 @@ pub fn unpack_into(
     for entry in index.iter().filter(|entry| !entry.path.is_empty()) {
         let to = target(upper, destination, &entry)?;
         match entry.kind {
-            Kind::Directory { .. } => make_directory(upper, &entry, &to)?,
+            Kind::Directory { opaque } => {
+                make_directory(upper, &entry, &to)?;
+                if opaque {
+                    upper.hide(&to);
+                }
+            }
             _ => {
                 upper.clear(&to)?;
                 let from = directory

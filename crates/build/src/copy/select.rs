@@ -37,6 +37,8 @@ pub struct Filter {
     pub include: Patterns,
     /// `--exclude`: not these.
     pub exclude: Patterns,
+    /// The directories that all of `include` is below.
+    within: Vec<String>,
 }
 
 /// The paths that a source means, in order. Without a wildcard it is the one path, whether it exists or not.
@@ -90,12 +92,25 @@ pub fn has_wildcard(part: &str) -> bool {
 impl Filter {
     /// A filter of these patterns; the error is one that cannot be read.
     pub fn new(include: &[String], exclude: &[String]) -> Result<Filter, BadPattern> {
-        Ok(Filter { include: Patterns::from_list(include)?, exclude: Patterns::from_list(exclude)? })
+        let parts = include.first().filter(|_| include.len() == 1).map_or("", String::as_str).split('/');
+        let within = parts.take_while(|part| !(part.is_empty() || has_wildcard(part) || part.contains('\\')));
+        Ok(Filter {
+            within: within.map(ToOwned::to_owned).collect(),
+            include: Patterns::from_list(include)?,
+            exclude: Patterns::from_list(exclude)?,
+        })
+    }
+
+    /// Whether something that is selected may be below a directory.
+    fn leads_on(&self, directory: &[u8]) -> bool {
+        tree::components(directory).zip(&self.within).all(|(name, part)| name == part.as_bytes())
     }
 
     /// What is below a directory.
     pub fn below(&self, tree: Tree<'_>, directory: &[u8]) -> Result<Vec<Below>, CopyError> {
-        tree.prefetch(directory)?;
+        if self.within.is_empty() {
+            tree.prefetch(directory)?;
+        }
         let mut found = Vec::new();
         // Directories on the way down that are not selected themselves and were not needed yet.
         let mut pending: Vec<Below> = Vec::new();
@@ -108,6 +123,9 @@ impl Filter {
             };
             let relative = &item.path[directory.len()..];
             let path = relative.strip_prefix(b"/").unwrap_or(relative).to_vec();
+            if !self.leads_on(&path) {
+                continue;
+            }
             let verdict = self.judge(&path, &level.verdict);
             let (is_directory, inside) = (item.is_directory(), item.path.clone());
             let depth = pending.len();

@@ -226,6 +226,13 @@ impl<'t> Upper<'t> {
         }
     }
 
+    /// Hides what is below in a directory of the upper.
+    pub fn hide(&mut self, path: &[u8]) {
+        if let Some(directory) = self.directories.get_mut(path) {
+            (directory.hides, directory.opaque) = (true, true);
+        }
+    }
+
     /// Makes room for something that is no directory, and the directory for it. What is there may not be a directory.
     pub fn make_room(&mut self, path: &[u8]) -> Result<(), CopyError> {
         let above = tree::parent(path).unwrap_or_default();

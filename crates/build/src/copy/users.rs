@@ -159,6 +159,14 @@ fn number(field: &[u8]) -> Option<u32> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
+/// Reads arbitrary bytes as both files, and asks for whom they name.
+pub fn fuzz_users(data: &[u8]) {
+    for spec in ["", "app", "0", "app:staff", "7:8", ":"] {
+        let _ = identity(spec, data, data);
+        let _ = owner(spec, data, data);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

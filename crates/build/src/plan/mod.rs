@@ -30,3 +30,27 @@ pub use images::{BaseImage, ImageError, ImageName, Images, NamedContext, NamedCo
 pub use model::*;
 pub use request::{Permissions, PlanError, PlanRequest, Planned};
 pub use stages::plan;
+
+/// Plans arbitrary text as a Dockerfile, for an image of every name.
+pub fn fuzz_plan(data: &[u8]) {
+    struct Anything;
+    impl Images for Anything {
+        fn image(&self, name: ImageName<'_>, platform: &oci::Platform) -> Result<BaseImage, ImageError> {
+            let (ImageName::Reference(name) | ImageName::Layout(name)) = name;
+            Ok(BaseImage {
+                name: name.to_owned(),
+                digest: oci::Digest::of(name.as_bytes()),
+                config: oci::ImageConfig::for_platform(platform),
+                layers: Vec::new(),
+                epoch: None,
+            })
+        }
+    }
+    let text = String::from_utf8_lossy(data);
+    let (dockerfile, parsed) = dockerfile::parse(&text);
+    let request =
+        PlanRequest { parsed: &parsed, ..PlanRequest::new(&dockerfile, oci::Platform::linux("amd64")) };
+    if let Ok(planned) = plan(&request, &Anything) {
+        let _ = planned.plan.to_string();
+    }
+}

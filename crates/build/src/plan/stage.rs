@@ -110,7 +110,7 @@ impl<'p, 'a> Draft<'p, 'a> {
             true => HeadFrom::Named(name?),
             false => head.from.clone()?,
         };
-        let epoch = planner.request.epoch;
+        let epoch = planner.epoch;
         let draft = |planner, platform, config, base, epoch| Draft {
             planner,
             index,

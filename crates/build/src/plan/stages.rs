@@ -47,6 +47,8 @@ pub struct Planner<'a> {
     pub heads: Vec<Head<'a>>,
     /// Images that were asked for.
     pub bases: Bases<'a>,
+    /// SOURCE_DATE_EPOCH, where the user or the file gives it.
+    pub epoch: Option<i64>,
     /// What is to be said.
     pub report: Report<'a>,
     /// How large the plan is.
@@ -84,6 +86,7 @@ impl<'a> Planner<'a> {
     fn new(request: &'a PlanRequest<'a>, images: &'a dyn Images) -> Planner<'a> {
         let mut report = Report::new(&request.dockerfile.directives.check);
         let globals = Globals::read(request, request.build_args, &mut report);
+        let epoch = request.epoch.or_else(|| given_epoch(request, &globals, &mut report));
         Planner {
             request,
             globals,
@@ -92,6 +95,7 @@ impl<'a> Planner<'a> {
             heads: Vec::new(),
             bases: Bases::new(request, images),
             report,
+            epoch,
             budget: Budget::default(),
             finished: Vec::new(),
         }
@@ -350,6 +354,20 @@ fn references<'c>(command: &'c Command<'_>) -> Vec<&'c str> {
         InstructionKind::Run(run) => run.mounts.iter().filter_map(|mount| mount.from()).collect(),
         _ => Vec::new(),
     }
+}
+
+/// SOURCE_DATE_EPOCH as a build argument, or as a global ARG of the file.
+fn given_epoch(request: &PlanRequest<'_>, globals: &Globals, report: &mut Report<'_>) -> Option<i64> {
+    const NAME: &str = "SOURCE_DATE_EPOCH";
+    let given = request.build_args.get(NAME).map(String::as_str).or_else(|| globals.variables.get(NAME));
+    let given = given.filter(|given| !given.is_empty())?;
+    let seconds = given.parse::<i64>().ok().filter(|seconds| *seconds >= 0);
+    if seconds.is_none() {
+        let span = request.dockerfile.global_args.first().map(|arg| arg.span).unwrap_or_default();
+        let message = format!("`{NAME}` is a number of seconds since 1970, not `{given}`");
+        report.add(Diagnostic::error(span, message));
+    }
+    seconds
 }
 
 fn quoted_names(names: &[&str]) -> String {

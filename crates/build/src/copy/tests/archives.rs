@@ -103,6 +103,19 @@ fn several_and_files_beside() {
 }
 
 #[test]
+fn names_that_delete() {
+    case(
+        "ADD a.tar /to",
+        "//- /a.tar archive=tar\n.wh.kept text=\ndir/\ndir/.wh..wh..opq text=\ndir/new text=n\n",
+    )
+    .check(expect![[r#"
+        /to dir 0755 0:0
+        /to/dir dir 0755 0:0 old opaque
+        /to/dir/new file 0644 0:0 old "n"
+    "#]]);
+}
+
+#[test]
 fn a_link_layer() {
     case("ADD --link a.tar /lib/", "//- /a.tar archive=tar\nf text=x\n").check(expect![[r#"
         /lib dir 0755 0:0

@@ -116,6 +116,20 @@ fn parents() {
             /o/sub/z file 0644 0:0 old "z\n"
         "#]],
     );
+    case("COPY --parents d*/sub/z dir/[x]* /n/\nCOPY --parents dir /m", TREE).check(expect![[r#"
+        /m dir 0755 0:0
+        /m/dir dir 0700 0:0
+        /m/dir/link link      0:0 old -> x
+        /m/dir/sub dir 0711 0:0
+        /m/dir/sub/y.log file 0644 0:0 old "y\n"
+        /m/dir/sub/z file 0644 0:0 old "z\n"
+        /m/dir/x file 0755 0:0 old "x\n"
+        /n dir 0755 0:0
+        /n/dir dir 0700 0:0
+        /n/dir/sub dir 0711 0:0
+        /n/dir/sub/z file 0644 0:0 old "z\n"
+        /n/dir/x file 0755 0:0 old "x\n"
+    "#]]);
     case("COPY --parents dir/nosuch /n/", TREE).check(expect![[r#"
         error: `dir/nosuch` is not in the build context
     "#]]);

@@ -148,6 +148,10 @@ fn epochs() {
     assert_eq!(epoch(case("FROM scratch\n")), 315_532_800);
     assert_eq!(epoch(case("FROM base\n")), 1_704_067_200);
     assert_eq!(epoch(case("FROM base\n").epoch(7)), 7);
+    assert_eq!(epoch(case("FROM base\n").arg("SOURCE_DATE_EPOCH", "8")), 8);
+    assert_eq!(epoch(case("FROM base\n").arg("SOURCE_DATE_EPOCH", "8").epoch(7)), 7);
+    assert_eq!(epoch(case("ARG SOURCE_DATE_EPOCH=9\nFROM base\n")), 9);
+    assert!(case("FROM base\n").arg("SOURCE_DATE_EPOCH", "soon").plan().is_err());
     assert_eq!(epoch(case("FROM base AS a\nFROM a\n")), 1_704_067_200);
     assert_eq!(epoch(case("FROM bare\n").image("bare", |_| ())), 315_532_800);
     assert_eq!(case("FROM base\n").result().config.created.as_deref(), Some("2024-01-01T00:00:00Z"));
