@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
+use std::ops::Deref;
 use std::path::PathBuf;
 
 use tempfile::NamedTempFile;
@@ -19,9 +20,10 @@ const READ_LIMIT: u64 = 64 << 20;
 /// Pieces in which blobs are written.
 const PIECE: usize = 256 * 1024;
 
-/// A new blob while it is written; it vanishes unless finished.
-pub struct BlobWriter<'a> {
-    store: &'a Store,
+/// A new blob while it is written; it vanishes unless finished. `S` leads to the store: a reference, or an `Arc` for
+/// writers that outlive the call that made them.
+pub struct BlobWriter<S: Deref<Target = Store>> {
+    store: S,
     out: DigestWriter<BufWriter<NamedTempFile>>,
 }
 
@@ -39,9 +41,8 @@ impl Store {
     }
 
     /// A writer for a blob that is too large for memory, or not known yet.
-    pub fn blob_writer(&self) -> Result<BlobWriter<'_>, StoreError> {
-        let out = DigestWriter::new(BufWriter::with_capacity(PIECE, self.temporary_file()?));
-        Ok(BlobWriter { store: self, out })
+    pub fn blob_writer(&self) -> Result<BlobWriter<&Store>, StoreError> {
+        BlobWriter::new(self)
     }
 
     /// Takes a blob in, and refuses it unless digest and size are as announced. Nothing is read if it is there already.
@@ -134,20 +135,50 @@ impl Store {
     }
 }
 
-impl BlobWriter<'_> {
+impl<S: Deref<Target = Store>> BlobWriter<S> {
+    /// A writer into the store.
+    pub fn new(store: S) -> Result<BlobWriter<S>, StoreError> {
+        let out = DigestWriter::new(BufWriter::with_capacity(PIECE, store.temporary_file()?));
+        Ok(BlobWriter { store, out })
+    }
+
     /// Makes the blob; its digest (SHA-256) and its size.
     pub fn finish(self) -> Result<(Digest, u64), StoreError> {
         let (out, digest, size) = self.out.finish();
-        let file = out.into_inner().map_err(|error| failed("write", &self.store.root)(error.into_error()))?;
         debug_assert_eq!(digest.algorithm(), Algorithm::Sha256);
-        if !self.store.has_blob(&digest)? {
-            self.store.place_blob(file, digest, size)?;
-        }
+        place(&self.store, out, digest, size)?;
         Ok((digest, size))
+    }
+
+    /// Makes the blob if it has this digest, of either algorithm; its size. Of other bytes nothing is left.
+    pub fn finish_as(self, expected: &Digest) -> Result<u64, StoreError> {
+        let (mut out, mut found, size) = self.out.finish();
+        if expected.algorithm() != found.algorithm() {
+            found =
+                digest_again(&mut out, expected.algorithm()).map_err(failed("read", out.get_ref().path()))?;
+        }
+        if found != *expected {
+            return Err(StoreError::WrongDigest { expected: *expected, found });
+        }
+        place(&self.store, out, found, size)?;
+        Ok(size)
     }
 }
 
-impl Write for BlobWriter<'_> {
+fn place(store: &Store, out: BufWriter<NamedTempFile>, digest: Digest, size: u64) -> Result<(), StoreError> {
+    let file = out.into_inner().map_err(|error| failed("write", &store.root)(error.into_error()))?;
+    if store.has_blob(&digest)? { Ok(()) } else { store.place_blob(file, digest, size) }
+}
+
+/// The digest of what was written, by another algorithm than the writer's.
+fn digest_again(out: &mut BufWriter<NamedTempFile>, algorithm: Algorithm) -> io::Result<Digest> {
+    out.flush()?;
+    let mut reader = DigestReader::new(out.get_ref().reopen()?, algorithm);
+    io::copy(&mut reader, &mut io::sink())?;
+    Ok(reader.finish().0)
+}
+
+impl<S: Deref<Target = Store>> Write for BlobWriter<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.out.write(bytes)
     }

@@ -98,6 +98,16 @@ fn blobs_are_what_they_are_called() {
     writer.write_all(b"two").unwrap();
     assert_eq!(writer.finish().unwrap(), (Digest::of(b"two"), 3));
     drop(store.blob_writer().unwrap());
+    let long = Digest::of_with(crate::digest::Algorithm::Sha512, b"five");
+    for (bytes, expected) in [(b"5", long), (b"6", Digest::of(b"six"))] {
+        let mut writer = store.blob_writer().unwrap();
+        writer.write_all(bytes).unwrap();
+        assert!(matches!(writer.finish_as(&expected), Err(StoreError::WrongDigest { .. })));
+    }
+    let mut writer = store.blob_writer().unwrap();
+    writer.write_all(b"five").unwrap();
+    assert_eq!(writer.finish_as(&long).unwrap(), 4);
+    assert_eq!(store.read_blob(&long).unwrap(), b"five");
     let announced = Descriptor::of("x", b"three");
     assert!(matches!(store.import_blob(&mut &b"thr"[..], &announced), Err(StoreError::WrongSize { .. })));
     assert!(matches!(store.import_blob(&mut &b"threeee"[..], &announced), Err(StoreError::WrongSize { .. })));
