@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dockerfile::{Diagnostic, Span};
+use dockerfile::{Diagnostic, Source, Span};
 use oci::store::StoreError;
 
 use super::StepId;
@@ -21,6 +21,14 @@ pub enum BuildError {
         diagnostics: Vec<Diagnostic>,
         /// Images that were not to be had, each with its diagnostic above.
         images: Vec<ImageError>,
+    },
+    /// An ignore file has patterns that cannot be read.
+    #[error("`{}` cannot be read", .source_text.name)]
+    Ignore {
+        /// The file.
+        source_text: Source,
+        /// Every such pattern.
+        diagnostics: Vec<Diagnostic>,
     },
     /// A step failed.
     #[error("{}", .0.headline())]

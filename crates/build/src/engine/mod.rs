@@ -35,7 +35,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use dockerfile::ignore::Patterns;
-use dockerfile::{Diagnostic, Dockerfile};
+use dockerfile::{Diagnostic, Dockerfile, Source};
 use oci::store::{Batch, BuildState, NewBuild};
 
 use crate::context::{Context, ContextError, ContextOptions};
@@ -196,20 +196,30 @@ fn contexts(request: &Request, doors: &Doors<'_>) -> Result<BTreeMap<String, Con
         |ignore| ContextOptions { ignore, cache: Some(cache.clone()), threads: request.jobs.max(2) };
     if let Some(root) = &request.context {
         let ignore = match &request.ignore {
-            Some(source) => Patterns::parse(&source.text).0,
+            Some(source) => ignore(source)?,
             None => Patterns::default(),
         };
         contexts.insert(String::new(), Context::open(root, options(ignore)).map_err(wrong)?);
     }
     for (name, root) in &request.named_directories {
-        let own = std::fs::read_to_string(root.join(".dockerignore")).unwrap_or_default();
-        let context = Context::open(root, options(Patterns::parse(&own).0)).map_err(wrong)?;
+        let text = std::fs::read_to_string(root.join(".dockerignore")).unwrap_or_default();
+        let own = ignore(&Source::new(format!("{name}:.dockerignore"), text))?;
+        let context = Context::open(root, options(own)).map_err(wrong)?;
         contexts.insert(name.clone(), context);
     }
     debug_assert!(request.named_contexts.iter().all(|(name, context)| {
         *context != NamedContext::Tree || request.named_directories.contains_key(name)
     }));
     Ok(contexts)
+}
+
+/// An ignore file's patterns; one that cannot be read would let in what somebody wanted out.
+fn ignore(source: &Source) -> Result<Patterns, BuildError> {
+    let (patterns, diagnostics) = Patterns::parse(&source.text);
+    match diagnostics.is_empty() {
+        true => Ok(patterns),
+        false => Err(BuildError::Ignore { source_text: source.clone(), diagnostics }),
+    }
 }
 
 /// Runs every stage of every plan, and waits for the images.

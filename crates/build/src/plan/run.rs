@@ -144,14 +144,14 @@ fn plan_mount(draft: &mut Draft<'_, '_>, mount: &Mount, ssh_sockets: &mut usize)
             let target = match target.as_str() {
                 "" if env.is_some() => None,
                 "" => Some(format!("/run/secrets/{}", path::base(&id))),
-                target => Some(path::join("/", target)),
+                target => Some(below_workdir(draft, target)),
             };
             (target, RunMountKind::Secret { id, env, required, owner })
         }
         MountKind::Ssh { id, required, owner } => {
             let target = match target.as_str() {
                 "" => format!("/run/buildkit/ssh_agent.{ssh_sockets}"),
-                target => path::join("/", target),
+                target => below_workdir(draft, target),
             };
             *ssh_sockets += 1;
             (Some(target), RunMountKind::Ssh { id, required, owner })

@@ -53,6 +53,9 @@ pub fn explain(error: BuildError, source: &Source) -> Failure {
             let upstream = images.iter().any(is_upstream);
             Failure::Dockerfile { source_text: source.clone(), diagnostics, upstream }
         }
+        BuildError::Ignore { source_text, diagnostics } => {
+            Failure::Dockerfile { source_text, diagnostics, upstream: false }
+        }
         BuildError::Step(failure) => Failure::Step(Box::new(step(*failure, source))),
         BuildError::Cancelled(_) => Failure::Interrupted,
         other => other.into(),
