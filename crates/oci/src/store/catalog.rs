@@ -10,8 +10,11 @@ use super::StoreError;
 use crate::layer::{Compression, OverlayForm};
 use crate::{DiffId, Digest, LayerId};
 
-/// The catalog's format. A newer one is refused; older ones will be brought up to date here.
-const FORMAT: i64 = 1;
+/// The catalog's format. A newer one is refused, an older one brought up to date.
+const FORMAT: i64 = UPDATES.len() as i64;
+
+/// What makes a catalog of each format out of the one before.
+const UPDATES: [&str; 2] = [SCHEMA, REPOSITORIES];
 
 /// How long a process waits for another one's transaction; the longest are those of collection, well under a second.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -48,6 +51,20 @@ CREATE TABLE leases (process TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL
 INSERT INTO settings VALUES ('tick', 0);
 ";
 
+const REPOSITORIES: &str = "
+-- What the registry that serves this store has, per repository.
+CREATE TABLE repository_blobs (repository TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
+CREATE INDEX repository_blobs_by_digest ON repository_blobs (digest);
+CREATE TABLE repository_manifests (
+    repository TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL, artifact_type TEXT,
+    annotations TEXT NOT NULL, subject TEXT, depth INTEGER NOT NULL, PRIMARY KEY (repository, digest)
+) WITHOUT ROWID;
+CREATE INDEX repository_manifests_by_subject ON repository_manifests (repository, subject);
+CREATE TABLE repository_tags (
+    repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (repository, tag)
+) WITHOUT ROWID;
+";
+
 /// A blob of a layer, as its row says.
 #[derive(Clone, Debug)]
 pub(super) struct NewLayerBlob {
@@ -71,8 +88,8 @@ pub(super) fn open(root: &Path, form: OverlayForm) -> Result<Connection, StoreEr
     // The end of a process costs no sync; instead the log is kept so short that reading it again costs nothing either.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
-    if version(&connection)? == 0 {
-        create(&mut connection, form)?;
+    if version(&connection)? < FORMAT {
+        update(&mut connection, form)?;
     }
     let found = version(&connection)?;
     if found != FORMAT {
@@ -93,13 +110,19 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-fn create(connection: &mut Connection, form: OverlayForm) -> Result<(), StoreError> {
+/// Makes the catalog, or brings an older one up to date.
+fn update(connection: &mut Connection, form: OverlayForm) -> Result<(), StoreError> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
-    if version(&transaction)? == 0 {
-        transaction.execute_batch(SCHEMA)?;
+    let found = version(&transaction)?;
+    for step in UPDATES.iter().skip(usize::try_from(found).unwrap_or(UPDATES.len())) {
+        transaction.execute_batch(step)?;
+    }
+    if found == 0 {
         transaction.execute("INSERT INTO settings VALUES ('form', ?1)", [form_name(form)])?;
+    }
+    if found < FORMAT {
         transaction.pragma_update(None, "user_version", FORMAT)?;
     }
     Ok(transaction.commit()?)

@@ -38,7 +38,7 @@ pub struct GcReport {
 }
 
 impl Store {
-    /// Removes what is needed neither by a named image, nor by one of the step results used last that have room in
+    /// Removes what is needed neither by a named image or a manifest of a repository, nor by one of the step results used last that have room in
     /// `budget` bytes (`None`: all of them), nor by a live process, this one among them.
     pub fn gc(&self, budget: Option<u64>) -> Result<GcReport, StoreError> {
         self.sweep()?;
@@ -144,6 +144,9 @@ impl Reach {
         for image in roots {
             reach.add_image(store, connection, &image, 0)?;
             reach.images.insert(image);
+        }
+        for manifest in column(connection, "SELECT digest FROM repository_manifests")? {
+            reach.add_image(store, connection, &manifest, 0)?;
         }
         reach.add_steps(store, connection, budget)?;
         // Blobs that were made of layers that stay.
@@ -278,6 +281,12 @@ fn forget(connection: &Connection, reach: &Reach, report: &mut GcReport) -> Resu
         [],
     )?;
     connection.execute("DELETE FROM tags WHERE digest NOT IN (SELECT digest FROM images)", [])?;
+    // A push under way has blobs that no row speaks of yet, only its process's leases.
+    connection.execute(
+        "DELETE FROM repository_blobs WHERE digest NOT IN (SELECT digest FROM blobs)
+         AND digest NOT IN (SELECT id FROM leases WHERE kind = 'blob')",
+        [],
+    )?;
     Ok(())
 }
 

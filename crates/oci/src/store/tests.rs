@@ -256,6 +256,66 @@ fn collection_keeps_what_is_named_recent_or_in_use() {
 }
 
 #[test]
+fn repositories_keep_manifests_until_they_are_removed_and_blobs_of_pushes_under_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, collector) = (open(directory.path()), open(directory.path()));
+    let put = |bytes: &[u8]| {
+        let digest = server.put_blob(bytes).unwrap();
+        server.add_repository_blob("team/app", &digest).unwrap();
+        Descriptor::new("application/x", digest, bytes.len() as u64)
+    };
+    let subject = Digest::of(b"subject");
+    let mut manifest = Manifest::new(put(b"config"), vec![put(b"layer")]);
+    manifest.annotations.insert("a".to_owned(), "b".to_owned());
+    let manifest = Raw::write(manifest);
+    server.put_blob(manifest.bytes()).unwrap();
+    let mut descriptor = manifest.descriptor(crate::descriptor::media_type::OCI_MANIFEST);
+    descriptor.annotations = manifest.value().annotations.clone();
+    let entry = RepositoryManifest { descriptor, subject: Some(subject), depth: 0 };
+    server.put_repository_manifest("team/app", &entry, &["v1".to_owned(), "v2".to_owned()]).unwrap();
+    let digest = entry.descriptor.digest;
+    assert_eq!(server.repository_manifest("team/app", &digest).unwrap(), Some(entry.clone()));
+    assert_eq!(server.repository_manifest("team", &digest).unwrap(), None);
+    assert_eq!(server.repository_referrers("team/app", &subject).unwrap(), [entry.descriptor.clone()]);
+    assert_eq!(server.repository_tags("team/app", "v1", 9).unwrap(), ["v2"]);
+    assert_eq!(server.repositories("", 9).unwrap(), ["team/app"]);
+
+    let unfinished = put(b"of a push under way").digest;
+    collector.gc(Some(0)).unwrap();
+    assert!(server.repository_has_blob("team/app", &unfinished).unwrap());
+    drop(server);
+    // Its process is gone: what no manifest names goes, what one names stays.
+    assert_eq!(collector.gc(Some(0)).unwrap().blobs + collector.gc(Some(0)).unwrap().blobs, 0);
+    assert!(!collector.repository_has_blob("team/app", &unfinished).unwrap());
+    assert!(collector.repository_has_blob("team/app", &Digest::of(b"layer")).unwrap());
+    assert_eq!(collector.repository_tag("team/app", "v2").unwrap(), Some(digest));
+    assert_clean(&collector);
+    drop(collector);
+
+    let collector = open(directory.path());
+    assert!(collector.remove_repository_manifest("team/app", &digest).unwrap());
+    assert!(!collector.remove_repository_manifest("team/app", &digest).unwrap());
+    assert_eq!(collector.repository_tags("team/app", "", 9).unwrap(), [""; 0]);
+    assert_eq!(collector.gc(Some(0)).unwrap().blobs, 3);
+    assert_eq!(collector.repositories("", 9).unwrap(), [""; 0]);
+    assert_clean(&collector);
+}
+
+#[test]
+fn a_catalog_of_the_first_format_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = b"{}";
+    let digest = open(directory.path()).put_blob(image).unwrap();
+    let catalog = rusqlite::Connection::open(directory.path().join("catalog.sqlite")).unwrap();
+    let tables = ["repository_blobs", "repository_manifests", "repository_tags"];
+    tables.iter().for_each(|table| catalog.execute_batch(&format!("DROP TABLE {table}")).unwrap());
+    catalog.pragma_update(None, "user_version", 1).unwrap();
+    drop(catalog);
+    let store = open(directory.path());
+    assert!(!store.repository_has_blob("a", &digest).unwrap());
+}
+
+#[test]
 fn what_a_killed_process_left_is_swept_and_collected() {
     if !crate::layer::tests::is_root() {
         return;
@@ -401,5 +461,5 @@ fn a_store_of_another_form_or_format_is_refused() {
     let catalog = rusqlite::Connection::open(directory.path().join("catalog.sqlite")).unwrap();
     catalog.pragma_update(None, "user_version", 99).unwrap();
     let refused = Store::open(directory.path(), OverlayForm::Trusted).unwrap_err().to_string();
-    assert!(refused.ends_with("has format 99, this Kapok knows 1"), "{refused}");
+    assert!(refused.ends_with("has format 99, this Kapok knows 2"), "{refused}");
 }
