@@ -76,7 +76,8 @@ impl Draft<'_, '_> {
     pub fn warn_undefined<'n>(&mut self, unmatched: impl IntoIterator<Item = &'n String>, span: Span) {
         for name in unmatched {
             if !self.declared.contains(name) {
-                let hint = undefined(name, self.variables.names());
+                let worth = self.planner.report.listens();
+                let hint = undefined(name, self.variables.names().filter(|_| worth));
                 let diagnostic = Diagnostic::check(Rule::UndefinedVar, span, format!("`${name}` is not set"));
                 self.add(diagnostic.hint_opt(hint));
             }

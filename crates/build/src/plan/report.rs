@@ -7,6 +7,9 @@ use dockerfile::{CheckOptions, Diagnostic, Level, Span};
 
 use super::images::ImageError;
 
+/// More errors, or more warnings, than anybody reads. The rest is counted.
+const MAX_OF_A_LEVEL: usize = 1_000;
+
 /// Diagnostics in the making. While a trigger of a base image is planned, all of them stand at the FROM: the file
 /// has no better place for them.
 #[derive(Debug)]
@@ -15,12 +18,14 @@ pub struct Report<'a> {
     diagnostics: Vec<Diagnostic>,
     images: Vec<ImageError>,
     place: Option<(Span, String)>,
+    /// How many errors and how many warnings there are in all.
+    counts: [usize; 2],
 }
 
 impl<'a> Report<'a> {
     /// Nothing to say yet. The options are those of the whole file.
     pub fn new(file: &'a CheckOptions) -> Report<'a> {
-        Report { file, diagnostics: Vec::new(), images: Vec::new(), place: None }
+        Report { file, diagnostics: Vec::new(), images: Vec::new(), place: None, counts: [0; 2] }
     }
 
     /// From now on, diagnostics stand at `place`, and their text begins with the words beside it.
@@ -43,10 +48,20 @@ impl<'a> Report<'a> {
         let allowed = options.map_or(vec![diagnostic.clone()], |options| options.apply(vec![diagnostic]));
         for diagnostic in self.file.apply(allowed) {
             // Several words of an instruction may miss the same variable.
-            if !self.diagnostics.iter().rev().take(16).any(|said| *said == diagnostic) {
+            if self.diagnostics.iter().rev().take(16).any(|said| *said == diagnostic) {
+                continue;
+            }
+            let count = &mut self.counts[usize::from(diagnostic.level == Level::Warning)];
+            *count += 1;
+            if *count <= MAX_OF_A_LEVEL {
                 self.diagnostics.push(diagnostic);
             }
         }
+    }
+
+    /// Whether a further warning would be said, so that it is worth while to think about its words.
+    pub fn listens(&self) -> bool {
+        self.counts[1] < MAX_OF_A_LEVEL
     }
 
     /// Adds an image that is not there, with its diagnostic.
@@ -71,6 +86,12 @@ impl<'a> Report<'a> {
     /// All of it, in the order of the text.
     pub fn finish(self) -> (Vec<Diagnostic>, Vec<ImageError>) {
         let mut diagnostics = self.diagnostics;
+        for (count, what) in self.counts.into_iter().zip(["errors", "warnings"]) {
+            if let (Some(more @ 1..), Some(last)) = (count.checked_sub(MAX_OF_A_LEVEL), diagnostics.last()) {
+                let message = format!("and {more} more {what} like these");
+                diagnostics.push(Diagnostic::warning(last.span, message));
+            }
+        }
         diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
         (diagnostics, self.images)
     }

@@ -49,3 +49,11 @@ fn a_build_arg_spares_a_broken_default() {
           1/1 ARG A=${B?no B}
     "#]]);
 }
+
+#[test]
+fn what_nobody_reads_is_counted() {
+    let text = "FROM base\n".to_owned() + &(0..1_500).map(|n| format!("LABEL a=$B{n}\n")).collect::<String>();
+    let planned = case(&text).plan().unwrap();
+    assert_eq!(planned.warnings.len(), 1_001);
+    assert_eq!(planned.warnings[1_000].message, "and 500 more warnings like these");
+}
