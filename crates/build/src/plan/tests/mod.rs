@@ -5,6 +5,7 @@ mod config;
 mod copies;
 mod errors;
 mod history;
+mod properties;
 mod run;
 mod scope;
 mod stages;
