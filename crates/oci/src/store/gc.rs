@@ -52,6 +52,7 @@ impl Store {
         }
         let trash = self.remove_unowned(&mut report)?;
         remove_tree(&trash).map_err(failed("remove", &trash))?;
+        self.finish_sweep();
         Ok(report)
     }
 

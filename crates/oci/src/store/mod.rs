@@ -37,6 +37,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
@@ -71,6 +72,7 @@ pub struct Store {
     committing: Mutex<()>,
     indexes: Mutex<HashMap<LayerId, Arc<PathIndex>>>,
     leases: Leases,
+    sweepers: Mutex<Vec<JoinHandle<()>>>,
     next_work: AtomicU64,
     /// Whether `work/PROCESS` was made.
     has_work: AtomicBool,
@@ -102,6 +104,7 @@ impl Store {
             committing: Mutex::default(),
             indexes: Mutex::default(),
             leases: Leases::default(),
+            sweepers: Mutex::default(),
             next_work: AtomicU64::new(0),
             has_work: AtomicBool::new(false),
         };

@@ -126,7 +126,18 @@ impl Store {
             }
         };
         let started = std::thread::Builder::new().name("sweep".to_owned()).spawn(remove);
-        started.map(drop).map_err(failed("start a thread for", &self.root))
+        let sweeper = started.map_err(failed("start a thread for", &self.root))?;
+        self.sweepers.lock().unwrap_or_else(|e| e.into_inner()).push(sweeper);
+        Ok(())
+    }
+
+    /// Waits until what dead processes left is gone. A process that just ends does not wait: the next one goes on.
+    pub(super) fn finish_sweep(&self) {
+        let sweepers = std::mem::take(&mut *self.sweepers.lock().unwrap_or_else(|e| e.into_inner()));
+        for sweeper in sweepers {
+            // A panic there was printed there; the files stay for the next time.
+            let _ = sweeper.join();
+        }
     }
 
     /// Names of processes that are gone, with the lock that nobody else holds any more.
