@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use oci::Digest;
 use sha2::{Digest as _, Sha256};
 
-use super::{Context, ContextError, Node, io_error};
+use super::{Context, ContextError, Node, NodeKind, io_error};
 
 /// Bytes for one `read`.
 const BUFFER: usize = 128 << 10;
@@ -18,7 +18,12 @@ impl Context {
     pub fn digests<P: AsRef<[u8]> + Sync>(&self, files: &[(P, Node)]) -> Result<Vec<Digest>, ContextError> {
         let mut digests: Vec<Option<Digest>> = {
             let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-            files.iter().map(|(_, node)| cache.get(&node.stamp)).collect()
+            let mut known = |node: &Node| match node.kind {
+                // Cannot be read, and has nothing to be read.
+                NodeKind::Socket => Some(Digest::of(b"")),
+                _ => cache.get(&node.stamp),
+            };
+            files.iter().map(|(_, node)| known(node)).collect()
         };
         let unknown: Vec<usize> = (0..files.len()).filter(|&at| digests[at].is_none()).collect();
         let read = self.read_all(files, &unknown)?;

@@ -7,6 +7,7 @@
 //! Stages run beside each other; a step that needs another stage waits for it. At most as many steps as there are jobs
 //! run at once. Tars and their digests are made beside later steps. Results reach the catalog in batches.
 
+mod agent;
 mod board;
 mod cachemount;
 mod commit;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use oci::store::WorkDir;
 
+use super::agent::Agent;
 use super::cachemount::{self, CacheDirectory};
 use super::error::StepError;
 use super::key::Inputs;
@@ -28,6 +29,7 @@ pub struct Prepared {
     pub env: Vec<(OsString, OsString)>,
     _work: Vec<WorkDir>,
     _caches: Vec<CacheDirectory>,
+    _agents: Vec<Agent>,
 }
 
 impl<'a> Mounts<'a> {
@@ -130,8 +132,13 @@ impl<'a> Mounts<'a> {
 
     /// Makes the mounts ready for one run.
     pub fn prepare(&self, task: &Task<'_>) -> Result<Prepared, Halt> {
-        let mut prepared =
-            Prepared { mounts: Vec::new(), env: Vec::new(), _work: Vec::new(), _caches: Vec::new() };
+        let mut prepared = Prepared {
+            mounts: Vec::new(),
+            env: Vec::new(),
+            _work: Vec::new(),
+            _caches: Vec::new(),
+            _agents: Vec::new(),
+        };
         for mount in &self.action.mounts {
             self.prepare_one(task, mount, &mut prepared)?;
         }
@@ -175,14 +182,20 @@ impl<'a> Mounts<'a> {
                     gid: owner.gid.unwrap_or(0),
                 }
             }
-            RunMountKind::Ssh { id, .. } => {
+            RunMountKind::Ssh { id, owner, .. } => {
                 let Some(path) = task.world.request.ssh.get(id) else { return Ok(()) };
                 if let Some(target) = &mount.target
                     && !prepared.env.iter().any(|(name, _)| name == "SSH_AUTH_SOCK")
                 {
                     prepared.env.push(("SSH_AUTH_SOCK".into(), target.into()));
                 }
-                MountSource::Socket { path: path.clone() }
+                let agent = Agent::offer(path, *owner).map_err(|source| StepError::Io {
+                    action: format!("offer the ssh agent `{id}` to the step"),
+                    source,
+                })?;
+                let path = agent.path();
+                prepared._agents.push(agent);
+                MountSource::Socket { path }
             }
         };
         if let Some(target) = &mount.target {
