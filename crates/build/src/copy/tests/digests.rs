@@ -1,5 +1,7 @@
 //! When the key part of a copy changes, and when not.
 
+use proptest::prelude::*;
+
 use super::{NOW, case};
 use testkit::fixture::EPOCH;
 
@@ -66,4 +68,62 @@ fn text_in_the_dockerfile_and_downloads_count() {
     assert_ne!(digest("COPY <<A /to\n1\nA"), digest("COPY <<B /to\n1\nB"));
     let digest = |body: &str| case("ADD http://h/x /to", "").url("http://h/x", body).digest(NOW);
     assert_ne!(digest("1"), digest("2"));
+}
+
+/// Lines of a fixture, few enough that two trees are often alike or nearly so.
+fn trees() -> impl Strategy<Value = String> {
+    let lines = [
+        "//- /d/a\nx\n",
+        "//- /d/a\ny\n",
+        "//- /d/a mode=0755\nx\n",
+        "//- /d/a -> b\n",
+        "//- /d/a/ mode=0700\n",
+        "//- /d/b\nx\n",
+        "//- /d/b => d/a\n",
+        "//- /d/sub/\n",
+        "//- /d/sub/c\nx\n",
+        "//- /d/sub/ mode=0700\n",
+        "//- /d/p type=fifo\n",
+        "//- /d/s type=socket\n",
+        "//- /beside\nx\n",
+    ];
+    prop::collection::vec(prop::sample::select(lines.to_vec()), 0..4).prop_map(|chosen| {
+        let mut seen = Vec::new();
+        let fresh = chosen.into_iter().filter(|line| {
+            let name = line.split([' ', '\n']).nth(1).unwrap_or_default().trim_end_matches('/');
+            let new = !seen.contains(&name) && (!line.contains("=>") || seen.contains(&"/d/a"));
+            seen.push(name);
+            new
+        });
+        "//- /d/.keep\n".to_owned() + &fresh.collect::<String>()
+    })
+}
+
+/// The identity of what a copy writes.
+fn written(instruction: &str, tree: &str) -> Option<oci::LayerId> {
+    let layers = case(instruction, tree).bare().apply().ok()?.0;
+    Some(super::index(&layers.first()?.path().join("upper")).id())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn equal_keys_mean_equal_layers_and_the_other_way_round(
+        one in trees(),
+        other in trees(),
+        flags in prop::sample::select(&["", "--chmod=0644 ", "--exclude=b ", "--exclude=sub ", "--parents "][..]),
+    ) {
+        let instruction = format!("COPY {flags}d /to/");
+        // A hard link to what is no file cannot be written; such trees are none.
+        let write = |tree: &str| std::panic::catch_unwind(|| written(&instruction, tree)).ok().flatten();
+        if let (Some(first), Some(second)) = (write(&one), write(&other)) {
+            let digest = |tree: &str| case(&instruction, tree).digest(NOW);
+            if digest(&one) == digest(&other) {
+                prop_assert_eq!(first, second, "{}\n{}\n{}", instruction, one, other);
+            } else if flags != "--chmod=0644 " {
+                prop_assert_ne!(first, second, "{}\n{}\n{}", instruction, one, other);
+            }
+        }
+    }
 }
