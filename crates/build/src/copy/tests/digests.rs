@@ -106,7 +106,7 @@ fn written(instruction: &str, tree: &str) -> Option<oci::LayerId> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn equal_keys_mean_equal_layers_and_the_other_way_round(
