@@ -150,7 +150,7 @@ mod tests {
         std::os::unix::fs::symlink(&outside, tree.join("link")).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o000);
         std::fs::set_permissions(tree.join("closed"), mode).unwrap();
-        chain(&tree, 2_500);
+        chain(&tree, 10 * DEPTH);
         remove_tree(&tree).unwrap();
         assert!(!tree.exists() && outside.join("kept").exists());
         remove_tree(&tree).unwrap();

@@ -668,31 +668,31 @@ fn private_keys_are_named_and_untouched() {
     assert_eq!(fs::read_to_string(directory.path().join("app/key.pem")).unwrap(), pem);
 }
 
-/// A chain of directories, made from handles since no path is long enough.
+/// A chain of directories with names of 100 bytes, made from handles since no path is long enough.
 fn chain(root: &Path, depth: usize) {
+    let name = "d".repeat(100);
     let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY;
     let empty = rustix::fs::Mode::empty();
     let mut here = rustix::fs::open(root, flags, empty).unwrap();
     for _ in 0..depth {
-        rustix::fs::mkdirat(&here, "d", rustix::fs::Mode::RWXU).unwrap();
-        here = rustix::fs::openat(&here, "d", flags, empty).unwrap();
+        rustix::fs::mkdirat(&here, &name, rustix::fs::Mode::RWXU).unwrap();
+        here = rustix::fs::openat(&here, &name, flags, empty).unwrap();
     }
 }
 
 #[test]
 fn trees_are_as_deep_as_a_path_can_be_long() {
     let directory = tempfile::tempdir().unwrap();
-    chain(directory.path(), 2_000);
+    chain(directory.path(), 40);
     let index = index_directory(directory.path(), OverlayForm::User, 2).unwrap();
-    assert_eq!(index.len(), 2_001);
+    assert_eq!(index.len(), 41);
     write_tar(directory.path(), &index, &mut std::io::sink()).unwrap();
-    crate::remove::remove_tree(directory.path()).unwrap();
 }
 
 #[test]
 fn deeper_trees_are_an_error_in_words() {
     let directory = tempfile::tempdir().unwrap();
-    chain(directory.path(), 10_000);
+    chain(directory.path(), 200);
     let error = index_directory(directory.path(), OverlayForm::User, 2).unwrap_err().to_string();
     assert!(error.ends_with("cannot be in a layer: its path has more than 4,095 bytes"), "{error}");
     let rules = Rules::default();
