@@ -4,6 +4,7 @@ mod bench;
 mod command;
 mod differential;
 mod fuzz;
+mod generated;
 mod parallel;
 mod peers;
 mod real;
@@ -26,6 +27,7 @@ usage: cargo xtask COMMAND
   test         [--section NAME,...]: everything; the last line counts what passed, failed and was skipped
   bench        [--case PART] [--tiny]: Kapok against BuildKit, buildah, mmdebstrap and pigz
   soak         [--minutes NUMBER] [--seed NUMBER]: what takes longer than CI may
+  gen          write the generated pages of docs/ anew
   tidy         check the project's rules about itself
   differential [--case PART] [--refresh] [--verbose]
                compare Kapok with BuildKit's checked-in results; --refresh asks BuildKit again
@@ -59,6 +61,7 @@ fn run(words: &[String]) -> io::Result<Tally> {
         "soak" => {
             soak::run(flags.number("--minutes", 30)?, flags.number("--seed", u64::from(std::process::id()))?)
         }
+        "gen" => generated::run(),
         "tidy" => tidy::run(),
         "differential" => differential::run(&differential::Options {
             case: flags.value("--case").map(str::to_owned),

@@ -43,7 +43,10 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(tiny: bool) -> io::Result<Stage> {
-        let directory = tempfile::Builder::new().prefix("bench").tempdir_in(workspace::scratch("bench")?)?;
+        // No random letters: buildah makes an image's name of the path, and names have no capitals.
+        let name = format!("run-{}", std::process::id());
+        let mut builder = tempfile::Builder::new();
+        let directory = builder.prefix(&name).rand_bytes(0).tempdir_in(workspace::scratch("bench")?)?;
         let bases = differential::bases(&directory.path().join("bases"))?;
         let builders = Builder::all(directory.path(), tiny)?;
         Ok(Stage { directory, bases, builders, tiny, peak: Cell::new(0), debian: OnceLock::new() })

@@ -1,0 +1,26 @@
+//! Pages that are generated from the program's own definitions.
+
+use std::fs;
+use std::io;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::command::must;
+use crate::report::Tally;
+use crate::workspace;
+
+/// A page as `kapok __reference` calls it, and where it stands.
+const PAGES: [(&str, &str); 2] = [("reference", "docs/reference.md"), ("schema", "docs/kapok.schema.json")];
+
+/// Writes every page anew. That they are current is a test beside the definitions.
+pub fn run() -> io::Result<Tally> {
+    let mut tally = Tally::default();
+    for (page, path) in PAGES {
+        let outcome =
+            must(Command::new(workspace::kapok()).args(["__reference", page]), Duration::from_secs(20))?;
+        fs::write(workspace::root().join(path), outcome.stdout)?;
+        println!("wrote {path}");
+        tally.passed += 1;
+    }
+    Ok(tally)
+}
