@@ -201,20 +201,7 @@ impl<'a> Planner<'a> {
             return None;
         }
         match expanded.word.parse::<Platform>() {
-            Ok(platform) => {
-                let alone = expanded.unmatched.is_empty() && expanded.matched.len() == 1;
-                if alone
-                    && expanded.matched.contains("TARGETPLATFORM")
-                    && self.globals.variables.get("TARGETPLATFORM") == Some(&expanded.word)
-                {
-                    let message = format!("`--platform={}` is what FROM does without it", word.raw);
-                    self.report.add_under(
-                        Diagnostic::check(Rule::RedundantTargetPlatform, word.span, message),
-                        stage.check.as_deref(),
-                    );
-                }
-                Some(platform)
-            }
+            Ok(platform) => Some(platform),
             Err(error) => {
                 let hint = advice();
                 self.report.add(Diagnostic::error(word.span, error.to_string()).hint_opt(hint));

@@ -160,7 +160,6 @@ fn platforms() {
     "#]]);
     case("FROM --platform=$TARGETPLATFORM base\n").check(expect![[r#"
         stage stage-0 for linux/amd64 from image base
-        warning 1:17: `--platform=$TARGETPLATFORM` is what FROM does without it
     "#]]);
 }
 
