@@ -349,4 +349,30 @@ mod tests {
             assert!(bad.parse::<Reference>().is_err(), "{bad:?}");
         }
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn what_the_grammar_allows_is_accepted_and_reads_back(
+            domain in "([a-z0-9]{1,8}(-[a-z0-9]{1,3})?[.][a-z]{2,5}|localhost|[A-Z][a-z]{0,5})(:[0-9]{1,5})?/",
+            path in "[a-z0-9]{1,5}((__|[._]|-{1,3})[a-z0-9]{1,4}){0,2}(/[a-z0-9]{1,6}){0,3}",
+            tag in "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,20})?",
+            with_domain in proptest::bool::ANY,
+        ) {
+            // Without a domain, a first part with a dot would be read as one.
+            let text = if with_domain { domain + &path + &tag } else { "n/".to_owned() + &path + &tag };
+            let reference: Reference = text.parse().unwrap();
+            proptest::prop_assert!(reference.tag().is_some());
+            fuzz_reference(text.as_bytes());
+        }
+
+        #[test]
+        fn arbitrary_text_is_accepted_or_refused_in_words(text in "[a-zA-Z0-9/:@._\\[\\]é -]{0,40}") {
+            fuzz_reference(text.as_bytes());
+            if let Err(error) = text.parse::<Reference>() {
+                proptest::prop_assert!(!error.to_string().is_empty());
+            }
+        }
+    }
 }

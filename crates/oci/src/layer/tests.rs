@@ -668,9 +668,9 @@ fn private_keys_are_named_and_untouched() {
     assert_eq!(fs::read_to_string(directory.path().join("app/key.pem")).unwrap(), pem);
 }
 
-/// A chain of directories with names of 100 bytes, made from handles since no path is long enough.
-fn chain(root: &Path, depth: usize) {
-    let name = "d".repeat(100);
+/// A chain of directories, made from handles since no path is long enough.
+fn chain(root: &Path, depth: usize, name_length: usize) {
+    let name = "d".repeat(name_length);
     let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY;
     let empty = rustix::fs::Mode::empty();
     let mut here = rustix::fs::open(root, flags, empty).unwrap();
@@ -683,16 +683,31 @@ fn chain(root: &Path, depth: usize) {
 #[test]
 fn trees_are_as_deep_as_a_path_can_be_long() {
     let directory = tempfile::tempdir().unwrap();
-    chain(directory.path(), 40);
+    chain(directory.path(), 40, 100);
     let index = index_directory(directory.path(), OverlayForm::User, 2).unwrap();
     assert_eq!(index.len(), 41);
     write_tar(directory.path(), &index, &mut std::io::sink()).unwrap();
 }
 
 #[test]
+fn many_levels_need_few_handles() {
+    let directory = tempfile::tempdir().unwrap();
+    chain(directory.path(), 300, 1);
+    let mut expected = 301;
+    for depth in (0..300).step_by(37) {
+        fs::write(directory.path().join("d/".repeat(depth)).join("z"), "x").unwrap();
+        fs::create_dir(directory.path().join("d/".repeat(depth)).join("e")).unwrap();
+        expected += 2;
+    }
+    let index = index_directory(directory.path(), OverlayForm::User, 2).unwrap();
+    assert_eq!(index.len(), expected);
+    assert!(index.check().is_ok());
+}
+
+#[test]
 fn deeper_trees_are_an_error_in_words() {
     let directory = tempfile::tempdir().unwrap();
-    chain(directory.path(), 200);
+    chain(directory.path(), 200, 100);
     let error = index_directory(directory.path(), OverlayForm::User, 2).unwrap_err().to_string();
     assert!(error.ends_with("cannot be in a layer: its path has more than 4,095 bytes"), "{error}");
     let rules = Rules::default();
