@@ -8,6 +8,7 @@
 //! client's callers are ordinary threads.
 
 mod body;
+pub mod client;
 mod name;
 mod redact;
 mod runtime;

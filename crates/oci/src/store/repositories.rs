@@ -33,6 +33,13 @@ impl Store {
         self.texts(query, params![after, rows(limit)])
     }
 
+    /// Whether a repository has anything.
+    pub fn has_repository(&self, repository: &str) -> Result<bool, StoreError> {
+        let query = "SELECT 1 FROM repository_blobs WHERE repository = ?1
+                     UNION ALL SELECT 1 FROM repository_manifests WHERE repository = ?1";
+        Ok(self.connection().prepare_cached(query)?.exists([repository])?)
+    }
+
     /// Whether a blob is in a repository. What is found there stays until this process ends.
     pub fn repository_has_blob(&self, repository: &str, blob: &Digest) -> Result<bool, StoreError> {
         let there = {

@@ -279,6 +279,7 @@ fn repositories_keep_manifests_until_they_are_removed_and_blobs_of_pushes_under_
     assert_eq!(server.repository_referrers("team/app", &subject).unwrap(), [entry.descriptor.clone()]);
     assert_eq!(server.repository_tags("team/app", "v1", 9).unwrap(), ["v2"]);
     assert_eq!(server.repositories("", 9).unwrap(), ["team/app"]);
+    assert!(server.has_repository("team/app").unwrap() && !server.has_repository("team").unwrap());
 
     let unfinished = put(b"of a push under way").digest;
     collector.gc(Some(0)).unwrap();

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use hyper::body::Incoming;
 use oci::Digest;
 
 use super::access::{Identity, Right};
 use super::answer::{Answer, Refusal, empty, set, set_digest, whole};
-use super::registry::Registry;
+use super::registry::{Registry, RequestBody};
 use super::route::{Query, parse_digest};
 use super::storage::BlobReader;
 use super::uploads::{State, Upload};
@@ -110,7 +109,7 @@ pub(super) async fn begin(
     identity: &Identity,
     repository: Repository,
     query: &Query,
-    body: Incoming,
+    body: RequestBody,
 ) -> Result<Answer, Refusal> {
     if let Some(digest) = query.get("mount").and_then(|text| text.parse::<Digest>().ok())
         && mount(registry, identity, &repository, digest, query.get("from")).await?
@@ -198,7 +197,7 @@ pub(super) async fn append(
     repository: Repository,
     id: String,
     headers: HeaderMap,
-    mut body: Incoming,
+    mut body: RequestBody,
 ) -> Result<Answer, Refusal> {
     let registry = registry.clone();
     detached(async move {
@@ -217,7 +216,7 @@ pub(super) async fn complete(
     id: String,
     query: &Query,
     headers: HeaderMap,
-    mut body: Incoming,
+    mut body: RequestBody,
 ) -> Result<Answer, Refusal> {
     let missing = || Refusal::new(Code::DigestInvalid, "the request lacks the parameter `digest`");
     let digest = parse_digest(query.get("digest").ok_or_else(missing)?)?;
@@ -238,7 +237,7 @@ async fn receive(
     upload: &Upload,
     state: &mut State,
     headers: &HeaderMap,
-    body: &mut Incoming,
+    body: &mut RequestBody,
 ) -> Result<(), Refusal> {
     if let Some(value) = text(headers, header::CONTENT_RANGE) {
         let chunk = range::parse_content(value)

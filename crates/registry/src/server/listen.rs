@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -161,6 +162,7 @@ where
     let head = registry.limits.head;
     let service = service_fn(move |request: Request<Incoming>| {
         let registry = registry.clone();
+        let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
         async move { Ok::<_, Infallible>(registry.serve(request).await) }
     });
     let mut builder = http1::Builder::new();

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use oci::{Descriptor, Digest};
 use serde_json::json;
 
 use super::Storage;
 use super::answer::{Answer, Refusal, empty, set, set_digest, whole};
 use super::document::Document;
-use super::registry::Registry;
+use super::registry::{Registry, RequestBody};
 use super::storage::{ManifestEntry, StorageError};
 use crate::body::Pieces;
 use crate::wire::error::Code;
@@ -77,7 +76,7 @@ pub(super) async fn write(
     repository: Repository,
     name: TagOrDigest,
     headers: &HeaderMap,
-    body: Incoming,
+    body: RequestBody,
 ) -> Result<Answer, Refusal> {
     let bytes = collect(body, registry.limits.manifest).await?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -122,7 +121,7 @@ pub(super) async fn write(
 }
 
 /// The whole of a small body.
-async fn collect(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+async fn collect(body: RequestBody, limit: usize) -> Result<Bytes, Refusal> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {

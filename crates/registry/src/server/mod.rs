@@ -16,6 +16,7 @@ mod memory;
 mod registry;
 mod route;
 mod storage;
+mod store;
 mod uploads;
 
 use std::io;
@@ -30,6 +31,7 @@ pub use access::Access;
 pub use listen::Server;
 pub use memory::Memory;
 pub use storage::{BlobReader, Blobs, FinishError, ManifestEntry, NewBlob, Page, Repositories, StorageError};
+pub use store::StoreContent;
 
 /// What a server keeps its content in.
 #[derive(Clone)]

@@ -1,12 +1,14 @@
 //! The registry behind the connections: finds out who asks, whether they may, and who answers.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
-use hyper::body::Incoming;
+use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::Semaphore;
 
 use super::access::{Authenticator, Identity, Right, Wrong};
@@ -22,6 +24,9 @@ const PASSWORDS_AT_ONCE: usize = 2;
 
 /// Longer names and passwords are nobody's.
 const CREDENTIALS_LIMIT: usize = 4096;
+
+/// What a client sends, from wherever it comes.
+pub(super) type RequestBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 
 pub(super) struct Registry {
     pub storage: Storage,
@@ -40,7 +45,7 @@ impl Registry {
     }
 
     /// Answers one request.
-    pub(super) async fn serve(self: Arc<Registry>, request: Request<Incoming>) -> Answer {
+    pub(super) async fn serve(self: Arc<Registry>, request: Request<RequestBody>) -> Answer {
         let started = Instant::now();
         let (method, path) = (request.method().clone(), Redacted::url(request.uri().path()));
         let (user, result) = self.clone().handle(request).await;
@@ -64,7 +69,7 @@ impl Registry {
 
     async fn handle(
         self: Arc<Registry>,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
     ) -> (Option<String>, Result<Answer, Refusal>) {
         let route = match Route::parse(request.uri().path()) {
             Ok(route) => route,
@@ -96,7 +101,7 @@ impl Registry {
         self: &Arc<Registry>,
         identity: Identity,
         route: Route,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
     ) -> Result<Answer, Refusal> {
         let (head, body) = request.into_parts();
         let query = Query::parse(head.uri.query());
