@@ -27,7 +27,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -36,7 +36,7 @@ impl Random {
 
     /// A number below `end`, which is at least one.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() >> 16) as usize % end.max(1)
+        (self.number() >> 16) as usize % end.max(1)
     }
 }
 
@@ -77,7 +77,7 @@ impl Mutator {
 
     fn change(&mut self, input: &mut Vec<u8>) {
         let at = self.random.below(input.len() + 1);
-        let byte = (self.random.next() >> 24) as u8;
+        let byte = (self.random.number() >> 24) as u8;
         match self.random.below(10) {
             0 if at < input.len() => input[at] ^= 1 << (byte % 8),
             1 if at < input.len() => input[at] = byte,

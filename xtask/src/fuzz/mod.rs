@@ -15,8 +15,11 @@ use crate::parallel::parallel;
 use crate::report::Tally;
 use crate::workspace;
 
+/// A parser, given any bytes.
+type Entry = fn(&[u8]);
+
 /// A parser's name (also its corpus directory below `tests/corpus`) and its entry point.
-const TARGETS: [(&str, fn(&[u8])); 11] = [
+const TARGETS: [(&str, Entry); 11] = [
     ("dockerfile", dockerfile::fuzz::fuzz_parse),
     ("ignore", dockerfile::fuzz::fuzz_ignore),
     ("expand", dockerfile::fuzz::fuzz_expand),
@@ -81,7 +84,7 @@ pub fn run_input(name: &str, input: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn entry(name: &str) -> io::Result<fn(&[u8])> {
+fn entry(name: &str) -> io::Result<Entry> {
     let found = TARGETS.iter().find(|(target, _)| *target == name);
     found.map(|(_, entry)| *entry).ok_or_else(|| io::Error::other(format!("no fuzz target `{name}`")))
 }

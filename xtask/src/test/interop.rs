@@ -8,7 +8,7 @@ use std::time::Duration;
 use testkit::image;
 
 use crate::command::{self, must};
-use crate::real::{Place, Trouble, World, ensure, needs, needs_root};
+use crate::real::{Place, Test, Trouble, World, ensure, needs, needs_root};
 use crate::report::Tally;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -31,7 +31,7 @@ from kapok
 pub fn run() -> std::io::Result<Tally> {
     let world = World::new()?;
     let mut tally = Tally::default();
-    let tests: [(&str, fn(&World) -> Result<(), Trouble>); 7] = [
+    let tests: [Test; 7] = [
         ("an OCI layout holds what it promises", layout),
         ("all forms of output hold the same image", forms),
         ("skopeo inspects and copies", skopeo),
