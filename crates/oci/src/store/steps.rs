@@ -32,6 +32,10 @@ impl Store {
         }
         self.lease(&connection, Leased::Step, &text)?;
         let Some((record, layer)) = find_step(&connection, &text)? else { return Ok(None) };
+        self.leases.covers(Leased::Blob, record.clone());
+        if let Some(layer) = &layer {
+            self.leases.covers(Leased::Layer, layer.clone());
+        }
         Ok(Some(CachedStep { record: parse(record)?, layer: layer.map(parse).transpose()? }))
     }
 

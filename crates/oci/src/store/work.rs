@@ -65,8 +65,16 @@ impl WorkDir {
 
 impl Drop for WorkDir {
     fn drop(&mut self) {
-        // What cannot be removed now is swept when the process is gone.
-        let _ = remove_tree(&self.path);
+        // Most are empty: what they held became a layer.
+        let empty =
+            [self.upper(), self.work(), self.path.clone()].iter().all(|path| match fs::remove_dir(path) {
+                Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+                Ok(()) => true,
+            });
+        if !empty {
+            // What cannot be removed now is swept when the process is gone.
+            let _ = remove_tree(&self.path);
+        }
     }
 }
 
