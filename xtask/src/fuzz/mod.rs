@@ -19,11 +19,15 @@ use crate::workspace;
 type Entry = fn(&[u8]);
 
 /// A parser's name (also its corpus directory below `tests/corpus`) and its entry point.
-const TARGETS: [(&str, Entry); 11] = [
+const TARGETS: [(&str, Entry); 15] = [
     ("dockerfile", dockerfile::fuzz::fuzz_parse),
     ("ignore", dockerfile::fuzz::fuzz_ignore),
     ("expand", dockerfile::fuzz::fuzz_expand),
     ("path-index", oci::tree::fuzz_index),
+    ("plan", build::plan::fuzz_plan),
+    ("users", build::copy::users::fuzz_users),
+    ("program", build::sandbox::fuzz_program),
+    ("signature", build::base::debian::signature::fuzz_signature),
     ("reference", oci::reference::fuzz_reference),
     ("config", oci::config::fuzz_config),
     ("tar", oci::layer::tar::fuzz_tar),

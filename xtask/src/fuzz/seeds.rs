@@ -23,7 +23,7 @@ pub fn of(target: &str) -> io::Result<Vec<Vec<u8>>> {
     let tests = workspace::root().join("tests");
     let mut seeds = testkit::fuzz::corpus(&tests.join("corpus").join(target))?;
     match target {
-        "dockerfile" => seeds.extend(files("Dockerfile")?),
+        "dockerfile" | "plan" => seeds.extend(files("Dockerfile")?),
         // The first line is the path that is asked for.
         "ignore" => {
             seeds.extend(files(".dockerignore")?.into_iter().map(|file| [b"a/b/c\n", &*file].concat()))
@@ -36,6 +36,11 @@ pub fn of(target: &str) -> io::Result<Vec<Vec<u8>>> {
             }
         }
         "deb" => seeds.push(package()?),
+        // Keyrings and signed texts that the tests of signatures already have.
+        "signature" => {
+            let fixtures = workspace::root().join("crates/build/src/base/debian/fixtures");
+            seeds.extend(testkit::fuzz::corpus(&fixtures)?);
+        }
         "path-index" => seeds.push(index()?),
         _ => {}
     }

@@ -38,7 +38,7 @@ pub fn run() -> io::Result<Tally> {
     let sources = sources()?;
     let metadata = metadata()?;
     let deny = std::fs::read_to_string(workspace::root().join("deny.toml"))?;
-    let rules: [(&str, Findings); 14] = [
+    let rules: [(&str, Findings); 15] = [
         ("rooms depend on each other as the design says", arrows::between_rooms(&metadata)),
         ("pure rooms have no runtime, network or processes", arrows::pure_rooms(&metadata)),
         ("no crate needs a system library", arrows::system_libraries(&metadata)),
@@ -49,6 +49,7 @@ pub fn run() -> io::Result<Tally> {
         ("files open with their purpose", sources::purpose(&sources)),
         ("files are short", sources::length(&sources)),
         ("no ignored and no sleeping tests", sources::tests(&sources)),
+        ("every entry point for fuzzing is fuzzed", sources::fuzzed(&sources)),
         ("no package registry is named", words::registries(&sources)),
         ("no path of one machine", words::machine_paths(&sources)),
         ("one word per thing", words::glossary(&sources)),

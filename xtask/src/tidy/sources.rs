@@ -88,6 +88,24 @@ pub fn tests(sources: &[Source]) -> Findings {
     findings
 }
 
+/// Every entry point for fuzzing is fuzzed; those of the program itself are out of a library's reach.
+pub fn fuzzed(sources: &[Source]) -> Findings {
+    let driver = sources.iter().find(|source| source.path == "xtask/src/fuzz/mod.rs");
+    let driver = driver.map_or("", |source| &source.text);
+    let mut findings = Vec::new();
+    for source in
+        rust(sources).filter(|source| source.path.starts_with("crates/") && source.room() != Some("kapok"))
+    {
+        for rest in source.text.split("pub fn fuzz_").skip(1) {
+            let name = rest.split('(').next().unwrap_or_default();
+            if !driver.contains(&format!("::fuzz_{name})")) {
+                findings.push(format!("{}: `fuzz_{name}` is no target of `cargo xtask fuzz`", source.path));
+            }
+        }
+    }
+    findings
+}
+
 fn rust(sources: &[Source]) -> impl Iterator<Item = &Source> {
     sources.iter().filter(|source| source.path.ends_with(".rs"))
 }

@@ -4,7 +4,7 @@ use super::{Findings, Source};
 
 /// Parts of host names that packages come from, put together here so that this file does not name them
 /// either. Upstreams are the machine's own configuration's business.
-const REGISTRIES: [(&str, &str); 14] = [
+const REGISTRIES: [(&str, &str); 13] = [
     ("deb.debian", ".org"),
     ("security.debian", ".org"),
     ("snapshot.debian", ".org"),
@@ -17,7 +17,6 @@ const REGISTRIES: [(&str, &str); 14] = [
     ("sum.golang", ".org"),
     ("repo1.maven", ".org"),
     ("repo.maven.apache", ".org"),
-    ("registry-1.docker", ".io"),
     ("cran.r-project", ".org"),
 ];
 
