@@ -8,7 +8,8 @@ use oci::Digest;
 
 use super::access::{Identity, Right};
 use super::answer::{Answer, Refusal, empty, set, set_digest, whole};
-use super::registry::{Registry, RequestBody};
+use super::receive::RequestBody;
+use super::registry::Registry;
 use super::route::{Query, parse_digest};
 use super::storage::BlobReader;
 use super::uploads::{State, Upload};

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -126,19 +125,8 @@ impl Listening {
         let (idle, head) = (registry.limits.connection_idle, registry.limits.head);
         tokio::spawn(async move {
             let _place = place;
-            let stream = Idle::new(stream, idle);
-            let serve = async {
-                match tls {
-                    None => serve(stream, registry, watcher).await,
-                    Some(tls) => {
-                        if let Ok(Ok(stream)) = tokio::time::timeout(head, tls.accept(stream)).await {
-                            serve(stream, registry, watcher).await;
-                        }
-                    }
-                }
-            };
             tokio::select! {
-                () = serve => {}
+                () = secure(Idle::new(stream, idle), tls, head, registry, watcher) => {}
                 // Patience is over, or there was none.
                 () = over(&mut ended) => {}
             }
@@ -146,11 +134,33 @@ impl Listening {
     }
 }
 
+/// Serves a connection, through TLS if there is some.
+async fn secure(
+    stream: Idle<TcpStream>,
+    tls: Option<TlsAcceptor>,
+    patience: Duration,
+    registry: Arc<Registry>,
+    watcher: Watcher,
+) {
+    match tls {
+        None => serve(stream, registry, watcher).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(patience, tls.accept(stream)).await {
+                serve(stream, registry, watcher).await;
+            }
+        }
+    }
+}
+
 /// Comes back when a server that ends has waited long enough, or was dropped.
 async fn over(ended: &mut watch::Receiver<Option<Duration>>) {
-    let patience = match ended.wait_for(Option::is_some).await {
-        Ok(patience) => patience.unwrap_or_default(),
-        Err(_) => Duration::ZERO,
+    let patience = loop {
+        let told = *ended.borrow_and_update();
+        match told {
+            Some(patience) => break patience,
+            None if ended.changed().await.is_err() => break Duration::ZERO,
+            None => {}
+        }
     };
     tokio::time::sleep(patience).await;
 }
@@ -162,8 +172,7 @@ where
     let head = registry.limits.head;
     let service = service_fn(move |request: Request<Incoming>| {
         let registry = registry.clone();
-        let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
-        async move { Ok::<_, Infallible>(registry.serve(request).await) }
+        async move { Ok::<_, Infallible>(registry.serve(request.map(Into::into)).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head).max_headers(64);

@@ -13,6 +13,7 @@ mod listen;
 mod lists;
 mod manifests;
 mod memory;
+mod receive;
 mod registry;
 mod route;
 mod storage;

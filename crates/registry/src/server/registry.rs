@@ -1,18 +1,16 @@
 //! The registry behind the connections: finds out who asks, whether they may, and who answers.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
-use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::Semaphore;
 
 use super::access::{Authenticator, Identity, Right, Wrong};
 use super::answer::{Answer, Refusal, set, whole};
+use super::receive::RequestBody;
 use super::route::{Query, Route};
 use super::uploads::Uploads;
 use super::{Challenge, Events, Limits, Served, Storage, StorageError, blobs, lists, manifests};
@@ -24,9 +22,6 @@ const PASSWORDS_AT_ONCE: usize = 2;
 
 /// Longer names and passwords are nobody's.
 const CREDENTIALS_LIMIT: usize = 4096;
-
-/// What a client sends, from wherever it comes.
-pub(super) type RequestBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 
 pub(super) struct Registry {
     pub storage: Storage,

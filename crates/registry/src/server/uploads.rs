@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::Body;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::answer::Refusal;
+use super::receive::RequestBody;
 use super::storage::{NewBlob, StorageError};
 use crate::Repository;
 use crate::body::PIECE;
@@ -116,10 +116,7 @@ impl State {
     }
 
     /// Takes the bytes of a body, up to `limit` in all. What arrived before a connection broke stays.
-    pub(super) async fn receive<B>(&mut self, body: &mut B, limit: u64) -> Result<(), Refusal>
-    where
-        B: Body<Data = Bytes> + Unpin,
-    {
+    pub(super) async fn receive(&mut self, body: &mut RequestBody, limit: u64) -> Result<(), Refusal> {
         let mut pieces: Vec<Bytes> = Vec::new();
         let mut waiting = 0;
         let mut writing: Option<Writing> = None;
