@@ -26,11 +26,6 @@ pub(super) enum Leased {
 pub(super) struct Leases(Mutex<HashSet<(Leased, String)>>);
 
 impl Leases {
-    /// What a leased step names is leased with it: no row of its own is needed.
-    pub(super) fn covers(&self, kind: Leased, id: String) {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).insert((kind, id));
-    }
-
     /// The rows may be gone: whatever is used next is leased again.
     pub(super) fn forget(&self) {
         self.0.lock().unwrap_or_else(|e| e.into_inner()).clear();

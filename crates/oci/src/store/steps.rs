@@ -26,17 +26,30 @@ impl Store {
     pub fn step(&self, key: &Key) -> Result<Option<CachedStep>, StoreError> {
         let text = key.to_string();
         let connection = self.connection();
-        // A miss writes nothing; a hit counts if it is still there after the lease.
+        // A miss writes nothing.
         if find_step(&connection, &text)?.is_none() {
             return Ok(None);
         }
-        self.lease(&connection, Leased::Step, &text)?;
-        let Some((record, layer)) = find_step(&connection, &text)? else { return Ok(None) };
-        self.leases.covers(Leased::Blob, record.clone());
-        if let Some(layer) = &layer {
-            self.leases.covers(Leased::Layer, layer.clone());
+        let found = self.lease_step(&connection, &text);
+        if !matches!(found, Ok(Some(_))) {
+            // What was leased on the way was rolled back.
+            self.leases.forget();
         }
+        let Some((record, layer)) = found? else { return Ok(None) };
         Ok(Some(CachedStep { record: parse(record)?, layer: layer.map(parse).transpose()? }))
+    }
+
+    /// Leases a step with its record and its layer, if it is still there: another build may give the key another result.
+    fn lease_step(&self, connection: &Connection, key: &str) -> Result<Option<StepRow>, StoreError> {
+        let transaction = begin(connection)?;
+        let Some((record, layer)) = find_step(&transaction, key)? else { return Ok(None) };
+        self.lease(&transaction, Leased::Step, key)?;
+        self.lease(&transaction, Leased::Blob, &record)?;
+        if let Some(layer) = &layer {
+            self.lease(&transaction, Leased::Layer, layer)?;
+        }
+        transaction.commit()?;
+        Ok(Some((record, layer)))
     }
 
     /// Forgets the result of a step.
@@ -115,7 +128,10 @@ impl Store {
     }
 }
 
-fn find_step(connection: &Connection, key: &str) -> Result<Option<(String, Option<String>)>, StoreError> {
+/// A step's record and layer.
+type StepRow = (String, Option<String>);
+
+fn find_step(connection: &Connection, key: &str) -> Result<Option<StepRow>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT record, layer FROM steps WHERE key = ?1")?;
     Ok(statement.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
