@@ -12,7 +12,8 @@ use testkit::fixture::NodeKind;
 use testkit::image::{self, Image};
 use testkit::layout::{Draft, write_layout};
 
-const BUSYBOX: &str = "/bin/busybox";
+/// Where Debian's package has it, and where it is in the images.
+pub const BUSYBOX: &str = "/bin/busybox";
 
 /// The commands that the bases have; busybox of any recent version knows them.
 const COMMANDS: &str = "[ awk base64 basename cat chgrp chmod chown cmp cp cut date dd df diff dirname du \

@@ -215,6 +215,11 @@ pub fn load_cases() -> io::Result<Vec<Case>> {
     case::load(&workspace::root().join("tests/differential"))
 }
 
+/// Whether what the small images are made of is there.
+pub fn can_make_bases() -> bool {
+    Path::new(base::BUSYBOX).exists()
+}
+
 /// Writes the small images that cases build on, for the other chores that need one.
 pub fn bases(directory: &Path) -> io::Result<Bases> {
     base::write(directory)
