@@ -317,6 +317,29 @@ fn a_catalog_of_the_first_format_is_brought_up_to_date() {
 }
 
 #[test]
+fn a_result_in_use_stays_when_another_build_replaces_it() {
+    if !crate::layer::tests::is_root() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let maker = open(directory.path());
+    let first = layer_of(&maker, &[("first", "")]);
+    let key = add_step(&maker, "step", Some(first));
+    drop(maker);
+    let user = open(directory.path());
+    let found = user.step(&key).unwrap().unwrap();
+    let other = open(directory.path());
+    add_step(&other, "step", Some(layer_of(&other, &[("second", "")])));
+    other.gc(None).unwrap();
+    assert!(user.layer(&first).unwrap().unwrap().directory.join("first").exists());
+    assert_eq!(user.record(&found.record).unwrap().layer, Some(first));
+    drop((user, other));
+    let collector = open(directory.path());
+    assert_eq!(collector.gc(None).unwrap().layers, 1);
+    assert_clean(&collector);
+}
+
+#[test]
 fn what_a_killed_process_left_is_swept_and_collected() {
     if !crate::layer::tests::is_root() {
         return;
