@@ -1,5 +1,7 @@
 //! A stage in the making: what its instructions work on.
 
+use std::collections::HashMap;
+
 use dockerfile::expand::{Expanded, Options, expand};
 use dockerfile::{CheckOptions, Diagnostic, Rule, Span, Word};
 use oci::config::History;
@@ -26,6 +28,8 @@ pub struct Draft<'p, 'a> {
     pub config: ImageConfig,
     /// ENV and ARG, as instructions expand them and RUN sees them.
     pub variables: Variables,
+    /// Where each variable stands in the configuration's environment.
+    pub places: HashMap<String, usize>,
     /// The ARGs so far.
     pub declared: Declared,
     /// Whether a WORKDIR of this file was seen.
@@ -76,8 +80,10 @@ impl Draft<'_, '_> {
     pub fn warn_undefined<'n>(&mut self, unmatched: impl IntoIterator<Item = &'n String>, span: Span) {
         for name in unmatched {
             if !self.declared.contains(name) {
-                let worth = self.planner.report.listens();
-                let hint = undefined(name, self.variables.names().filter(|_| worth));
+                let hint = match self.planner.report.listens() {
+                    true => undefined(name, self.variables.names()),
+                    false => None,
+                };
                 let diagnostic = Diagnostic::check(Rule::UndefinedVar, span, format!("`${name}` is not set"));
                 self.add(diagnostic.hint_opt(hint));
             }

@@ -60,10 +60,12 @@ fn env(draft: &mut Draft<'_, '_>, pairs: &[KeyValue]) {
         draft.variables.set(key, value);
         let entry = format!("{key}={value}");
         let env = &mut draft.config.config.env;
-        let own = |entry: &String| entry.split_once('=').map_or(entry.as_str(), |(name, _)| name) == key;
-        match env.iter().position(own) {
-            Some(at) => env[at] = entry,
-            None => env.push(entry),
+        match draft.places.get(key) {
+            Some(&place) => env[place] = entry,
+            None => {
+                draft.places.insert(key.clone(), env.len());
+                env.push(entry);
+            }
         }
     }
     draft.commit(history_pairs("ENV", &expanded), false);

@@ -162,6 +162,17 @@ pub enum Network {
     Host,
 }
 
+impl Network {
+    /// The word for it in a Dockerfile.
+    pub fn name(self) -> &'static str {
+        match self {
+            Network::Default => "default",
+            Network::None => "none",
+            Network::Host => "host",
+        }
+    }
+}
+
 /// The rights that a RUN has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Security {
@@ -170,6 +181,16 @@ pub enum Security {
     Sandbox,
     /// All of them, inside the user namespace.
     Insecure,
+}
+
+impl Security {
+    /// The word for it in a Dockerfile.
+    pub fn name(self) -> &'static str {
+        match self {
+            Security::Sandbox => "sandbox",
+            Security::Insecure => "insecure",
+        }
+    }
 }
 
 /// A mount of a RUN.

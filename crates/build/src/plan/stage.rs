@@ -1,6 +1,7 @@
 //! One stage: its instructions carried out on a configuration and a set of variables, which gives its steps.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use dockerfile::{Diagnostic, Instruction, InstructionKind, Rule, Span, Word};
 use oci::config::{Execution, History};
@@ -117,6 +118,7 @@ impl<'p, 'a> Draft<'p, 'a> {
             platform,
             config,
             variables: Variables::default(),
+            places: HashMap::new(),
             declared: Declared::default(),
             workdir_set: false,
             cmd_set: false,
@@ -175,9 +177,10 @@ impl<'p, 'a> Draft<'p, 'a> {
         if !execution.env.iter().any(|entry| entry == "PATH" || entry.starts_with("PATH=")) {
             execution.env.push(DEFAULT_PATH.to_owned());
         }
-        for entry in &execution.env {
+        for (place, entry) in execution.env.iter().enumerate() {
             let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
             self.variables.set(name, value);
+            self.places.entry(name.to_owned()).or_insert(place);
         }
         if !execution.working_dir.is_empty() {
             execution.working_dir = path::workdir("/", &execution.working_dir);

@@ -74,6 +74,6 @@ proptest! {
     fn a_clean_path_stays_clean(path in "[a./]{0,12}") {
         let clean = path::clean(&path);
         prop_assert_eq!(path::clean(&clean), clean.clone());
-        prop_assert!(!clean.contains("//") && !clean.starts_with("/.."), "{}", clean);
+        prop_assert!(!clean.contains("//") && clean != "/.." && !clean.starts_with("/../"), "{}", clean);
     }
 }
