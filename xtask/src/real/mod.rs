@@ -2,6 +2,7 @@
 //! other machines' shapes. What a machine lacks is skipped aloud.
 
 mod archives;
+mod base;
 mod disk;
 mod dockerfiles;
 mod escape;
@@ -36,7 +37,7 @@ pub struct Options {
 /// Runs every test, two at once.
 pub fn run(options: &Options) -> io::Result<Tally> {
     let world = World::new()?;
-    let groups: [&[Test]; 11] = [
+    let groups: [&[Test]; 12] = [
         dockerfiles::TESTS,
         archives::TESTS,
         secrets::TESTS,
@@ -45,6 +46,7 @@ pub fn run(options: &Options) -> io::Result<Tally> {
         limits::TESTS,
         escape::TESTS,
         disk::TESTS,
+        base::TESTS,
         platforms::TESTS,
         repeat::TESTS,
         kill::TESTS,

@@ -7,7 +7,7 @@
 
 mod list;
 
-use build::base::debian::{KeyFile, Source};
+use build::base::debian::{KeyFile, Source, ValidUntil};
 use list::Entry;
 use std::fs;
 use std::io;
@@ -98,7 +98,7 @@ impl AptError {
 /// Finds the sources for a suite.
 pub fn sources(wanted: &Wanted<'_>) -> Result<Vec<Source>, AptError> {
     let machine = Machine::read(Path::new(ETC), Path::new(KEYRINGS));
-    machine.sources(wanted, check_valid_until())
+    machine.sources(wanted, valid_until())
 }
 
 /// A machine's configuration, as far as it matters here.
@@ -143,14 +143,14 @@ impl Machine {
         }
     }
 
-    fn sources(&self, wanted: &Wanted<'_>, check_valid_until: bool) -> Result<Vec<Source>, AptError> {
+    fn sources(&self, wanted: &Wanted<'_>, valid_until: ValidUntil) -> Result<Vec<Source>, AptError> {
         let own = wanted.keyrings.iter().map(|path| key_file(path)).collect::<Result<Vec<_>, _>>()?;
         let found = if wanted.mirrors.is_empty() {
-            self.of_the_machine(wanted, &own, check_valid_until)?
+            self.of_the_machine(wanted, &own, valid_until)?
         } else {
             let mirrors = wanted.mirrors.iter();
             mirrors
-                .map(|mirror| self.of_a_mirror(mirror, wanted, &own, check_valid_until))
+                .map(|mirror| self.of_a_mirror(mirror, wanted, &own, valid_until))
                 .collect::<Result<_, _>>()?
         };
         Ok(found)
@@ -161,7 +161,7 @@ impl Machine {
         mirror: &str,
         wanted: &Wanted<'_>,
         own: &[KeyFile],
-        check_valid_until: bool,
+        valid_until: ValidUntil,
     ) -> Result<Source, AptError> {
         if !is_fetched(mirror) {
             return Err(AptError::Mirror(mirror.to_owned()));
@@ -175,14 +175,14 @@ impl Machine {
         let components =
             if wanted.components.is_empty() { vec!["main".to_owned()] } else { wanted.components.to_vec() };
         let uri = mirror.trim_end_matches('/').to_owned();
-        Ok(Source { uri, suite: wanted.suite.to_owned(), components, keys, signed_by, check_valid_until })
+        Ok(Source { uri, suite: wanted.suite.to_owned(), components, keys, signed_by, valid_until })
     }
 
     fn of_the_machine(
         &self,
         wanted: &Wanted<'_>,
         own: &[KeyFile],
-        check_valid_until: bool,
+        valid_until: ValidUntil,
     ) -> Result<Vec<Source>, AptError> {
         let mut found = Vec::new();
         // The suite itself first; what updates it afterwards, in the machine's order.
@@ -203,7 +203,11 @@ impl Machine {
                         components: components.to_vec(),
                         keys: keys.clone(),
                         signed_by,
-                        check_valid_until: entry.check_valid_until.unwrap_or(check_valid_until),
+                        valid_until: match entry.check_valid_until {
+                            Some(true) => ValidUntil::Checked,
+                            Some(false) => ValidUntil::IgnoredBySource,
+                            None => valid_until,
+                        },
                     });
                 }
             }
@@ -269,11 +273,12 @@ fn files_in(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// `Acquire::Check-Valid-Until` of the machine's apt; where there is no apt, its default.
-fn check_valid_until() -> bool {
+fn valid_until() -> ValidUntil {
     let mut command = Command::new("apt-config");
     command.args(["shell", "check", "Acquire::Check-Valid-Until/b"]);
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
-    output.map_or(true, |output| !String::from_utf8_lossy(&output.stdout).contains("'false'"))
+    let ignored = output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("'false'"));
+    if ignored { ValidUntil::Ignored } else { ValidUntil::Checked }
 }
 
 #[cfg(test)]

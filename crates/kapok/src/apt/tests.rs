@@ -18,14 +18,14 @@ fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Machine) {
 
 fn check(files: &[(&str, &str)], wanted: &Wanted<'_>, expected: Expect) {
     let (root, machine) = machine(files);
-    let shown = match machine.sources(wanted, true) {
+    let shown = match machine.sources(wanted, ValidUntil::Checked) {
         Ok(sources) => sources
             .iter()
             .map(|source| {
                 let keys: Vec<String> =
                     source.keys.iter().map(|key| format!("{}={}", key.path, key.bytes.len())).collect();
                 let (components, flags) =
-                    (source.components.join(","), (source.signed_by, source.check_valid_until));
+                    (source.components.join(","), (source.signed_by, source.valid_until));
                 format!("{} {} {components} {} {flags:?}\n", source.uri, source.suite, keys.join(","))
             })
             .collect(),
@@ -68,9 +68,9 @@ fn a_suite_comes_with_its_updates() {
         &FILES,
         &wanted("bookworm"),
         expect![[r#"
-            http://mirror.example/debian bookworm main,contrib ROOT/keyrings/debian-archive-keyring.gpg=3 (true, true)
-            http://mirror.example/debian bookworm-updates main,contrib ROOT/keyrings/debian-archive-keyring.gpg=3 (true, true)
-            http://mirror.example/debian-security bookworm-security main ROOT/keyrings/debian-archive-keyring.gpg=3 (true, false)
+            http://mirror.example/debian bookworm main,contrib ROOT/keyrings/debian-archive-keyring.gpg=3 (true, Checked)
+            http://mirror.example/debian bookworm-updates main,contrib ROOT/keyrings/debian-archive-keyring.gpg=3 (true, Checked)
+            http://mirror.example/debian-security bookworm-security main ROOT/keyrings/debian-archive-keyring.gpg=3 (true, IgnoredBySource)
         "#]],
     );
 }
@@ -82,14 +82,14 @@ fn a_mirror_stands_alone_with_the_suites_keyring() {
         &FILES,
         &Wanted { mirrors: &mirrors, ..wanted("bookworm") },
         expect![[r#"
-            https://mirror.example/other bookworm main ROOT/keyrings/debian-archive-keyring.gpg=3 (true, true)
+            https://mirror.example/other bookworm main ROOT/keyrings/debian-archive-keyring.gpg=3 (true, Checked)
         "#]],
     );
     check(
         &FILES,
         &Wanted { mirrors: &mirrors, ..wanted("trixie") },
         expect![[r#"
-            https://mirror.example/other trixie main ROOT/keyrings/debian-archive-keyring.gpg=3 (false, true)
+            https://mirror.example/other trixie main ROOT/keyrings/debian-archive-keyring.gpg=3 (false, Checked)
         "#]],
     );
     check(
@@ -142,7 +142,7 @@ fn sources_without_a_keyring_have_the_trusted_ones() {
         ],
         &wanted("sid"),
         expect![[r#"
-            http://m.example/debian sid main ROOT/etc/apt/trusted.gpg.d/a.asc=3,ROOT/etc/apt/trusted.gpg=5 (false, true)
+            http://m.example/debian sid main ROOT/etc/apt/trusted.gpg.d/a.asc=3,ROOT/etc/apt/trusted.gpg=5 (false, Checked)
         "#]],
     );
 }

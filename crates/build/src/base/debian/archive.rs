@@ -27,9 +27,20 @@ pub struct Source {
     pub keys: Vec<KeyFile>,
     /// Whether the source names its keys (`Signed-By`), or any key counts that apt trusts.
     pub signed_by: bool,
-    /// Whether a Release file past its `Valid-Until` is refused. apt does so unless told otherwise; a snapshot of an
-    /// archive has a Release file that has run out.
-    pub check_valid_until: bool,
+    /// Whether its Release file can run out.
+    pub valid_until: ValidUntil,
+}
+
+/// What a Release file's `Valid-Until` and future dates are taken for. apt refuses such a file unless told otherwise; a
+/// snapshot of an archive has one that has run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValidUntil {
+    /// It is refused.
+    Checked,
+    /// It is taken: this machine's apt takes everything so.
+    Ignored,
+    /// It is taken: the source itself says so, and the image's apt is told the same.
+    IgnoredBySource,
 }
 
 /// A keyring and what its file is called on this machine.
@@ -199,7 +210,7 @@ impl Archive<'_> {
             return Err(ArchiveError::Suite { url, wanted: source.suite.clone(), found });
         }
         match release.valid_until {
-            _ if !source.check_valid_until => {}
+            _ if source.valid_until != ValidUntil::Checked => {}
             Some(until) if until < self.now => return Err(ArchiveError::Expired { url, until }),
             _ if release.date > self.now + SLACK => {
                 return Err(ArchiveError::NotYet { url, date: release.date });

@@ -25,7 +25,7 @@ mod image;
 mod sources;
 mod tree;
 
-pub use archive::{ArchiveError, KeyFile, Source};
+pub use archive::{ArchiveError, KeyFile, Source, ValidUntil};
 pub use assemble::FillError;
 pub use configure::{ConfigureError, Sandbox};
 pub use date::parse as parse_date;
@@ -332,7 +332,7 @@ fn inputs(
     for (number, (source, suite)) in request.sources.iter().zip(suites).enumerate() {
         let keys: Vec<String> =
             source.keys.iter().map(|key| format!("{}={}", key.path, Digest::of(&key.bytes))).collect();
-        let flags = (source.signed_by, source.check_valid_until);
+        let flags = (source.signed_by, source.valid_until == ValidUntil::IgnoredBySource);
         let said = format!(
             "{} {} {} {} {flags:?}",
             source.uri,

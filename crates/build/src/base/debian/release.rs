@@ -189,7 +189,10 @@ SHA256:
         assert_eq!(release.architectures, ["all", "amd64", "arm64"]);
         assert!(release.is_named("bookworm") && release.is_named("stable") && !release.is_named("trixie"));
         let (path, packing, listed) = release.packed("main/binary-amd64/Packages").unwrap();
-        assert_eq!((path.as_str(), packing, listed.size), ("main/binary-amd64/Packages.gz", Packing::Gzip, 32));
+        assert_eq!(
+            (path.as_str(), packing, listed.size),
+            ("main/binary-amd64/Packages.gz", Packing::Gzip, 32)
+        );
         assert_eq!(release.packed("main/binary-arm64/Packages"), None);
     }
 

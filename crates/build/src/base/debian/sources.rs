@@ -1,6 +1,6 @@
 //! What the image's own apt is told of where its packages come from (sources.list(5), the deb822 form).
 
-use super::archive::Source;
+use super::archive::{Source, ValidUntil};
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -15,8 +15,8 @@ pub fn write(root: &Path, name: &str, sources: &[Source]) -> io::Result<()> {
     let mut stanzas: Vec<(&Source, Vec<&str>)> = Vec::new();
     for source in sources {
         let same = |other: &Source| {
-            (&other.uri, &other.components, &other.keys, other.signed_by, other.check_valid_until)
-                == (&source.uri, &source.components, &source.keys, source.signed_by, source.check_valid_until)
+            (&other.uri, &other.components, &other.keys, other.signed_by, other.valid_until)
+                == (&source.uri, &source.components, &source.keys, source.signed_by, source.valid_until)
         };
         match stanzas.iter_mut().find(|(other, _)| same(other)) {
             Some((_, suites)) => suites.push(&source.suite),
@@ -36,7 +36,7 @@ pub fn write(root: &Path, name: &str, sources: &[Source]) -> io::Result<()> {
                 source.keys.iter().map(|key| keyring(root, name, key)).collect::<io::Result<Vec<_>>>()?;
             let _ = writeln!(text, "Signed-By: {}", keys.join(" "));
         }
-        if !source.check_valid_until {
+        if source.valid_until == ValidUntil::IgnoredBySource {
             text.push_str("Check-Valid-Until: no\n");
         }
     }

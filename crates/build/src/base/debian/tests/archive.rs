@@ -1,6 +1,6 @@
 //! A signed archive in memory, served without a network, that can be told to misbehave.
 
-use crate::base::debian::archive::{KeyFile, Source};
+use crate::base::debian::archive::{KeyFile, Source, ValidUntil};
 use crate::base::debian::configure::Sandbox;
 use crate::base::debian::{Assembled, BaseError, Request, assemble};
 use crate::fetch::{Fetch, FetchError, Fetched};
@@ -268,7 +268,7 @@ pub fn request() -> Request {
             components: vec!["main".to_owned()],
             keys: vec![KeyFile { path: "/keys/test.gpg".to_owned(), bytes: KEYRING.to_vec() }],
             signed_by: true,
-            check_valid_until: true,
+            valid_until: ValidUntil::Checked,
         }],
         include: Vec::new(),
         command: "base debian".to_owned(),

@@ -1,7 +1,7 @@
 //! What must stop an assembly, and what it says then.
 
 use super::archive::{Fault, Pretend, TestArchive, ar, assembled, deb, request};
-use crate::base::debian::{BaseError, Request, assemble};
+use crate::base::debian::{BaseError, Request, ValidUntil, assemble};
 use oci::layer::OverlayForm;
 use oci::store::Store;
 use std::error::Error;
@@ -71,7 +71,7 @@ fn a_release_file_of_another_time_or_suite() {
     check(&mut archive, None, "was valid until 2024-05-31 only");
     let (_directory, _, result) = assembled(&archive, &{
         let mut request = request();
-        request.sources[0].check_valid_until = false;
+        request.sources[0].valid_until = ValidUntil::Ignored;
         request
     });
     assert!(result.is_ok(), "{result:?}");

@@ -172,9 +172,13 @@ impl<'a> Fetching<'a> {
             Err(error) => return Err(error),
         }
         let fetched = format!("{}^{{commit}}", named.local.as_deref().unwrap_or(&named.name));
-        let commit =
-            self.run("rev-parse", &["rev-parse", "--verify", "--quiet", "--end-of-options", &fetched])?;
-        Ok(commit.trim().to_owned())
+        let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &fetched];
+        match self.run("rev-parse", &arguments) {
+            Err(GitError::Failed { .. }) => {
+                Err(self.failed("fetch", &format!("the repository has no commit `{}`", named.name)))
+            }
+            commit => Ok(commit?.trim().to_owned()),
+        }
     }
 
     /// What the revision is called at the remote. A commit is its own name; a short name means a branch before a tag.
@@ -369,3 +373,6 @@ fn set_modes(tree: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
