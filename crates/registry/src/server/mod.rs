@@ -8,6 +8,8 @@ pub mod access;
 mod answer;
 mod blobs;
 mod document;
+#[cfg(test)]
+pub(crate) mod faults;
 mod idle;
 mod listen;
 mod lists;
