@@ -41,7 +41,7 @@ impl StoreContent {
         StoreContent::with_generation(store, GENERATION)
     }
 
-    fn with_generation(store: Arc<Store>, generation: Duration) -> StoreContent {
+    pub(super) fn with_generation(store: Arc<Store>, generation: Duration) -> StoreContent {
         let generations = Generations { current: store, _previous: None, since: Instant::now() };
         StoreContent { generations: RwLock::new(generations), generation }
     }
