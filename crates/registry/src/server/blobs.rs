@@ -146,16 +146,15 @@ async fn mount(
         },
         None => None,
     };
-    let named = from.is_some();
     let holders = move |storage: &super::Storage| match from {
         Some(from) if storage.repositories.has_blob(&from, &digest)? => Ok(vec![from]),
         Some(_) => Ok(Vec::new()),
         None => Ok(storage.repositories.holders(&digest, HOLDERS_LIMIT)?),
     };
     let access = registry.authenticator.access();
-    // A token of ours names the repositories it is for; one to mount from without a name is then any the user may read.
+    // Many clients ask for a token for the repository they push to and no other; what counts is what the user may read.
     let reader = match identity {
-        Identity::Granted { user: Some(user), .. } if !named => Identity::User(user.clone()),
+        Identity::Granted { user: Some(user), .. } => Identity::User(user.clone()),
         other => other.clone(),
     };
     let may = |holder: &Repository| access.allows(&reader, holder, Right::Pull);
