@@ -20,11 +20,12 @@ pub fn run(program: &Program, arguments: &Gc) -> Result<Exit, Failure> {
     let report = if arguments.dry_run { store.gc_preview(Some(budget))? } else { store.gc(Some(budget))? };
     let done = if arguments.dry_run { "would free" } else { "freed" };
     program.data(&format!(
-        "{done} {} ({}, {}, {}); {} remain\n",
+        "{done} {} ({}, {}, {}, {}); {} remain\n",
         size(report.freed),
         counted(report.layers, "layer"),
         counted(report.blobs, "blob"),
         counted(report.steps, "result"),
+        counted(report.builds, "build"),
         size(report.kept),
     ))?;
     Ok(Exit::Done)

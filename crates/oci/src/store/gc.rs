@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::catalog::{begin, parse};
 use super::error::io as failed;
-use super::{Document, Store, StoreError, process};
+use super::{Document, Store, StoreError, builds, process};
 use crate::Digest;
 use crate::remove::remove_tree;
 
@@ -29,6 +29,8 @@ pub struct GcReport {
     pub images: u64,
     /// Step results forgotten.
     pub steps: u64,
+    /// Builds taken out of the history, with their logs.
+    pub builds: u64,
     /// Files and directories removed that belonged to nothing.
     pub orphans: u64,
     /// Bytes freed, as the catalog counts them.
@@ -39,7 +41,8 @@ pub struct GcReport {
 
 impl Store {
     /// Removes what is needed neither by a named image or a manifest of a repository, nor by one of the step results used last that have room in
-    /// `budget` bytes (`None`: all of them), nor by a live process, this one among them.
+    /// `budget` bytes (`None`: all of them), nor by a live process, this one among them. Of the history, the latest hundred
+    /// builds stay, with their logs.
     pub fn gc(&self, budget: Option<u64>) -> Result<GcReport, StoreError> {
         self.sweep()?;
         let mut report = GcReport::default();
@@ -76,6 +79,9 @@ impl Store {
         for (number, path) in self.unowned(&transaction)?.into_iter().enumerate() {
             fs::rename(&path, trash.join(number.to_string())).map_err(failed("remove", &path))?;
             removed += 1;
+        }
+        for (number, path) in builds::unowned_logs(self, &transaction)?.into_iter().enumerate() {
+            fs::rename(&path, trash.join(format!("logs-{number}"))).map_err(failed("remove", &path))?;
         }
         transaction.commit()?;
         report.orphans = u64::saturating_sub(removed, report.blobs + report.layers);
@@ -281,6 +287,7 @@ fn forget(connection: &Connection, reach: &Reach, report: &mut GcReport) -> Resu
         "DELETE FROM layer_blobs WHERE digest NOT IN (SELECT digest FROM blobs) OR layer NOT IN (SELECT id FROM layers)",
         [],
     )?;
+    report.builds = builds::forget_old(connection)?;
     connection.execute("DELETE FROM tags WHERE digest NOT IN (SELECT digest FROM images)", [])?;
     // A push under way has blobs that no row speaks of yet, only its process's leases.
     connection.execute(

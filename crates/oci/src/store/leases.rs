@@ -19,6 +19,8 @@ pub(super) enum Leased {
     Step,
     /// With everything it names.
     Image,
+    /// Its line of the history, and its logs.
+    Build,
 }
 
 /// The leases that this process took, so that none is written twice.
@@ -39,6 +41,7 @@ impl Leased {
             Leased::Layer => "layer",
             Leased::Step => "step",
             Leased::Image => "image",
+            Leased::Build => "build",
         }
     }
 }

@@ -123,6 +123,7 @@ impl Store {
         }
         for build in &batch.builds {
             super::builds::insert(&transaction, build)?;
+            self.lease(&transaction, Leased::Build, &build.id)?;
         }
         Ok(transaction.commit()?)
     }
