@@ -11,6 +11,9 @@ use aho_corasick::AhoCorasick;
 /// Shorter values would be found everywhere; they are named instead of searched for.
 pub const SHORTEST_SEARCHED: usize = 6;
 
+/// Characters of base64 that are looked for by themselves where a value has many: 18 bytes of it.
+const PIECE: usize = 24;
+
 /// A secret as it is given to a build.
 #[derive(Clone)]
 pub struct Secret {
@@ -208,7 +211,14 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
                 b'/' => b'_',
                 other => *other,
             });
-            forms.push(url.collect());
+            let url: Vec<u8> = url.collect();
+            // A long one is broken into lines of 64 or 76 characters, and nobody knows where: pieces much shorter than a
+            // line are whole in any case.
+            if encoded.len() >= 2 * PIECE {
+                forms.extend(encoded.chunks_exact(PIECE).map(<[u8]>::to_vec));
+                forms.extend(url.chunks_exact(PIECE).map(<[u8]>::to_vec));
+            }
+            forms.push(url);
             forms.push(encoded);
         }
     }
@@ -279,6 +289,9 @@ mod tests {
         check_found("hunter2hunter2", "aHVudGVyMmh1bnRlcjI=", true);
         check_found("hunter2hunter2", "eGh1bnRlcjJodW50ZXIy", true);
         check_found("hunter2hunter2", "hunter3hunter3", false);
+        let long = "0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8s9t0u1v2w3x4y5z";
+        let lines = "eDowYTFiMmMzZDRlNWY2Zzdo\nOGk5ajBrMWwybTNuNG81cDZxN3I4czl0MHUxdjJ3M3g0eTV6\n";
+        check_found(long, lines, true);
     }
 
     #[test]
