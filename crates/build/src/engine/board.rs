@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use oci::record::Key;
 
@@ -137,6 +138,16 @@ impl<S: Eq + std::hash::Hash, R: Clone> Board<S, R> {
             }
             state = self.wait(state);
         }
+    }
+
+    /// Waits a moment, or until something changes.
+    pub fn pause(&self, most: Duration) -> Result<(), Stopped> {
+        let state = lock(&self.state);
+        if state.stopped {
+            return Err(Stopped);
+        }
+        let (state, _) = self.changed.wait_timeout(state, most).unwrap_or_else(PoisonError::into_inner);
+        if state.stopped { Err(Stopped) } else { Ok(()) }
     }
 
     fn wait<'a>(&'a self, state: MutexGuard<'a, State<S, R>>) -> MutexGuard<'a, State<S, R>> {

@@ -4,6 +4,7 @@
 //! caches are locked together, `locked` ones alone, and a `private` one that is taken makes way for another directory.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use dockerfile::Sharing;
@@ -15,79 +16,114 @@ use rustix::io::Errno;
 pub struct CacheDirectory {
     /// The directory.
     pub path: PathBuf,
-    /// Whether it was just made and is empty.
-    pub new: bool,
     _lock: File,
 }
 
-/// Opens the cache `id` below `root`, waiting for it where `sharing` says so.
+/// Opens the cache `id` below `root`. One that is new appears whole, after `fill` has made its content; `wait` is called
+/// again and again while `sharing` forbids to use it, and gives up with an error.
 ///
 /// # Errors
-/// A directory or lock could not be made.
-pub fn open(root: &Path, id: &str, sharing: Sharing) -> std::io::Result<CacheDirectory> {
-    let name = Digest::of(id.as_bytes()).hex();
-    match sharing {
-        Sharing::Shared => take(root, &name, FlockOperation::LockShared),
-        Sharing::Locked => take(root, &name, FlockOperation::LockExclusive),
-        Sharing::Private => {
-            for number in 0.. {
-                let name = if number == 0 { name.clone() } else { format!("{name}-{number}") };
-                match take(root, &name, FlockOperation::NonBlockingLockExclusive) {
-                    Err(error) if error.raw_os_error() == Some(Errno::WOULDBLOCK.raw_os_error()) => continue,
-                    other => return other,
-                }
+/// A directory or lock could not be made, `fill` failed, or `wait` gave up.
+pub fn open<E: From<io::Error>>(
+    root: &Path,
+    id: &str,
+    sharing: Sharing,
+    wait: impl Fn() -> Result<(), E>,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<CacheDirectory, E> {
+    std::fs::create_dir_all(root)?;
+    let first = Digest::of(id.as_bytes()).hex();
+    let mut number = 0;
+    loop {
+        let name = if number == 0 { first.clone() } else { format!("{first}-{number}") };
+        let operation = match sharing {
+            Sharing::Shared => FlockOperation::NonBlockingLockShared,
+            Sharing::Locked | Sharing::Private => FlockOperation::NonBlockingLockExclusive,
+        };
+        let lock = File::create(root.join(format!("{name}.lock")))?;
+        match flock(&lock, operation) {
+            Ok(()) => {
+                let path = root.join(name);
+                make(root, &path, fill)?;
+                return Ok(CacheDirectory { path, _lock: lock });
             }
-            unreachable!("one of the numbers is free")
+            Err(Errno::WOULDBLOCK) if sharing == Sharing::Private => number += 1,
+            Err(Errno::WOULDBLOCK) => wait()?,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(io::Error::from(error).into()),
         }
     }
 }
 
-fn take(root: &Path, name: &str, operation: FlockOperation) -> std::io::Result<CacheDirectory> {
-    std::fs::create_dir_all(root)?;
-    let lock = File::create(root.join(format!("{name}.lock")))?;
-    loop {
-        match flock(&lock, operation) {
-            Err(Errno::INTR) => continue,
-            other => break other?,
-        }
+/// Makes a cache's directory unless it is there. Two that share it may both try; the first one's stays.
+fn make<E: From<io::Error>>(
+    root: &Path,
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    if path.exists() {
+        return Ok(());
     }
-    let path = root.join(name);
-    let new = match std::fs::create_dir(&path) {
-        Ok(()) => true,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
-        Err(error) => return Err(error),
-    };
-    Ok(CacheDirectory { path, new, _lock: lock })
+    let new = tempfile::Builder::new().prefix("new-").tempdir_in(root)?;
+    let content = new.path().join("content");
+    std::fs::create_dir(&content)?;
+    fill(&content)?;
+    match std::fs::rename(&content, path) {
+        Err(error) if !path.exists() => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn sharing_decides_who_gets_which_directory() {
-        let root = tempfile::tempdir().unwrap();
-        let one = open(root.path(), "go", Sharing::Shared).unwrap();
-        let two = open(root.path(), "go", Sharing::Shared).unwrap();
-        assert!(one.new && !two.new);
-        assert_eq!(one.path, two.path);
-
-        let three = open(root.path(), "npm", Sharing::Private).unwrap();
-        let four = open(root.path(), "npm", Sharing::Private).unwrap();
-        assert_ne!(three.path, four.path);
-        drop(three);
-        let five = open(root.path(), "npm", Sharing::Private).unwrap();
-        assert!(!five.new);
+    fn take(root: &Path, id: &str, sharing: Sharing) -> CacheDirectory {
+        let wait = || Err(io::Error::from(io::ErrorKind::WouldBlock));
+        open(root, id, sharing, wait, |_| Ok(())).unwrap()
     }
 
     #[test]
-    fn a_locked_cache_is_waited_for() {
+    fn sharing_decides_who_gets_which_directory() {
         let root = tempfile::tempdir().unwrap();
-        let first = open(root.path(), "apt", Sharing::Locked).unwrap();
-        std::thread::scope(|scope| {
-            let second = scope.spawn(|| open(root.path(), "apt", Sharing::Locked).unwrap().new);
-            drop(first);
-            assert!(!second.join().unwrap());
-        });
+        let one = take(root.path(), "go", Sharing::Shared);
+        let two = take(root.path(), "go", Sharing::Shared);
+        assert_eq!(one.path, two.path);
+
+        let three = take(root.path(), "npm", Sharing::Private);
+        let four = take(root.path(), "npm", Sharing::Private);
+        assert_ne!(three.path, four.path);
+        let first = three.path.clone();
+        drop(three);
+        assert_eq!(take(root.path(), "npm", Sharing::Private).path, first);
+    }
+
+    #[test]
+    fn a_locked_cache_is_waited_for_until_somebody_gives_up() {
+        let root = tempfile::tempdir().unwrap();
+        let first = std::cell::Cell::new(Some(take(root.path(), "apt", Sharing::Locked)));
+        let refused = || Err(io::Error::other("enough"));
+        assert!(open(root.path(), "apt", Sharing::Locked, refused, |_| Ok(())).is_err());
+        let release = || {
+            drop(first.take());
+            Ok::<(), io::Error>(())
+        };
+        assert!(open(root.path(), "apt", Sharing::Locked, release, |_| Ok(())).is_ok());
+    }
+
+    #[test]
+    fn a_cache_that_could_not_be_filled_is_new_the_next_time() {
+        let root = tempfile::tempdir().unwrap();
+        let wait = || Ok::<(), io::Error>(());
+        let half = |path: &Path| {
+            std::fs::write(path.join("half"), "")?;
+            Err(io::Error::other("the disk is full"))
+        };
+        assert!(open(root.path(), "go", Sharing::Shared, wait, half).is_err());
+        let whole = |path: &Path| std::fs::write(path.join("whole"), "");
+        let cache = open(root.path(), "go", Sharing::Shared, wait, whole).unwrap();
+        assert!(cache.path.join("whole").exists() && !cache.path.join("half").exists());
+        let again = open(root.path(), "go", Sharing::Shared, wait, |_| Err(io::Error::other("not new")));
+        assert!(again.is_ok());
     }
 }

@@ -14,7 +14,7 @@ pub struct Commit<'a> {
     /// Where it goes.
     pub store: &'a Store,
     /// Which files are treated.
-    pub rules: &'a Rules,
+    pub rules: Rules,
     /// Later times become this one.
     pub epoch: i64,
     /// Values that must not be in it.
@@ -59,7 +59,7 @@ impl Commit<'_> {
     ) -> Result<(PathIndex, Vec<Normalised>, Vec<String>), StepError> {
         let form = self.store.form();
         let shows_below = |path: &[u8]| below.lookup(path).is_some();
-        let normalised = normalise(upper, self.rules, self.epoch, form, &shows_below)?;
+        let normalised = normalise(upper, &self.rules, self.epoch, form, &shows_below)?;
         let scanned = scan_directory(upper, form, self.threads)?;
         let unreproducible = scanned
             .keys

@@ -4,12 +4,12 @@ use oci::record::{Intake, Record, Usage, Written};
 use oci::store::WorkDir;
 
 use super::commit::Committed;
-use super::key::Inputs;
+use super::key::{Inputs, list};
 use super::output::Said;
 use super::secrets::Needles;
 use super::snapshot::Snapshot;
 use super::stage::{Halt, Made, Task};
-use super::trees::StepSources;
+use super::trees::{CHOSEN, StepSources};
 use crate::copy::{self, Applied};
 use crate::plan::{CopyAction, WorkdirAction};
 
@@ -28,15 +28,10 @@ impl Task<'_> {
         inputs.add("content", gathered.digest(epoch)?.to_string());
         inputs.add("destination", &action.destination);
         inputs.add("chown", action.chown.as_deref().unwrap_or(""));
-        inputs.add("chmod", action.chmod.as_ref().map(|mode| format!("{mode:?}")).unwrap_or_default());
-        inputs.add("sources", format!("{:?}", sources_for_key(action)));
-        inputs.add(
-            "flags",
-            format!(
-                "link={} parents={} exclude={:?} unpack={:?}",
-                action.link, action.parents, action.exclude, action.unpack
-            ),
-        );
+        inputs.add("chmod", action.chmod.as_ref().map(ToString::to_string).unwrap_or_default());
+        inputs.add("sources", list(&sources_for_key(action)));
+        inputs.add("exclude", list(&action.exclude));
+        inputs.add("flags", flags(action));
         let key = inputs.key_after(self.earlier);
         let _claim = self.world.board.claim(&key)?;
         if let Some(found) = self.find(&key)? {
@@ -73,13 +68,12 @@ impl Task<'_> {
         inputs.add("parent", parent.id().0.to_string());
         inputs.add("platform", self.stage.platform.to_string());
         inputs.add("epoch", self.stage.epoch.to_string());
-        inputs.add("rules", format!("{:?}", self.world.request.rules));
         inputs
     }
 
     fn finish_copy(&self, copied: Copied<'_>) -> Result<Made, Halt> {
         let none = Needles::default();
-        let commit = self.world.committer(self.stage.epoch, &none);
+        let commit = self.world.committer(CHOSEN, self.stage.epoch, &none);
         let committed = commit.commit(copied.work, copied.parent.view())?;
         let mut record = self.record(copied.inputs, copied.parent, &committed);
         record.intakes = copied.intakes;
@@ -124,6 +118,18 @@ struct Copied<'a> {
     intakes: Vec<Intake>,
 }
 
+/// The flags that are given, in words.
+fn flags(action: &CopyAction) -> String {
+    let given = [
+        (action.link, "link"),
+        (action.parents, "parents"),
+        (action.unpack.local, "unpack local"),
+        (action.unpack.remote, "unpack remote"),
+    ];
+    let words: Vec<&str> = given.iter().filter(|(given, _)| *given).map(|(_, word)| *word).collect();
+    words.join(", ")
+}
+
 /// The names of the sources: they decide what is called how at the destination, whatever the content.
 fn sources_for_key(action: &CopyAction) -> Vec<String> {
     use crate::plan::CopySource;
@@ -134,7 +140,9 @@ fn sources_for_key(action: &CopyAction) -> Vec<String> {
             CopySource::Path { path, .. } => path.clone(),
             CopySource::Inline { name, .. } => format!("<<{name}"),
             CopySource::Url { file_name, .. } => file_name.clone(),
-            CopySource::Git { reference, keep_git_dir } => format!("{reference:?} {keep_git_dir}"),
+            // What came of it is in the content; the address may hold a password.
+            CopySource::Git { keep_git_dir: true, .. } => "git with .git".to_owned(),
+            CopySource::Git { keep_git_dir: false, .. } => "git".to_owned(),
         })
         .collect()
 }

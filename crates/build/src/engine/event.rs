@@ -17,6 +17,13 @@ pub trait Events: Sync {
 #[serde(transparent)]
 pub struct StepId(pub u32);
 
+impl StepId {
+    /// The number under which the step is shown and addressed, from 1: `#5`.
+    pub fn number(self) -> u32 {
+        self.0.saturating_add(1)
+    }
+}
+
 /// What is known of a step before it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepInfo {

@@ -8,7 +8,7 @@ use super::error::BuildError;
 use super::request::BuiltPlatform;
 use super::snapshot::ImageLayer;
 use super::world::{StageRef, StageResult, World};
-use crate::plan::Plan;
+use crate::plan::{Plan, StageBase, StageId};
 
 /// The documents of a finished image, all of them in the store.
 pub struct Documents {
@@ -16,6 +16,18 @@ pub struct Documents {
     pub image: Descriptor,
     /// Each platform's image.
     pub platforms: Vec<BuiltPlatform>,
+}
+
+/// The stages whose layers an image has: the target, and those that it stands on. Layers of other stages are copied
+/// from and mounted; nobody needs their tars.
+pub fn stages_of_image(plan: &Plan) -> Vec<StageId> {
+    let mut stages = vec![plan.target];
+    while let Some(StageBase::Stage(below)) =
+        stages.last().and_then(|stage| plan.stage(*stage)).map(|stage| &stage.base)
+    {
+        stages.push(*below);
+    }
+    stages
 }
 
 impl World<'_> {

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 
 use oci::Digest;
+use oci::layer::{Action, RULES, Rule, Rules};
 use oci::record::Key;
 use sha2::{Digest as _, Sha256};
 
 /// Changes whenever the meaning of a part changes, so that an old store never answers for a new engine.
-const GENERATION: &str = "kapok step 1";
+const GENERATION: &str = "kapok step 2";
 
 /// Values longer than this are kept as their digest: a record is read by people.
 const LONGEST_VALUE: usize = 200;
@@ -67,6 +68,29 @@ impl Inputs {
     }
 }
 
+/// A list as one value: JSON, in which no two lists read alike and people read all of them.
+pub fn list<S: AsRef<str>>(words: &[S]) -> String {
+    let quoted: Vec<String> =
+        words.iter().map(|word| serde_json::Value::from(word.as_ref()).to_string()).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// Which rules of the declared list apply, in words; a list of another version is another value.
+pub fn rules(rules: Rules) -> String {
+    if rules.none {
+        return "none".to_owned();
+    }
+    let line = |rule: &Rule| {
+        let action = match rule.action {
+            Action::Remove => "remove",
+            Action::Empty => "empty",
+        };
+        format!("{action} {} {}\n", rule.glob, rule.log)
+    };
+    let digest = Digest::of(RULES.iter().map(line).collect::<String>().as_bytes());
+    format!("{} {digest}", if rules.keep_logs { "all but logs" } else { "all" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +124,14 @@ mod tests {
         }
         assert_eq!(earlier[0], inputs(&[("args", "true")]).key());
         assert_eq!(inputs(&[("args", "false")]).key_after(&earlier), inputs(&[("args", "false")]).key());
+    }
+
+    #[test]
+    fn values_are_words() {
+        assert_eq!(list(&["sh", "-c", "echo \"a\", b\nc"]), r#"["sh", "-c", "echo \"a\", b\nc"]"#);
+        assert_ne!(list(&["a, b"]), list(&["a", "b"]));
+        assert!(rules(Rules::default()).starts_with("all sha256:"));
+        assert!(rules(Rules { keep_logs: true, none: false }).starts_with("all but logs sha256:"));
     }
 
     #[test]

@@ -31,7 +31,12 @@ mod trees;
 mod twice;
 mod world;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -88,7 +93,12 @@ pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> 
         (failure, documents) => {
             let cancelled = doors.cancel.is_cancelled();
             let state = if cancelled { BuildState::Cancelled } else { BuildState::Failed };
-            world.record_build(state, None, Batch::default())?;
+            world.tell_cancelled(&report);
+            // What stopped the build is what the user must hear of, not that it could not be noted down after that.
+            if let Err(error) = world.record_build(state, None, Batch::default()) {
+                let message = format!("the build's history could not be written: {error}");
+                doors.events.event(Event::Warning { message, step: None });
+            }
             match (failure, documents) {
                 _ if cancelled => Err(BuildError::Cancelled(Box::new(report))),
                 (Some(BuildError::Step(mut failure)), _) => {
@@ -171,9 +181,11 @@ fn world<'a>(request: &'a Request, doors: &'a Doors<'a>, plans: &[Plan]) -> Resu
     doors.events.event(Event::Planned { steps });
     let board = Arc::new(Board::new(request.jobs));
     let running = Arc::new(Mutex::new(BTreeMap::new()));
-    let (for_board, for_running) = (board.clone(), running.clone());
+    let packer = Packer::new(doors.store, request.compression, request.jobs.max(1));
+    let (for_board, for_running, close_packer) = (board.clone(), running.clone(), packer.closer());
     doors.cancel.on_cancel(move || {
         for_board.stop();
+        close_packer();
         kill_all(&for_running);
     });
     Ok(World {
@@ -181,10 +193,11 @@ fn world<'a>(request: &'a Request, doors: &'a Doors<'a>, plans: &[Plan]) -> Resu
         doors,
         board,
         results: Results::new(doors.store, request.no_cache || request.twice),
-        packer: Packer::new(doors.store, request.compression, request.jobs.max(1)),
+        packer,
         contexts: contexts(request, doors)?,
         state: Mutex::new(progress),
         running,
+        rules: key::rules(request.rules),
         logs: doors.store.logs_dir().join(&request.id),
     })
 }
@@ -203,8 +216,7 @@ fn contexts(request: &Request, doors: &Doors<'_>) -> Result<BTreeMap<String, Con
         contexts.insert(String::new(), Context::open(root, options(ignore)).map_err(wrong)?);
     }
     for (name, root) in &request.named_directories {
-        let text = std::fs::read_to_string(root.join(".dockerignore")).unwrap_or_default();
-        let own = ignore(&Source::new(format!("{name}:.dockerignore"), text))?;
+        let own = ignore(&Source::new(format!("{name}:.dockerignore"), ignore_text(root)?))?;
         let context = Context::open(root, options(own)).map_err(wrong)?;
         contexts.insert(name.clone(), context);
     }
@@ -212,6 +224,20 @@ fn contexts(request: &Request, doors: &Doors<'_>) -> Result<BTreeMap<String, Con
         *context != NamedContext::Tree || request.named_directories.contains_key(name)
     }));
     Ok(contexts)
+}
+
+/// The text of a directory's ignore file, where it has one.
+fn ignore_text(root: &Path) -> Result<String, BuildError> {
+    let path = root.join(".dockerignore");
+    match std::fs::read_to_string(&path) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(String::new())
+        }
+        other => other.map_err(|source| {
+            let action = format!("read `{}`", path.display());
+            BuildError::Context(Box::new(StepError::Io { action, source }))
+        }),
+    }
 }
 
 /// An ignore file's patterns; one that cannot be read would let in what somebody wanted out.
@@ -230,10 +256,13 @@ fn run_all(world: &World<'_>, plans: &[Plan]) -> Result<Option<Documents>, Build
         for _ in 0..PACKERS {
             scope.spawn(|| world.packer.serve());
         }
+        let _closing = Closing(world);
         let mut first = 0;
         for (platform, plan) in plans.iter().enumerate() {
+            let of_image = finish::stages_of_image(plan);
             for stage in &plan.stages {
-                scope.spawn(move || world.build_stage(platform, stage, first));
+                let packed = of_image.contains(&stage.id);
+                scope.spawn(move || world.build_stage(platform, stage, first, packed));
                 first += stage.steps.len() as u32;
             }
         }
@@ -245,10 +274,21 @@ fn run_all(world: &World<'_>, plans: &[Plan]) -> Result<Option<Documents>, Build
         for context in world.contexts.values() {
             let _ = context.save_cache();
         }
-        world.packer.close();
-        world.results.close();
         documents
     })
+}
+
+/// Lets the serving threads return when dropped, so also when this thread panics.
+struct Closing<'a>(&'a World<'a>);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
+        self.0.packer.close();
+        self.0.results.close();
+    }
 }
 
 impl World<'_> {

@@ -1,24 +1,33 @@
 //! What a RUN mounts: what of it is in the key, what the record says of it, and how it gets into the sandbox.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
 
 use oci::store::WorkDir;
 
 use super::agent::Agent;
+use super::board::Stopped;
 use super::cachemount::{self, CacheDirectory};
 use super::error::StepError;
-use super::key::Inputs;
+use super::key::{Inputs, list};
 use super::secrets::{Needles, SHORTEST_SEARCHED, Secret};
 use super::snapshot::Snapshot;
 use super::stage::{Halt, Task};
 use crate::plan::{RunAction, RunMount, RunMountKind, TreeSource};
 use crate::sandbox::{MountSource, SandboxMount};
 
+/// How often a step looks whether another process has let go of a cache.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// The mounts of one RUN.
 pub struct Mounts<'a> {
     action: &'a RunAction,
     secrets: Vec<&'a Secret>,
     needles: Needles,
+    /// By id. A step that mounts a cache twice uses it once.
+    caches: BTreeMap<&'a str, CacheDirectory>,
 }
 
 /// Mounts that are ready for one run, and what must live as long as it.
@@ -28,7 +37,6 @@ pub struct Prepared {
     /// Secrets and sockets as environment variables.
     pub env: Vec<(OsString, OsString)>,
     _work: Vec<WorkDir>,
-    _caches: Vec<CacheDirectory>,
     _agents: Vec<Agent>,
 }
 
@@ -48,7 +56,7 @@ impl<'a> Mounts<'a> {
             }
         }
         let needles = Needles::new(secrets.iter().copied());
-        Ok(Mounts { action, secrets, needles })
+        Ok(Mounts { action, secrets, needles, caches: BTreeMap::new() })
     }
 
     /// What to look for in the layer and mask in the output.
@@ -83,18 +91,33 @@ impl<'a> Mounts<'a> {
     pub fn add_to_key(&self, task: &Task<'_>, inputs: &mut Inputs) -> Result<(), Halt> {
         for (position, mount) in self.action.mounts.iter().enumerate() {
             let name = format!("mount {position} {}", mount.target.as_deref().unwrap_or("-"));
-            let value = match &mount.kind {
+            let mut words = match &mount.kind {
                 RunMountKind::Bind { from, source } => {
-                    format!("bind {source} {}", content(task, from, source)?)
+                    vec!["bind".to_owned(), source.clone(), content(task, from, source)?]
                 }
                 RunMountKind::Cache { id, from, source, sharing, owner } => {
-                    format!("cache {id} {sharing:?} {owner:?} {}", content(task, from, source)?)
+                    let content = content(task, from, source)?;
+                    vec![
+                        "cache".to_owned(),
+                        id.clone(),
+                        sharing_name(*sharing).to_owned(),
+                        owned(*owner),
+                        content,
+                    ]
                 }
-                RunMountKind::Tmpfs { size } => format!("tmpfs {size:?}"),
-                RunMountKind::Secret { id, env, owner, .. } => format!("secret {id} {env:?} {owner:?}"),
-                RunMountKind::Ssh { id, owner, .. } => format!("ssh {id} {owner:?}"),
+                RunMountKind::Tmpfs { size } => {
+                    vec![
+                        "tmpfs".to_owned(),
+                        size.map_or_else(|| "any size".to_owned(), |size| size.to_string()),
+                    ]
+                }
+                RunMountKind::Secret { id, env, owner, .. } => {
+                    vec!["secret".to_owned(), id.clone(), env.clone().unwrap_or_default(), owned(*owner)]
+                }
+                RunMountKind::Ssh { id, owner, .. } => vec!["ssh".to_owned(), id.clone(), owned(*owner)],
             };
-            inputs.add(name, format!("{value} read_only={}", mount.read_only));
+            words.push(if mount.read_only { "read only" } else { "writable" }.to_owned());
+            inputs.add(name, list(&words));
         }
         Ok(())
     }
@@ -130,15 +153,49 @@ impl<'a> Mounts<'a> {
             .collect()
     }
 
+    /// Takes the caches for this step, and waits for those that others have. Do so before the permit, for whoever holds a
+    /// permit must never wait for a cache; all in the order of their ids, so that no two steps wait for each other.
+    pub fn take_caches(&mut self, task: &Task<'_>) -> Result<(), Halt> {
+        let mut wanted: BTreeMap<&str, &RunMount> = BTreeMap::new();
+        for mount in &self.action.mounts {
+            if let RunMountKind::Cache { id, .. } = &mount.kind {
+                wanted.entry(id).or_insert(mount);
+            }
+        }
+        for (id, mount) in wanted {
+            if let RunMountKind::Cache { from, source, owner, .. } = &mount.kind {
+                let sharing = self.sharing(id);
+                let cache = open_cache(task, (id, sharing), *owner, (from, source))?;
+                self.caches.insert(id, cache);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets others have the caches.
+    pub fn release_caches(&mut self) {
+        self.caches.clear();
+    }
+
+    /// How a cache is shared; of several mounts of it, the strictest counts.
+    fn sharing(&self, wanted: &str) -> dockerfile::Sharing {
+        use dockerfile::Sharing::{Locked, Private, Shared};
+        let asked: Vec<dockerfile::Sharing> = self
+            .action
+            .mounts
+            .iter()
+            .filter_map(|mount| match &mount.kind {
+                RunMountKind::Cache { id, sharing, .. } if id == wanted => Some(*sharing),
+                _ => None,
+            })
+            .collect();
+        [Locked, Private].into_iter().find(|strict| asked.contains(strict)).unwrap_or(Shared)
+    }
+
     /// Makes the mounts ready for one run.
     pub fn prepare(&self, task: &Task<'_>) -> Result<Prepared, Halt> {
-        let mut prepared = Prepared {
-            mounts: Vec::new(),
-            env: Vec::new(),
-            _work: Vec::new(),
-            _caches: Vec::new(),
-            _agents: Vec::new(),
-        };
+        let mut prepared =
+            Prepared { mounts: Vec::new(), env: Vec::new(), _work: Vec::new(), _agents: Vec::new() };
         for mount in &self.action.mounts {
             self.prepare_one(task, mount, &mut prepared)?;
         }
@@ -163,11 +220,9 @@ impl<'a> Mounts<'a> {
                 prepared._work.push(work);
                 mounted
             }
-            RunMountKind::Cache { id, from, source, sharing, owner } => {
-                let cache = self.cache(task, id, *sharing, *owner, (from, source))?;
-                let mounted = MountSource::Bind { source: cache.path.clone(), subpath: None };
-                prepared._caches.push(cache);
-                mounted
+            RunMountKind::Cache { id, .. } => {
+                let Some(cache) = self.caches.get(id.as_str()) else { return Ok(()) };
+                MountSource::Bind { source: cache.path.clone(), subpath: None }
             }
             RunMountKind::Tmpfs { size } => MountSource::Tmpfs { size: *size },
             RunMountKind::Secret { id, env, owner, .. } => {
@@ -203,28 +258,69 @@ impl<'a> Mounts<'a> {
         }
         Ok(())
     }
+}
 
-    fn cache(
-        &self,
-        task: &Task<'_>,
-        id: &str,
-        sharing: dockerfile::Sharing,
-        owner: dockerfile::Owner,
-        (from, source): (&TreeSource, &str),
-    ) -> Result<CacheDirectory, Halt> {
-        let io = |source| StepError::Io { action: format!("open the cache `{id}`"), source };
-        let root = task.world.doors.store.cache_dir("mounts")?;
-        let cache = cachemount::open(&root, id, sharing).map_err(io)?;
-        if cache.new {
-            if *from != TreeSource::Empty {
-                task.world.fill(task.platform, from, source, &cache.path, task.stage.epoch)?;
-            }
-            let (uid, gid) = (owner.uid.unwrap_or(0), owner.gid.unwrap_or(0));
-            std::os::unix::fs::chown(&cache.path, Some(uid), Some(gid)).map_err(io)?;
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(owner.mode.unwrap_or(0o755));
-            std::fs::set_permissions(&cache.path, mode).map_err(io)?;
+fn open_cache(
+    task: &Task<'_>,
+    (id, sharing): (&str, dockerfile::Sharing),
+    owner: dockerfile::Owner,
+    (from, source): (&TreeSource, &str),
+) -> Result<CacheDirectory, Halt> {
+    let opening = |error: Trouble| match error {
+        Trouble::Halt(halt) => halt,
+        Trouble::Io(source) => StepError::Io { action: format!("open the cache `{id}`"), source }.into(),
+    };
+    let root = task.world.doors.store.cache_dir("mounts")?;
+    let fill = |directory: &Path| {
+        if *from != TreeSource::Empty {
+            task.world.fill(task.platform, from, source, directory, task.stage.epoch)?;
         }
-        Ok(cache)
+        let (uid, gid) = (owner.uid.unwrap_or(0), owner.gid.unwrap_or(0));
+        std::os::unix::fs::chown(directory, Some(uid), Some(gid))?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(owner.mode.unwrap_or(0o755));
+        Ok(std::fs::set_permissions(directory, mode)?)
+    };
+    let wait = || Ok(task.world.board.pause(LOOK_EVERY)?);
+    cachemount::open(&root, id, sharing, wait, fill).map_err(opening)
+}
+
+/// Why a cache could not be opened.
+enum Trouble {
+    Halt(Halt),
+    Io(std::io::Error),
+}
+
+impl From<Halt> for Trouble {
+    fn from(halt: Halt) -> Trouble {
+        Trouble::Halt(halt)
+    }
+}
+
+impl From<Stopped> for Trouble {
+    fn from(stopped: Stopped) -> Trouble {
+        Trouble::Halt(stopped.into())
+    }
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Trouble {
+        Trouble::Io(error)
+    }
+}
+
+/// Mode and owner as one word of the key.
+fn owned(owner: dockerfile::Owner) -> String {
+    let part = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let mode = owner.mode.map(|mode| format!("{mode:04o}"));
+    let (uid, gid) = (owner.uid.map(|uid| uid.to_string()), owner.gid.map(|gid| gid.to_string()));
+    format!("{}:{} {}", part(uid), part(gid), part(mode))
+}
+
+fn sharing_name(sharing: dockerfile::Sharing) -> &'static str {
+    match sharing {
+        dockerfile::Sharing::Shared => "shared",
+        dockerfile::Sharing::Private => "private",
+        dockerfile::Sharing::Locked => "locked",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tars, compression and digests of new layers, beside the steps that come after them.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use oci::LayerId;
 use oci::layer::Compression;
@@ -12,6 +12,12 @@ pub struct Packer<'a> {
     store: &'a Store,
     compression: Compression,
     threads: usize,
+    desk: Arc<Desk>,
+}
+
+/// Where those who ask and those who pack meet.
+#[derive(Default)]
+struct Desk {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -26,45 +32,51 @@ struct State {
 impl<'a> Packer<'a> {
     /// A packer that nobody serves yet; [`serve`](Self::serve) does, from as many threads as wanted.
     pub fn new(store: &'a Store, compression: Compression, threads: usize) -> Packer<'a> {
-        Packer { store, compression, threads, state: Mutex::default(), changed: Condvar::new() }
+        Packer { store, compression, threads, desk: Arc::default() }
     }
 
     /// Asks for a layer's blob. Asking twice is asking once.
     pub fn want(&self, layer: LayerId) {
-        let mut state = self.lock();
+        let mut state = self.desk.lock();
         if let std::collections::hash_map::Entry::Vacant(slot) = state.results.entry(layer) {
             slot.insert(None);
             state.queue.push_back(layer);
             drop(state);
-            self.changed.notify_all();
+            self.desk.changed.notify_all();
         }
     }
 
     /// Waits for a blob that was [wanted](Self::want). `None`: the packer was closed before.
     pub fn blob(&self, layer: &LayerId) -> Result<Option<LayerBlob>, StoreError> {
         self.want(*layer);
-        let mut state = self.lock();
+        let mut state = self.desk.lock();
         loop {
             match state.results.get(layer) {
                 Some(Some(Ok(blob))) => return Ok(Some(blob.clone())),
                 // The error goes to the first who asks; the layer can be asked for again.
                 Some(Some(Err(_))) => return state.results.remove(layer).flatten().transpose(),
                 _ if state.closed => return Ok(None),
-                _ => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                _ => state = self.desk.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
 
     /// Lets the serving threads return; what is queued and not begun stays undone.
     pub fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_all();
+        self.desk.close();
+    }
+
+    /// [`close`](Self::close) for somebody who outlives the packer.
+    pub fn closer(&self) -> impl Fn() + Send + 'static {
+        let desk = Arc::clone(&self.desk);
+        move || desk.close()
     }
 
     /// Packs until [closed](Self::close).
     pub fn serve(&self) {
+        let _closing = CloseOnPanic(&self.desk);
         loop {
-            let mut state = self.lock();
+            let mut state = self.desk.lock();
             let layer = loop {
                 if state.closed {
                     return;
@@ -72,16 +84,34 @@ impl<'a> Packer<'a> {
                 if let Some(layer) = state.queue.pop_front() {
                     break layer;
                 }
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self.desk.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             };
             drop(state);
             let packed = self.store.pack_layer(&layer, self.compression, None, self.threads);
-            self.lock().results.insert(layer, Some(packed));
-            self.changed.notify_all();
+            self.desk.lock().results.insert(layer, Some(packed));
+            self.desk.changed.notify_all();
         }
+    }
+}
+
+impl Desk {
+    fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody may wait for what a thread that panicked would have made.
+struct CloseOnPanic<'a>(&'a Desk);
+
+impl Drop for CloseOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
+        }
     }
 }

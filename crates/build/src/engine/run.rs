@@ -12,7 +12,7 @@ use oci::tree::PathIndex;
 use super::commit::Committed;
 use super::error::StepError;
 use super::event::Event;
-use super::key::Inputs;
+use super::key::{Inputs, list};
 use super::mounts::Mounts;
 use super::output::{Said, listen};
 use super::request::Difference;
@@ -36,7 +36,7 @@ impl Task<'_> {
     /// A RUN. What the command says is in `said` also when it fails.
     pub fn run(&self, action: &RunAction, said: &mut Said) -> Result<Made, Halt> {
         let user = self.below.identity(&action.user)?;
-        let mounts = Mounts::plan(self, action)?;
+        let mut mounts = Mounts::plan(self, action)?;
         let mut inputs = self.run_inputs(action, &mounts)?;
         let key = inputs.key_after(self.earlier);
         let _claim = self.world.board.claim(&key)?;
@@ -44,6 +44,7 @@ impl Task<'_> {
             return Ok(found);
         }
         mounts.check_permitted(self)?;
+        mounts.take_caches(self)?;
         let _permit = self.world.board.permit()?;
         self.begin();
         let needles = mounts.needles();
@@ -52,6 +53,7 @@ impl Task<'_> {
         if self.world.request.twice {
             self.second_run(action, &user, &mounts, &committed.layer.index)?;
         }
+        mounts.release_caches();
         let mut record = self.record(inputs, self.below, &committed);
         self.complete(&mut record, action, &mounts, &once.outcome);
         record.log = self.store_log(&once.said)?;
@@ -60,19 +62,21 @@ impl Task<'_> {
 
     fn run_inputs(&self, action: &RunAction, mounts: &Mounts) -> Result<Inputs, Halt> {
         let mut inputs = self.inputs("run", self.below);
-        inputs.add("args", format!("{:?}", action.args));
+        inputs.add("rules", &self.world.rules);
+        inputs.add("args", list(&action.args));
         for (name, value) in &action.env {
             inputs.add(format!("env {name}"), value);
         }
         inputs.add("cwd", &action.cwd);
         inputs.add("user", &action.user);
-        inputs.add("network", format!("{:?}", self.network(action)));
-        inputs.add("security", format!("{:?}", action.security));
+        inputs.add("network", self.network(action).name());
+        inputs.add("security", action.security.name());
         if let Some(script) = &action.script {
             inputs.add("script", format!("{}\n{}", script.name, script.content));
         }
-        for (name, address) in &self.world.request.hosts {
-            inputs.add(format!("host {name} {address}"), "");
+        // Their order is the order of the lines of `/etc/hosts`.
+        for (position, (name, address)) in self.world.request.hosts.iter().enumerate() {
+            inputs.add(format!("host {position}"), format!("{name} {address}"));
         }
         mounts.add_to_key(self, &mut inputs)?;
         Ok(inputs)
@@ -102,7 +106,8 @@ impl Task<'_> {
             streams().map_err(|source| StepError::Io { action: "open a pipe".into(), source })?;
         let handle = Arc::new(spawner.start_run(&spec, stdio)?);
         self.register(&handle);
-        let log = self.world.logs.join(format!("{}{}.log", self.id.0, if show { "" } else { "-again" }));
+        let log =
+            self.world.logs.join(format!("{}{}.log", self.id.number(), if show { "" } else { "-again" }));
         *said = listen(reader, &log, mounts.needles(), |bytes| {
             if show {
                 self.world.tell(Event::Output { step: self.id, bytes });
@@ -209,7 +214,8 @@ impl Task<'_> {
     }
 
     fn commit(&self, work: WorkDir, needles: &Needles) -> Result<Committed, Halt> {
-        Ok(self.world.committer(self.stage.epoch, needles).commit(work, self.below.view())?)
+        let rules = self.world.request.rules;
+        Ok(self.world.committer(rules, self.stage.epoch, needles).commit(work, self.below.view())?)
     }
 
     /// Fills in what a RUN's record says beyond what every step's does.
@@ -266,7 +272,7 @@ impl Task<'_> {
         let mut said = Said::default();
         let once = self.once(action, user, mounts, &mut said, false)?;
         let none = Needles::default();
-        let committer = self.world.committer(self.stage.epoch, &none);
+        let committer = self.world.committer(self.world.request.rules, self.stage.epoch, &none);
         let (second, _, _) = committer.settle(&once.work.upper(), self.below.view())?;
         let differences = super::twice::differences(first, &second);
         self.world.progress(|mut progress| {

@@ -12,7 +12,7 @@ use super::error::{BuildError, StepError, StepFailure};
 use super::event::Event;
 use super::output::Said;
 use super::report::{RunPlace, StepState};
-use super::snapshot::{ImageLayer, MOST_LAYERS, Snapshot, base_layers};
+use super::snapshot::{ImageLayer, MOST_LAYERS, Snapshot};
 use super::world::{StageRef, StageResult, World};
 use crate::copy::CopyError;
 use crate::copy::users::UserError;
@@ -71,14 +71,21 @@ pub struct Made {
 }
 
 impl<'a> World<'a> {
-    /// Builds one stage and announces its result. `first` is the number of its first step.
-    pub fn build_stage(&'a self, platform: usize, stage: &'a PlannedStage, first: u32) {
+    /// Builds one stage and announces its result. `first` is the number of its first step; `packed` says that the image
+    /// will have its layers.
+    pub fn build_stage(&'a self, platform: usize, stage: &'a PlannedStage, first: u32, packed: bool) {
         let name = StageRef { platform, stage: stage.id };
-        let result = self.stage_steps(platform, stage, first);
-        self.board.finish(name, result);
+        let mut announcement = Announcement { world: self, name, result: None };
+        announcement.result = self.stage_steps(platform, stage, first, packed);
     }
 
-    fn stage_steps(&'a self, platform: usize, stage: &'a PlannedStage, first: u32) -> Option<StageResult> {
+    fn stage_steps(
+        &'a self,
+        platform: usize,
+        stage: &'a PlannedStage,
+        first: u32,
+        packed: bool,
+    ) -> Option<StageResult> {
         let StageResult { mut snapshot, mut layers, mut keys } = match self.base(platform, stage) {
             Ok(base) => base,
             Err(Halt::Stopped) => return None,
@@ -102,7 +109,9 @@ impl<'a> World<'a> {
             let (key, layer) = task.carry_out()?;
             keys.push(key);
             layers.push(ImageLayer::Made(layer.id));
-            self.packer.want(layer.id);
+            if packed {
+                self.packer.want(layer.id);
+            }
             snapshot = snapshot.with(layer);
         }
         Some(StageResult { snapshot, layers, keys })
@@ -114,19 +123,32 @@ impl<'a> World<'a> {
             StageBase::Scratch => Ok(from((Snapshot::empty(), Vec::new()))),
             StageBase::Image(image) => {
                 let _permit = self.board.permit()?;
-                Ok(from(base_layers(self.doors.store, image)?))
+                Ok(from(self.import(image)?))
             }
             StageBase::Stage(other) => Ok(self.board.stage(&StageRef { platform, stage: *other })?),
             StageBase::Context(name) => {
                 let source = TreeSource::Context(name.clone());
                 let snapshot = self.mountable(platform, &source, "/", stage.epoch)?;
                 let layers: Vec<_> = snapshot.layer_ids().into_iter().map(ImageLayer::Made).collect();
-                for layer in snapshot.layer_ids() {
-                    self.packer.want(layer);
-                }
                 Ok(from((snapshot, layers)))
             }
         }
+    }
+}
+
+/// Announces a stage's result when dropped, so also when its thread panics: nobody may wait for it for ever.
+struct Announcement<'a> {
+    world: &'a World<'a>,
+    name: StageRef,
+    result: Option<StageResult>,
+}
+
+impl Drop for Announcement<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.world.stop();
+        }
+        self.world.board.finish(self.name, self.result.take());
     }
 }
 

@@ -4,21 +4,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use oci::Digest;
-use oci::record::{Record, Usage, Written};
+use oci::layer::Rules;
+use oci::record::{Key, Record, Usage, Written};
 use oci::tree::View;
 
 use super::commit::Commit;
 use super::error::StepError;
 use super::key::Inputs;
 use super::secrets::Needles;
-use super::snapshot::{Snapshot, base_layers};
+use super::snapshot::{ImageLayer, Snapshot, base_layers};
 use super::stage::Halt;
 use super::world::{StageRef, World};
 use crate::context::Context;
 use crate::copy::{self, CopyError, GitError, Sources, Target, Tree};
 use crate::fetch::Fetch;
 use crate::plan::git::GitReference;
-use crate::plan::{CopyAction, CopySource, TreeSource, Unpack};
+use crate::plan::{BaseImage, CopyAction, CopySource, TreeSource, Unpack};
 
 /// A tree that a step needs, waited for and at hand.
 pub enum Held<'a> {
@@ -45,11 +46,16 @@ impl World<'_> {
             TreeSource::Stage(stage) => {
                 Ok(Some(self.board.stage(&StageRef { platform, stage: *stage })?.snapshot))
             }
-            TreeSource::Image(image) => {
-                Ok(Some(base_layers(self.doors.store, image).map_err(StepError::from)?.0))
-            }
+            TreeSource::Image(image) => Ok(Some(self.import(image)?.0)),
             TreeSource::Empty => Ok(Some(Snapshot::empty())),
         }
+    }
+
+    /// An image's layers, unpacked if they are not yet; stages that stand on the same image do not unpack it twice.
+    /// Takes no permit: whoever waits here may hold one.
+    pub fn import(&self, image: &BaseImage) -> Result<(Snapshot, Vec<ImageLayer>), Halt> {
+        let _claim = self.board.claim(&Key(image.digest))?;
+        Ok(base_layers(self.doors.store, image)?)
     }
 
     /// A tree, at hand.
@@ -139,7 +145,7 @@ impl World<'_> {
         let gathered = copy::gather(action, &held, work.path()).map_err(StepError::from)?;
         gathered.apply(&self.target(&parent, &work.upper(), epoch)).map_err(StepError::from)?;
         let (none, empty) = (Needles::default(), View::new(Vec::new()));
-        Ok(self.committer(epoch, &none).commit(work, &empty)?.layer)
+        Ok(self.committer(CHOSEN, epoch, &none).commit(work, &empty)?.layer)
     }
 
     /// Copies a part of a tree into a directory outside of any layer: a new cache mount.
@@ -179,16 +185,13 @@ impl World<'_> {
     }
 
     /// How uppers are committed.
-    pub fn committer<'c>(&'c self, epoch: i64, needles: &'c Needles) -> Commit<'c> {
-        Commit {
-            store: self.doors.store,
-            rules: &self.request.rules,
-            epoch,
-            needles,
-            threads: self.request.jobs.max(1),
-        }
+    pub fn committer<'c>(&'c self, rules: Rules, epoch: i64, needles: &'c Needles) -> Commit<'c> {
+        Commit { store: self.doors.store, rules, epoch, needles, threads: self.request.jobs.max(1) }
     }
 }
+
+/// How copied files are treated: they are what the user chose, so none is emptied or left out.
+pub const CHOSEN: Rules = Rules { none: true, keep_logs: true };
 
 /// The copy of one path of a tree to the same place in an empty one.
 fn whole(from: TreeSource, path: &str) -> CopyAction {

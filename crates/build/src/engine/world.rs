@@ -81,6 +81,8 @@ pub struct World<'a> {
     pub state: Mutex<Progress>,
     /// Commands that run now, to be killed when the build stops.
     pub running: Arc<Mutex<BTreeMap<u32, Arc<Handle>>>>,
+    /// The rules for what a RUN writes, as keys have them.
+    pub rules: String,
     /// Where this build's output is kept.
     pub logs: PathBuf,
 }
@@ -128,6 +130,7 @@ impl World<'_> {
     /// Lets every thread return and kills what runs.
     pub fn stop(&self) {
         self.board.stop();
+        self.packer.close();
         kill_all(&self.running);
     }
 
@@ -140,6 +143,13 @@ impl World<'_> {
             }
         }
         report
+    }
+
+    /// Tells of every step that was not reached.
+    pub fn tell_cancelled(&self, report: &BuildReport) {
+        for step in report.steps.iter().filter(|step| step.state == StepState::Cancelled) {
+            self.tell(Event::Cancelled { step: step.id });
+        }
     }
 
     /// The context of this name.

@@ -14,7 +14,6 @@ use crate::failure::Failure;
 use crate::history::{self, Past};
 use crate::program::Program;
 use crate::ui::format::{counted, duration, size};
-use crate::ui::state::number;
 use crate::ui::table::table;
 
 /// Explains one step, or lists all of them.
@@ -65,7 +64,7 @@ fn overview(store: &Store, past: &Past) -> Result<String, Failure> {
         };
         let time = std::time::Duration::from_millis(step.wall_ms);
         rows.push(vec![
-            format!("#{}", number(step.id)),
+            format!("#{}", step.id.number()),
             state(step).to_owned(),
             if step.state == StepState::Ran { duration(time) } else { String::new() },
             if step.layer.is_some() { size(step.written) } else { String::new() },

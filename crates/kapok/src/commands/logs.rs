@@ -10,7 +10,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history;
 use crate::program::Program;
-use crate::ui::state::number;
 use crate::ui::text::readable;
 
 /// Prints the output of one step, or of all steps with a heading each.
@@ -25,7 +24,7 @@ pub fn run(program: &Program, arguments: &Logs) -> Result<Exit, Failure> {
     for step in &past.report.steps {
         if let Some(output) = output(&store, step)? {
             let heading =
-                format!("#{} [{} {}/{}] {}\n", number(step.id), step.stage, step.number, step.of, step.text);
+                format!("#{} [{} {}/{}] {}\n", step.id.number(), step.stage, step.number, step.of, step.text);
             program.data(&heading)?;
             print(program, &output)?;
         }

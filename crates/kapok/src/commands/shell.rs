@@ -40,7 +40,7 @@ pub fn run(program: &Program, arguments: &Shell) -> Result<Exit, Failure> {
 
 fn before_failure(program: &Program, store: &Store) -> Result<(Snapshot, Place), Failure> {
     let step = history::last_failure(store)?;
-    program.say(&format!("before #{} {}", crate::ui::state::number(step.id), step.text));
+    program.say(&format!("before #{} {}", step.id.number(), step.text));
     Ok((layers(store, &step.below)?, place(&step)))
 }
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use build::engine::{Event, StepInfo};
+use build::engine::{Event, StepId, StepInfo};
 use serde::Serialize;
 
-use super::state::number;
 use crate::exit::Exit;
 
 /// One line of `--progress json`. Fields are only ever added.
@@ -50,7 +49,7 @@ struct Step<'a> {
 impl<'a> From<&'a StepInfo> for Step<'a> {
     fn from(info: &'a StepInfo) -> Step<'a> {
         Step {
-            step: number(info.id),
+            step: info.id.number(),
             stage: &info.stage,
             number: info.number,
             of: info.of,
@@ -98,18 +97,18 @@ pub fn markdown() -> String {
 pub fn line(at: Duration, event: &Event) -> String {
     let what = match event {
         Event::Planned { steps } => What::Planned { steps: steps.iter().map(Step::from).collect() },
-        Event::Started { step } => What::Started { step: number(*step) },
-        Event::Cached { step } => What::Cached { step: number(*step) },
+        Event::Started { step } => What::Started { step: step.number() },
+        Event::Cached { step } => What::Cached { step: step.number() },
         Event::Output { step, bytes } => {
-            What::Output { step: number(*step), text: String::from_utf8_lossy(bytes).into_owned() }
+            What::Output { step: step.number(), text: String::from_utf8_lossy(bytes).into_owned() }
         }
         Event::Finished { step, wall, written } => {
-            What::Finished { step: number(*step), wall_ms: wall.as_millis(), written: *written }
+            What::Finished { step: step.number(), wall_ms: wall.as_millis(), written: *written }
         }
-        Event::Failed { step, wall } => What::Failed { step: number(*step), wall_ms: wall.as_millis() },
-        Event::Cancelled { step } => What::Cancelled { step: number(*step) },
+        Event::Failed { step, wall } => What::Failed { step: step.number(), wall_ms: wall.as_millis() },
+        Event::Cancelled { step } => What::Cancelled { step: step.number() },
         Event::Transfer { what, done, total } => What::Transfer { what, done: *done, total: *total },
-        Event::Warning { message, step } => What::Warning { message, step: step.map(number) },
+        Event::Warning { message, step } => What::Warning { message, step: step.map(StepId::number) },
     };
     write(at, what)
 }
@@ -131,8 +130,6 @@ fn write(at: Duration, what: What<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use build::engine::StepId;
-
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::format;
 use super::line::{Line, Tone};
-use super::state::{State, Status, Step, Transfer, number};
+use super::state::{State, Status, Step, Transfer};
 
 /// Lines of output under each running step, as far as the terminal is high enough.
 const OUTPUT_LINES: usize = 4;
@@ -79,7 +79,7 @@ fn running_line(state: &State, step: &Step, elapsed: Duration) -> Line {
 }
 
 fn heading(state: &State, step: &Step) -> String {
-    format!("#{} {}  ", number(step.info.id), state.heading(&step.info))
+    format!("#{} {}  ", step.info.id.number(), state.heading(&step.info))
 }
 
 fn transfer_line(what: &str, transfer: Transfer) -> Line {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use build::engine::{Event, StepId};
 
 use super::format;
-use super::state::{State, Status, Step, number};
+use super::state::{State, Status, Step};
 
 /// The lines that an event adds; `completed` is what [`State::apply`] answered for it.
 pub fn lines(state: &State, at: Duration, event: &Event, completed: &[String]) -> Vec<String> {
@@ -30,7 +30,7 @@ pub fn lines(state: &State, at: Duration, event: &Event, completed: &[String]) -
         }
         Event::Warning { message, step: None } => lines.push(warning(message)),
         Event::Warning { message, step: Some(id) } => {
-            lines.push(format!("#{} warning: {message}", number(*id)))
+            lines.push(format!("#{} warning: {message}", id.number()))
         }
         Event::Planned { .. } | Event::Cancelled { .. } | Event::Transfer { .. } => {}
     }
@@ -48,11 +48,11 @@ pub fn warning(message: &str) -> String {
 fn started(state: &State, step: &Step) -> Option<String> {
     step.info
         .makes_layer
-        .then(|| format!("#{} [{}] {}", number(step.info.id), state.heading(&step.info), step.info.text))
+        .then(|| format!("#{} [{}] {}", step.info.id.number(), state.heading(&step.info), step.info.text))
 }
 
 fn ended(step: &Step, how: &str) -> Option<String> {
-    step.info.makes_layer.then(|| format!("#{} {how}", number(step.info.id)))
+    step.info.makes_layer.then(|| format!("#{} {how}", step.info.id.number()))
 }
 
 /// Output is stamped with the time since its step began, as that is what a reader compares.
@@ -62,6 +62,6 @@ fn output(state: &State, id: StepId, at: Duration, completed: &[String]) -> Vec<
         Some(Status::Done(wall, _) | Status::Failed(wall)) => wall,
         _ => at,
     };
-    let stamp = format!("#{} {}.{:03}", number(id), since.as_secs(), since.subsec_millis());
+    let stamp = format!("#{} {}.{:03}", id.number(), since.as_secs(), since.subsec_millis());
     completed.iter().map(|line| format!("{stamp} {line}").trim_end().to_owned()).collect()
 }

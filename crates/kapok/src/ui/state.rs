@@ -155,8 +155,3 @@ impl Step {
         }
     }
 }
-
-/// `#5`: the number under which a step is shown and addressed, from 1.
-pub fn number(step: StepId) -> u32 {
-    step.0.saturating_add(1)
-}

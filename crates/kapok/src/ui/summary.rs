@@ -5,7 +5,7 @@ use std::time::Duration;
 use build::engine::StepId;
 
 use super::format;
-use super::state::{State, Status, Step, number};
+use super::state::{State, Status, Step};
 
 /// What the summary says about the image.
 pub struct Result<'a> {
@@ -63,5 +63,5 @@ fn done(state: &State) -> impl Iterator<Item = (Duration, &Step)> {
 
 fn named(state: &State, step: &Step) -> String {
     let text = super::text::cut(&step.info.text, 60);
-    format!("#{} [{}] {text}", number(step.info.id), state.heading(&step.info))
+    format!("#{} [{}] {text}", step.info.id.number(), state.heading(&step.info))
 }

@@ -17,7 +17,7 @@ use crate::export::Files;
 use crate::failure::Failure;
 use crate::files;
 use crate::program::Program;
-use crate::ui::state::{State, number};
+use crate::ui::state::State;
 use crate::ui::{json, summary};
 
 /// Refuses before the build what could not be delivered after it.
@@ -78,7 +78,7 @@ fn tell_difference(program: &Program, difference: &Difference, progress: Progres
         Progress::Json => {
             json::line(Duration::ZERO, &Event::Warning { message, step: Some(difference.step) })
         }
-        _ => format!("#{} {message}", number(difference.step)),
+        _ => format!("#{} {message}", difference.step.number()),
     });
 }
 
