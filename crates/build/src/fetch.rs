@@ -30,7 +30,7 @@ pub trait Fetch: Send + Sync {
 }
 
 /// What an upstream said about a body it sent.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Fetched {
     /// The URL that answered, after redirects.
     pub final_url: String,

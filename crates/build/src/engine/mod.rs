@@ -12,6 +12,7 @@ mod board;
 mod cachemount;
 mod commit;
 mod copying;
+mod downloads;
 mod error;
 mod event;
 mod finish;
@@ -47,6 +48,7 @@ use oci::store::{Batch, BuildState, NewBuild};
 use crate::context::{Context, ContextError, ContextOptions};
 use crate::plan::{NamedContext, Plan, PlanRequest, plan};
 use board::Board;
+use downloads::Downloads;
 use finish::Documents;
 use packing::Packer;
 use results::Results;
@@ -197,6 +199,7 @@ fn world<'a>(request: &'a Request, doors: &'a Doors<'a>, plans: &[Plan]) -> Resu
         contexts: contexts(request, doors)?,
         state: Mutex::new(progress),
         running,
+        downloads: Downloads::new(doors.store, doors.fetch, request.no_cache || request.twice),
         rules: key::rules(request.rules),
         logs: doors.store.logs_dir().join(&request.id),
     })

@@ -236,7 +236,7 @@ impl Sources for StepSources<'_> {
     }
 
     fn fetch(&self) -> &dyn Fetch {
-        self.world.doors.fetch
+        &self.world.downloads
     }
 
     fn git(

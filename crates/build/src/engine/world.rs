@@ -8,6 +8,7 @@ use oci::record::Key;
 use oci::store::Store;
 
 use super::board::{Board, Cancel};
+use super::downloads::Downloads;
 use super::event::{Event, Events};
 use super::packing::Packer;
 use super::report::{BuildReport, StepReport, StepState};
@@ -81,6 +82,8 @@ pub struct World<'a> {
     pub state: Mutex<Progress>,
     /// Commands that run now, to be killed when the build stops.
     pub running: Arc<Mutex<BTreeMap<u32, Arc<Handle>>>>,
+    /// For ADD of a URL.
+    pub downloads: Downloads<'a>,
     /// The rules for what a RUN writes, as keys have them.
     pub rules: String,
     /// Where this build's output is kept.
