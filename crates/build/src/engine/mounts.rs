@@ -97,13 +97,7 @@ impl<'a> Mounts<'a> {
                 }
                 RunMountKind::Cache { id, from, source, sharing, owner } => {
                     let content = content(task, from, source)?;
-                    vec![
-                        "cache".to_owned(),
-                        id.clone(),
-                        sharing_name(*sharing).to_owned(),
-                        owned(*owner),
-                        content,
-                    ]
+                    vec!["cache".to_owned(), id.clone(), sharing.name().to_owned(), owned(*owner), content]
                 }
                 RunMountKind::Tmpfs { size } => {
                     vec![
@@ -314,14 +308,6 @@ fn owned(owner: dockerfile::Owner) -> String {
     let mode = owner.mode.map(|mode| format!("{mode:04o}"));
     let (uid, gid) = (owner.uid.map(|uid| uid.to_string()), owner.gid.map(|gid| gid.to_string()));
     format!("{}:{} {}", part(uid), part(gid), part(mode))
-}
-
-fn sharing_name(sharing: dockerfile::Sharing) -> &'static str {
-    match sharing {
-        dockerfile::Sharing::Shared => "shared",
-        dockerfile::Sharing::Private => "private",
-        dockerfile::Sharing::Locked => "locked",
-    }
 }
 
 /// The content digest of a mount's source, as text for the key.

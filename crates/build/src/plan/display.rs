@@ -69,10 +69,10 @@ impl Display for RunAction {
             writeln!(formatter, "      as {}", self.user)?;
         }
         if self.network != Network::Default {
-            writeln!(formatter, "      network {}", format!("{:?}", self.network).to_lowercase())?;
+            writeln!(formatter, "      network {}", self.network.name())?;
         }
         if self.security != Security::Sandbox {
-            writeln!(formatter, "      security {}", format!("{:?}", self.security).to_lowercase())?;
+            writeln!(formatter, "      security {}", self.security.name())?;
         }
         self.mounts.iter().try_for_each(|mount| writeln!(formatter, "      mount {mount}"))
     }
@@ -83,7 +83,7 @@ impl Display for RunMount {
         match &self.kind {
             RunMountKind::Bind { from, source } => write!(formatter, "bind {from}:{source}")?,
             RunMountKind::Cache { id, from, source, sharing, .. } => {
-                write!(formatter, "cache {id} {}", format!("{sharing:?}").to_lowercase())?;
+                write!(formatter, "cache {id} {}", sharing.name())?;
                 if *from != TreeSource::Empty {
                     write!(formatter, " from {from}:{source}")?;
                 }

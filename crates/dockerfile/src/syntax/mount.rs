@@ -109,6 +109,17 @@ pub enum Sharing {
     Locked,
 }
 
+impl Sharing {
+    /// The word for it in a Dockerfile.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sharing::Shared => "shared",
+            Sharing::Private => "private",
+            Sharing::Locked => "locked",
+        }
+    }
+}
+
 impl Mount {
     /// The stage, image or context that the mount reads from, unexpanded: BuildKit does not allow variables in it.
     pub fn from(&self) -> Option<&str> {
