@@ -165,7 +165,9 @@ impl<'f> References<'f> {
             Some(index) => order(current, index, &from.raw, from.span, sink),
             None => {
                 let found = Diagnostic::error(from.span, format!("no stage has the number {}", from.raw));
-                sink.push(found.hint(format!("stages are counted from 0, and the last is {}", self.count - 1)));
+                sink.push(
+                    found.hint(format!("stages are counted from 0, and the last is {}", self.count - 1)),
+                );
             }
         }
     }
