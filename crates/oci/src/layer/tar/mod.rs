@@ -9,6 +9,9 @@ mod pax;
 mod reader;
 mod sparse;
 
+#[cfg(test)]
+mod tests;
+
 pub use reader::{TarReader, fuzz_tar};
 
 /// One entry of an archive, as the archive says it: nothing is checked, nothing is safe to use as a path yet.
