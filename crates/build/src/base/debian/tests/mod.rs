@@ -2,4 +2,6 @@
 
 mod archive;
 mod hostile;
+mod resolve;
+mod signature;
 mod synthetic;
