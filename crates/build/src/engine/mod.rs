@@ -64,6 +64,9 @@ pub use secrets::Secret;
 pub use snapshot::Snapshot;
 pub use world::{Doors, Git};
 
+/// Warnings that are shown one by one: nobody reads more, and each costs a look at the whole file.
+const MOST_WARNINGS: usize = 50;
+
 /// How many layers are packed at once; each uses every processor.
 const PACKERS: usize = 2;
 
@@ -140,9 +143,13 @@ pub fn plans(request: &Request, doors: &Doors<'_>) -> Result<Vec<Plan>, BuildErr
             images: error.images,
         })?;
         if number == 0 {
-            for diagnostic in &planned.warnings {
+            for diagnostic in planned.warnings.iter().take(MOST_WARNINGS) {
                 let rendered = dockerfile::render(&request.source, std::slice::from_ref(diagnostic), false);
                 doors.events.event(Event::Warning { message: rendered.trim_end().to_owned(), step: None });
+            }
+            if let Some(more @ 1..) = planned.warnings.len().checked_sub(MOST_WARNINGS) {
+                let message = format!("{more} more warnings like these");
+                doors.events.event(Event::Warning { message, step: None });
             }
             for name in &planned.unused_build_args {
                 let message = format!("build argument `{name}` is declared nowhere in the Dockerfile");

@@ -302,12 +302,15 @@ impl From<std::io::Error> for Trouble {
     }
 }
 
-/// Mode and owner as one word of the key.
+/// Mode and owner, as far as the mount says them.
 fn owned(owner: dockerfile::Owner) -> String {
-    let part = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-    let mode = owner.mode.map(|mode| format!("{mode:04o}"));
-    let (uid, gid) = (owner.uid.map(|uid| uid.to_string()), owner.gid.map(|gid| gid.to_string()));
-    format!("{}:{} {}", part(uid), part(gid), part(mode))
+    let parts = [
+        owner.mode.map(|mode| format!("mode {mode:04o}")),
+        owner.uid.map(|uid| format!("user {uid}")),
+        owner.gid.map(|gid| format!("group {gid}")),
+    ];
+    let said: Vec<String> = parts.into_iter().flatten().collect();
+    if said.is_empty() { "usual owner".to_owned() } else { said.join(" ") }
 }
 
 /// The content digest of a mount's source, as text for the key.

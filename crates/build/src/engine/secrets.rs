@@ -86,6 +86,14 @@ impl Needles {
         Some(self.patterns[found.pattern().as_usize()].0.as_str())
     }
 
+    /// The bytes with every value masked.
+    pub fn mask(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut masker = Masker::new(self.clone());
+        let mut shown = masker.push(bytes);
+        shown.extend(masker.finish());
+        shown
+    }
+
     /// Searches a file's content as a stream: memory stays small whatever its size.
     ///
     /// # Errors
@@ -104,7 +112,7 @@ impl Needles {
 pub struct Leak {
     /// The secret's id.
     pub secret: String,
-    /// The path inside the image.
+    /// The path inside the image, masked: it is shown, and the name itself may be the leak.
     pub path: PathBuf,
 }
 
@@ -117,13 +125,16 @@ pub fn search_upper(
     upper: &Path,
     index: &oci::tree::PathIndex,
 ) -> std::io::Result<Option<Leak>> {
-    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
     if needles.is_empty() {
         return Ok(None);
     }
     for entry in index.iter() {
         let path = Path::new(std::ffi::OsStr::from_bytes(&entry.path));
-        let leak = |id: &str| Some(Leak { secret: id.to_owned(), path: Path::new("/").join(path) });
+        let leak = |id: &str| {
+            let shown = std::ffi::OsString::from_vec(needles.mask(&entry.path));
+            Some(Leak { secret: id.to_owned(), path: Path::new("/").join(shown) })
+        };
         if let Some(id) = needles.find(&entry.path) {
             return Ok(leak(id));
         }
@@ -327,5 +338,13 @@ mod tests {
             shown.extend(masker.finish());
             assert_eq!(String::from_utf8(shown).unwrap(), "key=[secret token] and abcdefgh!", "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_leak_in_a_name_is_not_repeated() {
+        let index =
+            oci::tree::PathIndex::build(vec![oci::tree::Entry::directory("tmp/xabcdefghij")]).unwrap();
+        let leak = search_upper(&needles("abcdefghij"), Path::new("/"), &index).unwrap().unwrap();
+        assert_eq!(leak.path, Path::new("/tmp/x[secret token]"));
     }
 }

@@ -109,8 +109,7 @@ impl World<'_> {
         {
             return Ok(Snapshot::new(vec![layer]));
         }
-        let action = whole(source.clone(), path);
-        let layer = self.copy_into_layer(platform, &action, epoch)?;
+        let layer = self.copy_into_layer(platform, source, path, epoch)?;
         let record = Record {
             instruction: format!("context {path}"),
             key,
@@ -136,14 +135,15 @@ impl World<'_> {
     fn copy_into_layer(
         &self,
         platform: usize,
-        action: &CopyAction,
+        source: &TreeSource,
+        path: &str,
         epoch: i64,
     ) -> Result<oci::store::Layer, Halt> {
         let parent = Snapshot::empty();
         let work = parent.work_dir(self.doors.store, epoch)?;
-        let held = StepSources::hold(self, platform, action)?;
-        let gathered = copy::gather(action, &held, work.path()).map_err(StepError::from)?;
-        gathered.apply(&self.target(&parent, &work.upper(), epoch)).map_err(StepError::from)?;
+        let held = self.hold(platform, source)?;
+        copy::copy_path(held.tree(), path, &self.target(&parent, &work.upper(), epoch))
+            .map_err(StepError::from)?;
         let (none, empty) = (Needles::default(), View::new(Vec::new()));
         Ok(self.committer(CHOSEN, epoch, &none).commit(work, &empty)?.layer)
     }
@@ -157,14 +157,18 @@ impl World<'_> {
         directory: &Path,
         epoch: i64,
     ) -> Result<(), Halt> {
+        let content = format!("{}/.", path.trim_end_matches('/'));
         let action = CopyAction {
-            sources: vec![CopySource::Path {
-                from: source.clone(),
-                path: format!("{}/.", path.trim_end_matches('/')),
-            }],
-            ..whole(source.clone(), path)
+            add: false,
+            sources: vec![CopySource::Path { from: source.clone(), path: content }],
+            destination: "/".to_owned(),
+            chown: None,
+            chmod: None,
+            link: false,
+            parents: false,
+            exclude: Vec::new(),
+            unpack: Unpack::default(),
         };
-        let action = CopyAction { parents: false, ..action };
         let parent = Snapshot::empty();
         let scratch = self.doors.store.work_dir().map_err(StepError::from)?;
         let held = StepSources::hold(self, platform, &action)?;
@@ -192,21 +196,6 @@ impl World<'_> {
 
 /// How copied files are treated: they are what the user chose, so none is emptied or left out.
 pub const CHOSEN: Rules = Rules { none: true, keep_logs: true };
-
-/// The copy of one path of a tree to the same place in an empty one.
-fn whole(from: TreeSource, path: &str) -> CopyAction {
-    CopyAction {
-        add: false,
-        sources: vec![CopySource::Path { from, path: path.to_owned() }],
-        destination: "/".to_owned(),
-        chown: None,
-        chmod: None,
-        link: false,
-        parents: !path.trim_matches('/').is_empty(),
-        exclude: Vec::new(),
-        unpack: Unpack::default(),
-    }
-}
 
 /// The trees of one COPY or ADD, all waited for.
 pub struct StepSources<'a> {
