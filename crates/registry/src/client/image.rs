@@ -73,7 +73,7 @@ fn is_elsewhere(layer: &Descriptor) -> bool {
 
 /// A manifest or an index.
 pub(super) enum Kind {
-    Manifest(Raw<Manifest>),
+    Manifest(Box<Raw<Manifest>>),
     Index(Raw<ImageIndex>),
 }
 
@@ -82,7 +82,7 @@ pub(super) fn read(reference: &str, manifest: &RemoteManifest) -> Result<Kind, P
     let failed = |source| PullError::Document { what: manifest.descriptor.digest.to_string(), source };
     match manifest.descriptor.media_type.as_str() {
         media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST => {
-            Raw::parse(manifest.bytes.clone()).map(Kind::Manifest).map_err(failed)
+            Raw::parse(manifest.bytes.clone()).map(|raw| Kind::Manifest(Box::new(raw))).map_err(failed)
         }
         media_type::OCI_INDEX | media_type::DOCKER_INDEX => {
             Raw::parse(manifest.bytes.clone()).map(Kind::Index).map_err(failed)

@@ -56,7 +56,7 @@ impl Client {
             let source = oci::manifest::DocumentError::TooLarge { size: config.size };
             return Err(PullError::Document { what: config.digest.to_string(), source });
         }
-        let bytes = self.from_places(&name, &places, &config, |place| {
+        let bytes = self.at_places(&name, &places, &config, |place| {
             let mut bytes = Vec::new();
             self.runtime.wait(self.get_blob(place, &config, &mut bytes, &mut |_| {})).map(|()| bytes)
         })?;
@@ -66,7 +66,7 @@ impl Client {
             reference: reference.clone(),
             index,
             descriptor: top.descriptor,
-            manifest,
+            manifest: *manifest,
             config,
             places,
         })
@@ -173,9 +173,7 @@ impl Client {
     /// A manifest that an index names.
     fn child(&self, name: &str, places: &[Place], wanted: &Descriptor) -> Result<RemoteManifest, PullError> {
         let by_digest = TagOrDigest::Digest(wanted.digest);
-        self.from_places(name, places, wanted, |place| {
-            self.runtime.wait(self.get_manifest(place, &by_digest))
-        })
+        self.at_places(name, places, wanted, |place| self.runtime.wait(self.get_manifest(place, &by_digest)))
     }
 
     pub(super) fn fetch_blobs(
@@ -191,7 +189,7 @@ impl Client {
                 progress.transfer(blob, Transfer::Skipped);
                 return Ok(());
             }
-            self.from_places(name, places, blob, |place| {
+            self.at_places(name, places, blob, |place| {
                 let mut writer = store.blob_writer()?;
                 let mut report = |done| progress.transfer(blob, Transfer::At(done));
                 self.runtime.wait(self.get_blob(place, blob, &mut writer, &mut report))?;
@@ -203,7 +201,7 @@ impl Client {
     }
 
     /// A part of an image from the first place that has it unharmed.
-    fn from_places<T>(
+    fn at_places<T>(
         &self,
         name: &str,
         places: &[Place],

@@ -139,7 +139,7 @@ impl DockerConfig {
         Ok(known)
     }
 
-    fn from_helper(&self, program: String, registry: &str) -> Result<Option<Credentials>, CredentialError> {
+    fn of_helper(&self, program: String, registry: &str) -> Result<Option<Credentials>, CredentialError> {
         let output = self.run(&program, "get", own_key(registry).as_bytes())?;
         if !output.succeeded {
             return if is_not_found(&output) { Ok(None) } else { Err(failed(program, &output)) };
@@ -162,7 +162,7 @@ impl DockerConfig {
         self.runner.run(program, verb, input).map_err(failed)
     }
 
-    fn from_file(&self, registry: &str, repository: &str) -> Result<Option<Credentials>, CredentialError> {
+    fn of_file(&self, registry: &str, repository: &str) -> Result<Option<Credentials>, CredentialError> {
         let Some(auths) = self.document.get("auths").and_then(Value::as_object) else { return Ok(None) };
         // Podman's keys may name a repository or the beginning of one; the longest decides.
         let whole = format!("{registry}/{repository}");
@@ -189,11 +189,11 @@ impl DockerConfig {
 impl CredentialSource for DockerConfig {
     fn credentials(&self, registry: &str, repository: &str) -> Result<Option<Credentials>, CredentialError> {
         if let Some(program) = self.helper(registry)
-            && let Some(found) = self.from_helper(program, registry)?
+            && let Some(found) = self.of_helper(program, registry)?
         {
             return Ok(Some(found));
         }
-        self.from_file(registry, repository)
+        self.of_file(registry, repository)
     }
 }
 
