@@ -77,7 +77,9 @@ impl Store {
         }
         // The lease may come too late: only a row that is there after it counts.
         self.lease(&connection, Leased::Blob, &text)?;
-        exists(&connection, "SELECT 1 FROM blobs WHERE digest = ?1", &text)
+        // One whose file somebody took away is none: it is made or fetched again.
+        Ok(exists(&connection, "SELECT 1 FROM blobs WHERE digest = ?1", &text)?
+            && self.blob_path(digest).exists())
     }
 
     /// Where a blob is, if it is there.

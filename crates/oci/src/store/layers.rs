@@ -212,7 +212,9 @@ impl Store {
         if self.pending().layers.contains_key(id) {
             return Ok(true);
         }
-        exists(&self.connection(), LAYER_EXISTS, &id.to_string())
+        // One whose files somebody took away is none: it is made or unpacked again.
+        Ok(exists(&self.connection(), LAYER_EXISTS, &id.to_string())?
+            && self.layer_path(id).join("index").exists())
     }
 
     /// The layer, if it is there and, from now on, stays.
@@ -287,4 +289,30 @@ type RawRow = (String, String, String, String, i64);
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<RawRow> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Batch;
+    use super::super::tests::{layer_of, open};
+    use super::*;
+
+    #[test]
+    fn what_somebody_took_away_is_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path());
+        let id = layer_of(&store, &[("file", "content")]);
+        let blob = store.put_blob(b"blob").unwrap();
+        store.sync_and_commit(&Batch::default()).unwrap();
+        drop(store);
+        crate::remove::remove_tree(&directory.path().join("layers").join(id.0.hex())).unwrap();
+        fs::remove_file(directory.path().join("blobs/sha256").join(blob.hex())).unwrap();
+
+        let store = open(directory.path());
+        assert!(store.layer(&id).unwrap().is_none() && !store.has_blob(&blob).unwrap());
+        assert_eq!(layer_of(&store, &[("file", "content")]), id);
+        store.put_blob(b"blob").unwrap();
+        store.sync_and_commit(&Batch::default()).unwrap();
+        assert!(store.verify(1).unwrap().findings.is_empty());
+    }
 }
