@@ -5,8 +5,10 @@
 //! is what `mmdebstrap --variant=minbase SUITE TARGET MIRROR` makes: that one suite, component `main`. Given none, it
 //! is what mmdebstrap makes of the machine's own sources: the suite, its updates and its security updates.
 
+mod auth;
 mod list;
 
+use crate::fetch::Login;
 use build::base::debian::{KeyFile, Source, ValidUntil};
 use list::Entry;
 use std::fs;
@@ -101,6 +103,13 @@ pub fn sources(wanted: &Wanted<'_>) -> Result<Vec<Source>, AptError> {
     machine.sources(wanted, valid_until())
 }
 
+/// Logins for the archives of the machine's sources, and for mirrors that were given with one.
+pub fn logins(mirrors: &[String]) -> Vec<Login> {
+    let machine = Machine::read(Path::new(ETC), Path::new(KEYRINGS));
+    let uris = machine.entries.iter().flat_map(|entry| &entry.uris).chain(mirrors);
+    uris.filter_map(|uri| auth::take(uri).1).chain(auth::logins(Path::new(ETC))).collect()
+}
+
 /// A machine's configuration, as far as it matters here.
 #[derive(Debug, Clone, Default)]
 struct Machine {
@@ -145,6 +154,14 @@ impl Machine {
 
     fn sources(&self, wanted: &Wanted<'_>, valid_until: ValidUntil) -> Result<Vec<Source>, AptError> {
         let own = wanted.keyrings.iter().map(|path| key_file(path)).collect::<Result<Vec<_>, _>>()?;
+        // `main contrib` in one word, and the same one twice, as mmdebstrap takes them.
+        let mut components: Vec<String> = Vec::new();
+        for word in wanted.components.iter().flat_map(|words| words.split_whitespace()) {
+            if !components.iter().any(|known| known == word) {
+                components.push(word.to_owned());
+            }
+        }
+        let wanted = &Wanted { components: &components, ..wanted.clone() };
         let found = if wanted.mirrors.is_empty() {
             self.of_the_machine(wanted, &own, valid_until)?
         } else {
@@ -174,7 +191,7 @@ impl Machine {
         };
         let components =
             if wanted.components.is_empty() { vec!["main".to_owned()] } else { wanted.components.to_vec() };
-        let uri = mirror.trim_end_matches('/').to_owned();
+        let uri = auth::take(mirror.trim_end_matches('/')).0;
         Ok(Source { uri, suite: wanted.suite.to_owned(), components, keys, signed_by, valid_until })
     }
 
@@ -198,7 +215,7 @@ impl Machine {
                     if wanted.components.is_empty() { &entry.components[..] } else { wanted.components };
                 for uri in entry.uris.iter().filter(|uri| is_fetched(uri)).take(1) {
                     found.push(Source {
-                        uri: uri.trim_end_matches('/').to_owned(),
+                        uri: auth::take(uri.trim_end_matches('/')).0,
                         suite: name.clone(),
                         components: components.to_vec(),
                         keys: keys.clone(),

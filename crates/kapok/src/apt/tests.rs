@@ -85,6 +85,18 @@ fn a_mirror_stands_alone_with_the_suites_keyring() {
             https://mirror.example/other bookworm main ROOT/keyrings/debian-archive-keyring.gpg=3 (true, Checked)
         "#]],
     );
+    let components = ["main contrib".to_owned(), "main".to_owned()];
+    check(
+        &FILES,
+        &Wanted {
+            mirrors: &["http://ada:pass@mirror.example/x".to_owned()],
+            components: &components,
+            ..wanted("bookworm")
+        },
+        expect![[r#"
+            http://mirror.example/x bookworm main,contrib ROOT/keyrings/debian-archive-keyring.gpg=3 (true, Checked)
+        "#]],
+    );
     check(
         &FILES,
         &Wanted { mirrors: &mirrors, ..wanted("trixie") },

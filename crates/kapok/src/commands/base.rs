@@ -40,7 +40,7 @@ fn debian(program: &Program, flags: &Debian, begun: Instant) -> Result<Exit, Fai
     let request = debian_request(flags, platform.clone(), request::jobs(flags.jobs, &settings))?;
     let store = program.store(&settings)?;
     let spawner = program.spawner()?;
-    let fetch = HttpFetch::new(&program.environment);
+    let fetch = HttpFetch::new(&program.environment).with_logins(apt::logins(&flags.mirror));
 
     let view = ui::view(program.terminal, flags.progress, flags.quiet);
     stop_at_once(view.as_ref());

@@ -5,6 +5,7 @@
 //! transfer that breaks goes on where it broke, if the upstream can say that the body is still the same.
 
 mod header;
+mod login;
 mod proxy;
 mod resolve;
 mod trust;
@@ -20,6 +21,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 use url::Url;
 
+pub use login::Login;
 pub use url::shown;
 
 /// More redirects than anybody makes in good faith; curl and browsers draw the line there too.
@@ -49,6 +51,7 @@ pub struct HttpFetch {
     by_http_proxy: OnceLock<Agent>,
     by_https_proxy: OnceLock<Agent>,
     pauses: [Duration; 3],
+    logins: Vec<Login>,
 }
 
 impl HttpFetch {
@@ -61,7 +64,13 @@ impl HttpFetch {
             by_http_proxy: OnceLock::new(),
             by_https_proxy: OnceLock::new(),
             pauses: PAUSES,
+            logins: Vec::new(),
         }
+    }
+
+    /// The same, with logins for some places.
+    pub fn with_logins(self, logins: Vec<Login>) -> Self {
+        Self { logins, ..self }
     }
 
     fn agent(&self, url: &Url) -> &Agent {
@@ -97,7 +106,8 @@ impl HttpFetch {
         let bad = |reason| FetchError::Url { url: shown(asked), reason };
         let mut url = Url::parse(asked).map_err(bad)?;
         let first = url.origin();
-        let login = url.take_login();
+        let known = |url: &Url| self.logins.iter().find_map(|login| login.header_for(url)).map(str::to_owned);
+        let login = url.take_login().or_else(|| known(&url));
         for _ in 0..=REDIRECTS {
             let mut request = self.agent(&url).get(url.as_str());
             if let Some(login) = login.as_ref().filter(|_| url.origin() == first) {

@@ -149,6 +149,19 @@ fn a_login_stays_with_its_host() {
 }
 
 #[test]
+fn a_known_login_is_sent_to_its_place_only() {
+    let server = Server::start(&[&ok("a"), &ok("b"), &ok("c")]);
+    let fetch = fetcher(&[]).with_logins(vec![Login::new(&server.url("deb/"), "ada", "pass").unwrap()]);
+    for path in ["deb/x", "debt", "deb?q"] {
+        fetch.fetch(&server.url(path), &mut Vec::new(), 10).unwrap();
+    }
+    let login = " | authorization: Basic YWRhOnBhc3M=";
+    let lines = [("deb/x", login), ("debt", ""), ("deb?q", login)];
+    let expected = lines.map(|(path, login)| format!("GET /{path} HTTP/1.1{login}"));
+    assert_eq!(server.requests(&["authorization"]), expected);
+}
+
+#[test]
 fn an_upstream_that_stumbles_is_asked_again() {
     let busy = "HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n";
     let server = Server::start(&[busy, &ok("there")]);

@@ -50,6 +50,11 @@ impl Url {
         (self.is_secure(), self.host().to_ascii_lowercase(), self.port())
     }
 
+    /// The path, without a query.
+    pub fn path(&self) -> &str {
+        self.text[self.path..].split('?').next().unwrap_or_default()
+    }
+
     /// The host, without the brackets of an IPv6 address.
     pub fn host(&self) -> &str {
         let host = self.host_and_port();
@@ -120,11 +125,13 @@ pub fn shown(url: &str) -> String {
 
 /// The value of an `Authorization` header for `user:password`, percent-encoded as in URLs (RFC 7617).
 pub fn basic(login: &str) -> String {
-    let login = login.split_once(':').map_or_else(
-        || [decoded(login), b":".to_vec()].concat(),
-        |(user, password)| [decoded(user), b":".to_vec(), decoded(password)].concat(),
-    );
-    format!("Basic {}", base64(&login))
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    basic_of(&decoded(user), &decoded(password))
+}
+
+/// The value of an `Authorization` header for a user and a password.
+pub fn basic_of(user: &[u8], password: &[u8]) -> String {
+    format!("Basic {}", base64(&[user, b":", password].concat()))
 }
 
 fn starts_with(text: &str, prefix: &str) -> bool {
