@@ -95,6 +95,21 @@ impl Stage {
         command
     }
 
+    /// A cold build of Kapok starts in a store that knows the base and nothing else: it would find a layer that
+    /// it writes again, and its compressed form, by content. The peers compress again in any case.
+    fn forget(&self, builder: &Builder, debian: Option<&Path>, job: Job<'_>) -> io::Result<()> {
+        let Builder::Kapok(store) = builder else { return Ok(()) };
+        if store.exists() {
+            must(Command::new("rm").arg("-rf").arg(store), LIMIT)?;
+        }
+        let context = self.context("only-base", "ARG BASE\nFROM $BASE\n")?;
+        must(
+            &mut builder.command(&self.bases, debian, Job { context: &context, cached: true, ..job })?,
+            LIMIT,
+        )?;
+        Ok(())
+    }
+
     /// Medians of the same job by every builder, in turn, so that a busy minute hits all alike.
     fn turns(&self, job: Job<'_>, times: usize) -> io::Result<Vec<(&'static str, f64)>> {
         let debian = if job.base == "debian" { Some(self.debian()?) } else { None };
@@ -102,6 +117,9 @@ impl Stage {
         // The first turn fills caches, also for a cold build: the base is unpacked, the program is in memory.
         for turn in 0..=times {
             for (builder, results) in self.builders.iter().zip(&mut results) {
+                if !job.cached {
+                    self.forget(builder, debian, job)?;
+                }
                 let taken = sample(&mut builder.command(&self.bases, debian, job)?)?;
                 if let Builder::Kapok(_) = builder {
                     self.peak.set(self.peak.get().max(taken.peak));
@@ -220,6 +238,7 @@ fn large_layer(stage: &Stage) -> io::Result<Figure> {
     let mut theirs = Vec::new();
     for _ in 0..stage.of(3, 1) {
         let job = Job { context: &context, base: "base", cached: false, jobs: None };
+        stage.forget(&stage.builders[0], None, job)?;
         let mut command = stage.builders[0].command(&stage.bases, None, job)?;
         command.arg("--output").arg(format!("type=oci,dest={}", output.display()));
         let taken = sample(&mut command)?;

@@ -95,11 +95,11 @@ impl BareTree {
         for file in ["etc/resolv.conf", "etc/hosts"] {
             fs::copy(Path::new("/").join(file), tree.join(file))?;
         }
-        let copy = "git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t \"$0\"";
-        fs::create_dir_all(tree.join("kapok"))?;
-        let mut files = Command::new("sh");
-        files.current_dir(workspace::root()).args(["-c", copy]).arg(tree.join("kapok"));
-        must(&mut files, LIMIT)?;
+        for name in workspace::files()? {
+            let to = tree.join("kapok").join(&name);
+            fs::create_dir_all(to.parent().unwrap_or(&tree))?;
+            fs::copy(workspace::root().join(&name), to)?;
+        }
         Ok(BareTree { directory })
     }
 

@@ -66,38 +66,14 @@ pub fn run() -> io::Result<Tally> {
     Ok(tally)
 }
 
-/// Every tracked text file that is in the work tree.
+/// Every text file of the work tree.
 fn sources() -> io::Result<Vec<Source>> {
     let root = workspace::root();
-    let mut list = Command::new("git");
-    list.current_dir(&root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
-    let names: Vec<PathBuf> = match must(&mut list, Duration::from_secs(30)) {
-        Ok(outcome) => outcome.stdout.split_terminator('\0').map(PathBuf::from).collect(),
-        // An unpacked release has no git.
-        Err(_) => walk(&root)?,
-    };
     let read = |name: PathBuf| {
         let text = std::fs::read_to_string(root.join(&name)).ok()?;
         Some(Source { path: name.to_string_lossy().into_owned(), text })
     };
-    Ok(names.into_iter().filter_map(read).collect())
-}
-
-fn walk(root: &std::path::Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut directories = vec![root.to_path_buf()];
-    while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(&directory)? {
-            let path = entry?.path();
-            let skipped = path.file_name().is_some_and(|name| name == "target" || name == ".git");
-            if path.is_dir() && !path.is_symlink() && !skipped {
-                directories.push(path);
-            } else if let (true, Ok(name)) = (path.is_file(), path.strip_prefix(root)) {
-                found.push(name.to_path_buf());
-            }
-        }
-    }
-    Ok(found)
+    Ok(workspace::files()?.into_iter().filter_map(read).collect())
 }
 
 fn metadata() -> io::Result<serde_json::Value> {
