@@ -217,7 +217,9 @@ fn choose(
     }
     let each = |source: &Source| {
         let suite = archive.suite(source)?;
-        let indexes = archive.indexes(&suite, architecture)?;
+        // Security updates end earlier for some architectures than for others; apt passes over them too.
+        let lacking = source.suite != request.sources[0].suite && !suite.release.supports(architecture);
+        let indexes = if lacking { Vec::new() } else { archive.indexes(&suite, architecture)? };
         Ok::<_, ArchiveError>((suite, indexes))
     };
     let found = thread::scope(|scope| {

@@ -107,6 +107,11 @@ impl Release {
         names.is_empty() || names.contains(&asked)
     }
 
+    /// Whether the suite has packages for an architecture, by its own word.
+    pub fn supports(&self, architecture: &str) -> bool {
+        self.architectures.is_empty() || self.architectures.iter().any(|name| name == architecture)
+    }
+
     /// The best packing in which an index is listed: its path and how it is packed.
     pub fn packed(&self, path: &str) -> Option<(String, Packing, &Listed)> {
         Packing::ALL.into_iter().find_map(|packing| {
@@ -186,6 +191,7 @@ SHA256:
         assert_eq!(release.date, 1_686_387_234);
         assert_eq!(release.valid_until, None);
         assert!(release.by_hash && release.all_in_each);
+        assert!(release.supports("arm64") && !release.supports("s390x"));
         assert_eq!(release.architectures, ["all", "amd64", "arm64"]);
         assert!(release.is_named("bookworm") && release.is_named("stable") && !release.is_named("trixie"));
         let (path, packing, listed) = release.packed("main/binary-amd64/Packages").unwrap();
