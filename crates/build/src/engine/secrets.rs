@@ -54,12 +54,8 @@ impl Needles {
             for pattern in forms(value) {
                 needles.patterns.push((secret.id.clone(), pattern));
             }
-            // A key file of several lines may be printed or copied with other line ends: each long line counts.
-            if value.contains(&b'\n') {
-                let lines = value.split(|byte| *byte == b'\n').map(|line| line.trim_ascii());
-                for line in lines.filter(|line| line.len() >= 16 && !line.starts_with(b"-----")) {
-                    needles.patterns.push((secret.id.clone(), line.to_vec()));
-                }
+            for line in key_lines(value) {
+                needles.patterns.push((secret.id.clone(), line.to_vec()));
             }
         }
         needles.patterns.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then_with(|| a.cmp(b)));
@@ -210,6 +206,24 @@ impl Masker {
     }
 }
 
+/// The lines of keys in PEM blocks: a key may be printed or copied with other line ends. The first line of a block is the
+/// same in many keys, and lines of other files need not be secret at all.
+fn key_lines(value: &[u8]) -> Vec<&[u8]> {
+    let mut since_begin = None;
+    let mut found = Vec::new();
+    for line in value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+        if line.starts_with(b"-----") {
+            since_begin = line.starts_with(b"-----BEGIN ").then_some(0);
+        } else if let Some(number) = &mut since_begin {
+            if *number > 0 && line.len() >= 16 {
+                found.push(line);
+            }
+            *number += 1;
+        }
+    }
+    found
+}
+
 /// The forms in which a value is looked for.
 fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![value.to_vec(), percent(value, b"-_.~"), percent(value, b"-_.~!*'()"), json(value)];
@@ -225,9 +239,10 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
             let url: Vec<u8> = url.collect();
             // A long one is broken into lines of 64 or 76 characters, and nobody knows where: pieces much shorter than a
             // line are whole in any case.
-            if encoded.len() >= 2 * PIECE {
-                forms.extend(encoded.chunks_exact(PIECE).map(<[u8]>::to_vec));
-                forms.extend(url.chunks_exact(PIECE).map(<[u8]>::to_vec));
+            // What many values begin with, such as the header of a token, is no secret.
+            if encoded.len() >= 2 * PIECE && !value.contains(&b'\n') {
+                forms.extend(encoded.chunks_exact(PIECE).skip(1).map(<[u8]>::to_vec));
+                forms.extend(url.chunks_exact(PIECE).skip(1).map(<[u8]>::to_vec));
             }
             forms.push(url);
             forms.push(encoded);
@@ -306,6 +321,16 @@ mod tests {
     }
 
     #[test]
+    fn of_a_file_of_lines_only_what_is_a_key_counts_by_itself() {
+        let key = "-----BEGIN KEY-----\nthe same in many keys\nMIIEowIBAAKCAQEA7s\n-----END KEY-----\n";
+        check_found(key, "MIIEowIBAAKCAQEA7s", true);
+        check_found(key, "MIIEowIBAAKCAQEA7s\r\n", true);
+        check_found(key, "the same in many keys", false);
+        check_found(key, "LS0tLS1CRUdJTiBLRVktLS0tLQp0aGUgc2FtZSBpbiBtYW55IGtleXM=", false);
+        check_found("registry=https://example.org\ntoken=0123456789", "registry=https://example.org", false);
+    }
+
+    #[test]
     fn short_values_are_named() {
         let needles = needles("abc12");
         assert!(needles.is_empty());
@@ -342,9 +367,10 @@ mod tests {
 
     #[test]
     fn a_leak_in_a_name_is_not_repeated() {
-        let index =
-            oci::tree::PathIndex::build(vec![oci::tree::Entry::directory("tmp/xabcdefghij")]).unwrap();
+        let directories = [&b""[..], b"tmp", b"xabcdefghij"];
+        let entries = directories.map(oci::tree::Entry::implied_directory);
+        let index = oci::tree::PathIndex::build(entries.to_vec()).unwrap();
         let leak = search_upper(&needles("abcdefghij"), Path::new("/"), &index).unwrap().unwrap();
-        assert_eq!(leak.path, Path::new("/tmp/x[secret token]"));
+        assert_eq!(leak.path, Path::new("/x[secret token]"));
     }
 }
