@@ -13,11 +13,15 @@ use super::answer::{Answer, Refusal, empty, set, set_digest, whole};
 use super::document::Document;
 use super::receive::RequestBody;
 use super::registry::Registry;
+use super::route::Query;
 use super::storage::{ManifestEntry, StorageError};
 use crate::body::Pieces;
 use crate::wire::error::Code;
-use crate::wire::header::SUBJECT;
+use crate::wire::header::{SUBJECT, TAG};
 use crate::{Repository, TagOrDigest};
+
+/// Tags that one request may give.
+const TAGS_LIMIT: usize = 100;
 
 /// GET and HEAD of a manifest.
 pub(super) async fn read(
@@ -76,9 +80,11 @@ pub(super) async fn write(
     registry: &Arc<Registry>,
     repository: Repository,
     name: TagOrDigest,
+    query: &Query,
     headers: &HeaderMap,
     body: RequestBody,
 ) -> Result<Answer, Refusal> {
+    let tags = tags(&name, query)?;
     let bytes = collect(body, registry.limits.manifest).await?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let document = Document::parse(&bytes, content_type)?;
@@ -95,6 +101,7 @@ pub(super) async fn write(
     };
     let subject = document.subject;
     let (owner, depth_limit) = (repository.clone(), registry.limits.manifest_depth);
+    let stored = tags.clone();
     // The store must come to its end though the client may go.
     let store = move |storage: &Storage| {
         let depth = check(storage, &owner, &document, depth_limit)?;
@@ -104,21 +111,33 @@ pub(super) async fn write(
         let mut descriptor = Descriptor::new(&document.media_type, digest, size);
         descriptor.artifact_type = document.artifact_type;
         descriptor.annotations = document.annotations;
-        let tags: Vec<String> = match name {
-            TagOrDigest::Tag(tag) => vec![tag],
-            TagOrDigest::Digest(_) => Vec::new(),
-        };
         let entry = ManifestEntry { descriptor, subject: document.subject, depth };
-        Ok(storage.repositories.put_manifest(&owner, &entry, &tags)?)
+        Ok(storage.repositories.put_manifest(&owner, &entry, &stored)?)
     };
     registry.blocking(store).await?;
     let mut answer = empty(StatusCode::CREATED);
     set(&mut answer, header::LOCATION, &format!("/v2/{repository}/manifests/{digest}"));
     set_digest(&mut answer, &digest);
+    if name.digest().is_some() && !tags.is_empty() {
+        set(&mut answer, HeaderName::from_static(TAG), &tags.join(", "));
+    }
     if let Some(subject) = subject {
         set(&mut answer, HeaderName::from_static(SUBJECT), &subject.to_string());
     }
     Ok(answer)
+}
+
+/// The tags that a manifest is to have: the one by which it is put, or those beside its digest. (OCI distribution
+/// specification 1.2, "Pushing Manifests with tags")
+fn tags(name: &TagOrDigest, query: &Query) -> Result<Vec<String>, Refusal> {
+    if let TagOrDigest::Tag(tag) = name {
+        return Ok(vec![tag.clone()]);
+    }
+    let parse = |text: &str| match text.parse() {
+        Ok(TagOrDigest::Tag(tag)) => Ok(tag),
+        _ => Err(Refusal::new(Code::TagInvalid, "a parameter `tag` is no tag")),
+    };
+    query.all("tag").take(TAGS_LIMIT).map(parse).collect()
 }
 
 /// The whole of a small body.

@@ -113,7 +113,7 @@ impl Registry {
                 manifests::read(self, name, which, &head.headers, is_head).await
             }
             ("PUT", Route::Manifest(name, which)) => {
-                manifests::write(self, name, which, &head.headers, body).await
+                manifests::write(self, name, which, &query, &head.headers, body).await
             }
             ("DELETE", Route::Manifest(name, which)) => manifests::delete(self, name, which).await,
             ("GET" | "HEAD", Route::Blob(name, digest)) => {

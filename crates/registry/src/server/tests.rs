@@ -234,6 +234,7 @@ fn manifests_tags_and_what_they_need() {
         assert_eq!(fixture.get("/v2/_catalog").2, br#"{"repositories":["a"]}"#);
         // What cannot be.
         assert_eq!(put(&Digest::of(b"other").to_string(), manifest.bytes()).code(), "DIGEST_INVALID");
+        assert_eq!(put("sha256:bad", manifest.bytes()).0, 400);
         assert_eq!(put("v9", b"{").code(), "MANIFEST_INVALID");
         assert_eq!(put(".v9", manifest.bytes()).code(), "TAG_INVALID");
         let lacking = Raw::write(Manifest::new(config, vec![Descriptor::of("x", b"elsewhere")]));
@@ -241,6 +242,11 @@ fn manifests_tags_and_what_they_need() {
         assert_eq!((refused.0, refused.code().as_str()), (404, "MANIFEST_BLOB_UNKNOWN"));
         assert_eq!(put("v9", &vec![b' '; (4 << 20) + 1]).0, 413);
         assert_eq!(fixture.get("/v2/a/manifests/v9").0, 404);
+        // Several tags at once.
+        let tagged = put(&format!("{digest}?tag=x1&tag=x2"), manifest.bytes());
+        assert_eq!((tagged.0, tagged.header("oci-tag")), (201, "x1, x2"));
+        assert_eq!(fixture.get("/v2/a/manifests/x2").2, manifest.bytes());
+        assert_eq!(put(&format!("{digest}?tag=.x"), manifest.bytes()).code(), "TAG_INVALID");
         // Deletion.
         assert_eq!(fixture.ask("DELETE", "/v2/a/manifests/v1", &[], b"").0, 202);
         assert_eq!(fixture.get("/v2/a/manifests/v1").0, 404);

@@ -19,6 +19,8 @@ pub(crate) mod header {
     pub const FILTERS_APPLIED: &str = "oci-filters-applied";
     /// The subject that a registry understood.
     pub const SUBJECT: &str = "oci-subject";
+    /// The tags that a manifest got.
+    pub const TAG: &str = "oci-tag";
     /// The least that a chunk may have.
     pub const CHUNK_MIN_LENGTH: &str = "oci-chunk-min-length";
 }
