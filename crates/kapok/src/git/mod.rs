@@ -266,6 +266,9 @@ impl<'a> Fetching<'a> {
 
     /// Runs git in the tree; what it prints is returned.
     fn run(&self, action: &'static str, arguments: &[&str]) -> Result<String, GitError> {
+        // The command line may name a repository of this machine; what such a repository names may not be one.
+        let local = self.reference.remote.starts_with("file://") && action != "submodule update";
+        let protocols = if local { "file" } else { "https:http:ssh:git" };
         let mut command = Command::new("git");
         command
             .args(arguments)
@@ -275,7 +278,7 @@ impl<'a> Fetching<'a> {
             .envs(self.git.variables.iter().map(|(name, value)| (name, value)))
             .env("LC_ALL", "C")
             .env("GIT_CONFIG_GLOBAL", &self.configuration)
-            .env("GIT_ALLOW_PROTOCOL", "https:http:ssh:git")
+            .env("GIT_ALLOW_PROTOCOL", protocols)
             .env("GIT_PROTOCOL_FROM_USER", "0")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_ASKPASS", "false")

@@ -108,8 +108,16 @@ impl Means<'_> {
     }
 }
 
-/// A git reference; docker also takes `github.com/…` without a scheme.
+/// A git reference; docker also takes `github.com/…` without a scheme. A repository of this machine is `file://…`: the
+/// command line may name one, a Dockerfile may not.
 pub fn git_reference(word: &str) -> Option<Result<GitReference, String>> {
+    if let Some(rest) = word.strip_prefix("file://") {
+        let local = |reference: GitReference| {
+            let path = reference.remote.trim_start_matches("git://");
+            GitReference { remote: format!("file://{path}"), ..reference }
+        };
+        return GitReference::parse(&format!("git://{rest}")).map(|parsed| parsed.map(local));
+    }
     if word.starts_with("github.com/") {
         let (address, fragment) = word.split_once('#').unwrap_or((word, ""));
         let suffix = if address.ends_with(".git") { "" } else { ".git" };
@@ -176,5 +184,16 @@ mod tests {
         assert_eq!(reference.remote, "https://github.com/team/app.git");
         assert_eq!(reference.directory.as_deref(), Some("sub"));
         assert!(git_reference("./github.com/team/app").is_none());
+    }
+
+    #[test]
+    fn a_repository_of_this_machine() {
+        let reference = git_reference("file:///srv/app#v1:sub").expect("git").expect("right");
+        assert_eq!(reference.remote, "file:///srv/app");
+        assert_eq!(
+            (reference.revision.as_deref(), reference.directory.as_deref()),
+            (Some("v1"), Some("sub"))
+        );
+        assert!(GitReference::parse("file:///srv/app.git").is_none(), "a Dockerfile may not name one");
     }
 }

@@ -77,6 +77,10 @@ fn named(path: &Path, context: &Opened, working: &Path) -> Result<(Source, Optio
     };
     let found = candidates.iter().find(|candidate| candidate.exists()).or(candidates.first());
     let found = found.ok_or_else(|| Failure::usage("there is no Dockerfile"))?;
+    if context.foreign && !found.exists() {
+        // Where it was unpacked to is nobody's business.
+        return Err(Failure::usage(format!("there is no `{}` in the build context", path.display())));
+    }
     let bytes = read(found, context)?;
     Ok((source(&path.to_string_lossy(), bytes), Some(found.clone())))
 }
