@@ -1,6 +1,7 @@
 //! Builds of the past, and the steps that `IMAGE#STEP` addresses.
 
-use build::engine::{BuildReport, StepReport};
+use build::engine::{BuildReport, StepReport, StepState};
+use oci::LayerId;
 use oci::store::{BuildState, NewBuild, Store};
 
 use crate::cli::values::StepAddress;
@@ -34,6 +35,33 @@ impl Past {
                 format!("its steps are 1 to {}", self.report.steps.len()),
             )
         })
+    }
+}
+
+impl Past {
+    /// The layers of the snapshot after a step. One that only changes the configuration has those of its neighbours.
+    pub fn snapshot_after(&self, step: &StepReport) -> Result<Vec<LayerId>, Failure> {
+        let after = |step: &StepReport| step.below.iter().copied().chain(step.layer).collect::<Vec<_>>();
+        let has_snapshot =
+            |step: &&StepReport| matches!(step.state, StepState::Ran | StepState::Cached | StepState::Failed);
+        if has_snapshot(&step) {
+            return Ok(after(step));
+        }
+        let stage = || {
+            let same = |other: &&StepReport| other.stage == step.stage && other.platform == step.platform;
+            self.report.steps.iter().filter(same).filter(has_snapshot)
+        };
+        let earlier = stage().filter(|other| other.number < step.number).next_back().map(after);
+        let later = || stage().find(|other| other.number > step.number).map(|other| other.below.clone());
+        if step.state == StepState::Metadata
+            && let Some(layers) = earlier.or_else(later)
+        {
+            return Ok(layers);
+        }
+        Err(Failure::usage_with(
+            format!("there is no snapshot of step {}: `{}`", step.id.number(), step.text),
+            "name a step that was reached, or the image",
+        ))
     }
 }
 

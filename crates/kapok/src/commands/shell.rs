@@ -50,9 +50,7 @@ fn after_step(store: &Store, address: &StepAddress) -> Result<(Snapshot, Place),
         Some(number) => past.step(number)?,
         None => past.report.steps.last().ok_or_else(|| Failure::usage("the build has no steps"))?,
     };
-    let mut ids = step.below.clone();
-    ids.extend(step.layer);
-    Ok((layers(store, &ids)?, place(step)))
+    Ok((layers(store, &past.snapshot_after(step)?)?, place(step)))
 }
 
 fn in_image(store: &Store, address: &StepAddress) -> Result<(Snapshot, Place), Failure> {

@@ -53,3 +53,16 @@ fn a_failed_step_shows_its_place_and_can_be_entered() {
     assert_eq!(inside.stdout, "before\n");
     assert!(here.kapok("logs").ok().stdout.contains("speaking"));
 }
+
+#[test]
+fn a_step_without_a_layer_can_be_entered() {
+    let here = TestEnvironment::new();
+    if !here.shell_image() {
+        return;
+    }
+    here.write("Dockerfile", "FROM shell\nARG A=1\nRUN echo made > /state\nENV B=2\n");
+    here.kapok("build -q -t steps .").ok();
+    let script = b"if read x < /state; then echo $x; else echo nothing; fi";
+    let inside = |step: &str| here.kapok_with_input(&format!("shell steps#{step}"), script).ok().stdout;
+    assert_eq!(["1", "2", "3"].map(inside), ["nothing\n", "made\n", "made\n"]);
+}

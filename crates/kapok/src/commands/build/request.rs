@@ -62,7 +62,8 @@ pub fn prepare(
         ignore,
         named_contexts: named.contexts,
         named_directories: named.directories,
-        target: flags.target.clone(),
+        // `--target "$STAGE"` of a script without one: as docker takes it.
+        target: flags.target.clone().filter(|target| !target.is_empty()),
         platforms,
         build_platform: Platform::host(),
         build_args,
