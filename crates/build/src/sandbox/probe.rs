@@ -166,7 +166,7 @@ fn control_groups() -> Vec<Capability> {
     let describe = |controller: Controller| {
         let found = hierarchy
             .parent(controller)
-            .map(|(version, parent)| format!("{version:?}: {}", parent.display()));
+            .map(|(version, parent)| format!("control groups {version}, {}", parent.display()));
         let hint = "an ordinary user needs a delegated group: `systemd-run --user --scope -p Delegate=yes kapok ...`";
         Capability::new(&format!("limit on {}", controller.limit()), false, found, hint)
     };

@@ -42,6 +42,15 @@ pub(in super::super) enum Version {
     Two,
 }
 
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Version::One => "v1",
+            Version::Two => "v2",
+        })
+    }
+}
+
 /// The parent of new groups, per controller; or why there is none.
 pub(in super::super) struct Hierarchy {
     parents: [Result<(Version, PathBuf), String>; 3],
