@@ -3,12 +3,14 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use oci::descriptor::media_type;
 use oci::store::{Batch, Store};
 use oci::{Descriptor, Digest, ImageConfig, ImageIndex, Manifest, Platform, Raw, Reference};
@@ -265,4 +267,100 @@ fn dockers_daemon_pulls_what_was_pushed() {
     let pulled = client.pull(&pushed.parse().unwrap(), &Platforms::One(Platform::linux("amd64")), &back, &());
     assert_eq!(manifest_of(&back, &pulled.unwrap().manifests[0].digest).layers.len(), 2);
     common::run(Command::new(&docker).args(["image", "rm", &name, &pushed]));
+}
+
+/// A token server: whoever shows ali's password gets what they ask for.
+struct TokenServer {
+    address: SocketAddr,
+    certificate: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl TokenServer {
+    fn start() -> TokenServer {
+        let key = rcgen::generate_simple_self_signed(vec!["tokens".to_owned()]).unwrap();
+        let random = ring::rand::SystemRandom::new();
+        let algorithm = &ring::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+        let signer =
+            ring::signature::EcdsaKeyPair::from_pkcs8(algorithm, &key.signing_key.serialize_der(), &random)
+                .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (log, chain) = (asked.clone(), STANDARD.encode(key.cert.der()));
+        // Ends with the process: the last accept is never answered.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let _ = answer(stream.unwrap(), &log, &chain, |message| {
+                    signer.sign(&random, message).unwrap().as_ref().to_vec()
+                });
+            }
+        });
+        TokenServer { address, certificate: key.cert.pem(), asked }
+    }
+}
+
+fn answer(
+    stream: TcpStream,
+    log: &Mutex<Vec<String>>,
+    chain: &str,
+    sign: impl Fn(&[u8]) -> Vec<u8>,
+) -> std::io::Result<()> {
+    let mut lines = BufReader::new(&stream).lines();
+    let line = lines.next().transpose()?.unwrap_or_default();
+    let headers: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+    let ali = format!("basic {}", STANDARD.encode("ali:sesame"));
+    let known = headers.iter().any(|header| {
+        header.split_once(": ").is_some_and(|(name, value)| {
+            name.eq_ignore_ascii_case("authorization") && value.eq_ignore_ascii_case(&ali)
+        })
+    });
+    log.lock().unwrap().push(line.clone());
+    let query = line.split(' ').nth(1).and_then(|target| target.split_once('?')).unwrap_or_default().1;
+    let scopes = query.split('&').filter_map(|pair| pair.strip_prefix("scope="));
+    let access: Vec<serde_json::Value> = scopes
+        .map(|scope| scope.replace("%3A", ":").replace("%2F", "/").replace("%2C", ","))
+        .filter_map(|scope| {
+            let (name, actions) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
+            let actions: Vec<&str> = actions.split(',').collect();
+            Some(serde_json::json!({"type": "repository", "name": name, "actions": actions}))
+        })
+        .collect();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let header = serde_json::json!({"typ": "JWT", "alg": "ES256", "x5c": [chain]});
+    let claims = serde_json::json!({
+        "iss": "tests", "sub": "ali", "aud": "test registry", "exp": now + 300, "nbf": now - 10, "iat": now - 10,
+        "jti": "1", "access": access,
+    });
+    let encode = |value: &[u8]| URL_SAFE_NO_PAD.encode(value);
+    let message =
+        format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
+    let token = format!("{message}.{}", encode(&sign(message.as_bytes())));
+    let (status, body) = match known {
+        true => ("200 OK", serde_json::json!({"token": token, "expires_in": 300}).to_string()),
+        false => ("401 Unauthorized", "{}".to_owned()),
+    };
+    let mut stream = stream;
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+}
+
+#[test]
+fn debians_registry_with_a_token_server() {
+    let Some(program) = common::program("docker-registry") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let tokens = TokenServer::start();
+    let bundle = directory.path().join("tokens.pem");
+    fs::write(&bundle, &tokens.certificate).unwrap();
+    let auth = format!(
+        "auth: {{token: {{realm: 'http://{}/token', service: test registry, issuer: tests, rootcertbundle: {}}}}}\n",
+        tokens.address,
+        bundle.display()
+    );
+    let registry = DockerRegistry::start(&program, directory.path(), &auth);
+    round_trip(&registry, directory.path());
+    let asked = tokens.asked.lock().unwrap().clone();
+    // One for each thing that is done: push, mount, pull, delete; not one for each request.
+    assert!((4..=12).contains(&asked.len()), "{asked:#?}");
+    assert!(asked.iter().all(|line| line.contains("service=test") && line.contains("account=ali")));
 }
