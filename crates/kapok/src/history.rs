@@ -51,7 +51,7 @@ impl Past {
             let same = |other: &&StepReport| other.stage == step.stage && other.platform == step.platform;
             self.report.steps.iter().filter(same).filter(has_snapshot)
         };
-        let earlier = stage().filter(|other| other.number < step.number).next_back().map(after);
+        let earlier = stage().rfind(|other| other.number < step.number).map(after);
         let later = || stage().find(|other| other.number > step.number).map(|other| other.below.clone());
         if step.state == StepState::Metadata
             && let Some(layers) = earlier.or_else(later)
