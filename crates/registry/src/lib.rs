@@ -20,7 +20,42 @@ pub use name::{NameError, Repository, TagOrDigest};
 pub use redact::Redacted;
 pub use runtime::Runtime;
 
-/// Entry points for fuzzing: whatever arrives from outside as text goes through one of these.
-pub mod fuzz {
-    pub use crate::wire::fuzz as wire;
+/// Feeds everything in this room that reads what a stranger wrote: headers, paths, errors, manifests, configurations.
+pub fn fuzz(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    wire::challenge::parse(&text);
+    wire::link::next(&text);
+    wire::range::Bytes::parse_request(&text, 1000);
+    wire::range::parse_content(&text);
+    wire::range::parse_received(&text);
+    wire::error::parse(data);
+    server::fuzz(data, &text);
+    client::fuzz(data, &text);
+    let _ = Redacted::url(&text);
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::fuzz::Mutator;
+
+    /// What the fuzzer does for longer.
+    #[test]
+    fn strangers_may_write_anything() {
+        let seeds = [
+            r#"Bearer realm="https://a/token",service="reg",scope="repository:a/b:pull,push""#,
+            "</v2/a/tags/list?n=2&last=b>; rel=\"next\"",
+            "bytes 1-2/10",
+            "/v2/a/b/manifests/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#,
+            r#"{"errors":[{"code":"DENIED","message":"no"}]}"#,
+            r#"{"auths":{"a.example.org":{"auth":"dTpw"}},"credHelpers":{"b":"c"}}"#,
+            "user:$2y$05$abcdefghijklmnopqrstuuXxDkyPzYbJLGcQfpuRmPVAFZTpaRYZC",
+            "team/**",
+        ];
+        let seeds = seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect();
+        let mut mutator = Mutator::new(seeds, 1);
+        for _ in 0..2_000 {
+            super::fuzz(&mutator.next_input());
+        }
+    }
 }

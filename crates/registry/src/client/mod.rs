@@ -220,5 +220,19 @@ impl Client {
     }
 }
 
+/// Feeds what reads manifests and configurations with credentials.
+pub(crate) fn fuzz(data: &[u8], text: &str) {
+    struct Nobody;
+    impl credentials::HelperRunner for Nobody {
+        fn run(&self, _: &str, _: &str, _: &[u8]) -> std::io::Result<credentials::HelperOutput> {
+            Ok(Default::default())
+        }
+    }
+    let _ = manifests::kind_of(data, Some(text));
+    if let Ok(config) = credentials::DockerConfig::parse(data, Arc::new(Nobody)) {
+        let _ = config.credentials("a.example.org", "x");
+    }
+}
+
 #[cfg(test)]
 mod tests;

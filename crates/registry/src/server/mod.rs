@@ -209,5 +209,15 @@ impl Server {
     }
 }
 
+/// Feeds what reads requests and files of users.
+pub(crate) fn fuzz(data: &[u8], text: &str) {
+    let _ = route::Route::parse(text);
+    let query = route::Query::parse(Some(text));
+    let _ = query.get("n");
+    let _ = document::Document::parse(data, None);
+    let _ = access::Htpasswd::parse(text);
+    let _ = text.parse::<access::Pattern>();
+}
+
 #[cfg(test)]
 mod tests;

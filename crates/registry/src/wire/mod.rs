@@ -24,14 +24,3 @@ pub(crate) mod header {
     /// The least that a chunk may have.
     pub const CHUNK_MIN_LENGTH: &str = "oci-chunk-min-length";
 }
-
-/// Feeds everything here that reads text from outside.
-pub fn fuzz(data: &[u8]) {
-    let text = String::from_utf8_lossy(data);
-    challenge::parse(&text);
-    link::next(&text);
-    range::Bytes::parse_request(&text, 1000);
-    range::parse_content(&text);
-    range::parse_received(&text);
-    error::parse(data);
-}
