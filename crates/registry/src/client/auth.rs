@@ -12,7 +12,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::config::Place;
-use super::connect::Connection;
+use super::connect::{Connection, Timeouts, within};
 use super::credentials::{CredentialSource, Credentials};
 use super::error::{RequestError, texts};
 use super::request::read_limited;
@@ -72,6 +72,7 @@ impl Scope {
 /// What is known of registries.
 pub(super) struct Authentication {
     pub source: Arc<dyn CredentialSource>,
+    pub timeouts: Timeouts,
     known: Mutex<HashMap<String, Known>>,
     tokens: Mutex<HashMap<(String, Scope), Token>>,
 }
@@ -97,8 +98,8 @@ struct TokenAnswer {
 }
 
 impl Authentication {
-    pub(super) fn new(source: Arc<dyn CredentialSource>) -> Authentication {
-        Authentication { source, known: Mutex::default(), tokens: Mutex::default() }
+    pub(super) fn new(source: Arc<dyn CredentialSource>, timeouts: Timeouts) -> Authentication {
+        Authentication { source, timeouts, known: Mutex::default(), tokens: Mutex::default() }
     }
 
     /// What to send with a request, as far as it is known that the registry wants something.
@@ -229,9 +230,9 @@ impl Authentication {
                 }
             }
         };
-        let response = request.send().await.map_err(|error| RequestError::transport(&url, &error))?;
+        let response = within(self.timeouts.silence, &url, request.send()).await?;
         let status = response.status();
-        let body = read_limited(response, TOKEN_LIMIT).await?;
+        let body = read_limited(response, TOKEN_LIMIT, self.timeouts.silence).await?;
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(RequestError::Unauthorized {
                 registry: place.registry.clone(),

@@ -11,6 +11,7 @@ use reqwest::Response;
 use super::Client;
 use super::auth::Action;
 use super::config::Place;
+use super::connect::within;
 use super::error::RequestError;
 use super::manifests::text;
 use super::request::{Ask, refusal};
@@ -58,7 +59,8 @@ impl<'c> RemoteBlob<'c> {
                 None => self.open().await?,
             };
             let url = response.url().clone();
-            let error = match response.chunk().await {
+            let piece = within(self.client.timeouts().silence, &url, response.chunk()).await;
+            let error = match piece {
                 Ok(Some(mut piece)) => {
                     let known = piece.len().min(usize::try_from(self.unwanted).unwrap_or(usize::MAX));
                     self.unwanted -= known as u64;
@@ -82,7 +84,7 @@ impl<'c> RemoteBlob<'c> {
                     url: Redacted::url(url.as_str()),
                     source: super::error::TransportError::text("the blob ends too early"),
                 },
-                Err(error) => RequestError::transport(&url, &error),
+                Err(error) => error,
             };
             self.failures += 1;
             self.client.pause_or_fail(self.failures, None, error).await?;

@@ -16,12 +16,6 @@ use super::error::{RequestError, TransportError};
 use crate::Redacted;
 use crate::tls::{self, Identity, TlsError};
 
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(20);
-
-/// How long nothing may arrive.
-const SILENCE: Duration = Duration::from_secs(60);
-
 /// Redirects of one request; storage behind a registry needs one.
 const REDIRECTS: usize = 5;
 
@@ -30,6 +24,47 @@ const CERTIFICATE_LIMIT: u64 = 16 << 20;
 
 /// Files looked at in a directory of certificates.
 const FILES_LIMIT: usize = 100;
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection has come about.
+    pub connect: Duration,
+    /// In which nothing moves.
+    pub silence: Duration,
+    /// Until an answer begins, after everything was sent. Registries that put chunks together take minutes.
+    pub answer: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            connect: Duration::from_secs(20),
+            silence: Duration::from_secs(60),
+            answer: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Waits for something of an HTTP exchange, but not for ever. The library's own timeouts would count the sending of a
+/// large blob as silence.
+pub(super) async fn within<T>(
+    time: Duration,
+    url: &Url,
+    exchange: impl Future<Output = reqwest::Result<T>>,
+) -> Result<T, RequestError> {
+    match tokio::time::timeout(time, exchange).await {
+        Ok(result) => result.map_err(|error| RequestError::transport(url, &error)),
+        Err(_) => Err(too_long(url)),
+    }
+}
+
+pub(super) fn too_long(url: &Url) -> RequestError {
+    RequestError::Transport {
+        url: Redacted::url(url.as_str()),
+        source: TransportError::text("it takes too long"),
+    }
+}
 
 /// Names the proxy for a URL, if it takes one.
 pub type ProxyChooser = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -41,6 +76,7 @@ pub(super) struct Connector {
     pub certificate_directories: Vec<PathBuf>,
     pub proxy: Option<ProxyChooser>,
     pub user_agent: String,
+    pub timeouts: Timeouts,
     pub clients: Mutex<HashMap<Profile, Connection>>,
 }
 
@@ -77,7 +113,11 @@ impl Connector {
 
     /// Whether the host answers by TLS. A certificate that is wrong is an error, not a reason to do without.
     async fn speaks_tls(&self, connection: &Connection) -> Result<bool, RequestError> {
-        match connection.http.get(connection.base.clone()).send().await {
+        let asked = connection.http.get(connection.base.clone()).send();
+        let Ok(answer) = tokio::time::timeout(self.timeouts.silence, asked).await else {
+            return Err(too_long(&connection.base));
+        };
+        match answer {
             Ok(_) => Ok(true),
             Err(error) if is_certificate(&error) => Err(RequestError::transport(&connection.base, &error)),
             Err(error) if error.is_connect() => Ok(false),
@@ -105,8 +145,7 @@ impl Connector {
         let mut builder = reqwest::Client::builder()
             .use_preconfigured_tls(config)
             .redirect(follow(place.insecure || place.is_loopback()))
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
+            .connect_timeout(self.timeouts.connect)
             .tcp_nodelay(true)
             .user_agent(&self.user_agent)
             .no_proxy();

@@ -50,7 +50,7 @@ impl Client {
                 return Err(RequestError::NotFound { registry, what: "tags".to_owned(), repository });
             }
             next = next_page(&response);
-            let body = read_limited(response, PAGE_LIMIT).await?;
+            let body = read_limited(response, PAGE_LIMIT, self.timeouts().silence).await?;
             let page: Tags = serde_json::from_slice(&body)
                 .map_err(|_| RequestError::malformed(&url, "no list of tags"))?;
             tags.extend(page.tags.unwrap_or_default());
@@ -109,7 +109,7 @@ impl Client {
                 return Ok(None);
             }
             next = next_page(&response);
-            let body = read_limited(response, PAGE_LIMIT).await?;
+            let body = read_limited(response, PAGE_LIMIT, self.timeouts().silence).await?;
             let page: Index = serde_json::from_slice(&body)
                 .map_err(|_| RequestError::malformed(&url, "no list of referrers"))?;
             found.extend(page.manifests.unwrap_or_default());

@@ -1,5 +1,7 @@
 //! Manifests: resolved, fetched, put and deleted.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use oci::descriptor::media_type;
@@ -74,7 +76,7 @@ impl Client {
                 StatusCode::OK => {}
                 _ => return Err(refusal(place, Action::Pull, response).await),
             }
-            match receive(response, name).await {
+            match receive(response, name, self.timeouts().silence).await {
                 Ok(manifest) => return Ok(manifest),
                 // Broken in the middle, or damaged on the way: the next time may be better.
                 Err(error @ (RequestError::Transport { .. } | RequestError::WrongDigest { .. })) => {
@@ -133,10 +135,14 @@ impl Client {
     }
 }
 
-async fn receive(response: Response, name: &TagOrDigest) -> Result<RemoteManifest, RequestError> {
+async fn receive(
+    response: Response,
+    name: &TagOrDigest,
+    silence: Duration,
+) -> Result<RemoteManifest, RequestError> {
     let url = response.url().clone();
     let (said, media_type) = (said_digest(response.headers()), said_type(response.headers()));
-    let bytes = read_limited(response, MANIFEST_LIMIT).await?;
+    let bytes = read_limited(response, MANIFEST_LIMIT, silence).await?;
     let expected = name.digest().copied().or(said);
     let digest = match expected {
         Some(expected) => Digest::of_with(expected.algorithm(), &bytes),

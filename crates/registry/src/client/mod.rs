@@ -32,7 +32,7 @@ use config::{Place, RegistryConfig, pull_places, push_place};
 use connect::Connector;
 use credentials::CredentialSource;
 
-pub use connect::{ProxyChooser, authorities};
+pub use connect::{ProxyChooser, Timeouts, authorities};
 pub use error::{PullError, PushError, RequestError, TransportError};
 pub use image::{Parts, RemoteImage};
 pub use manifests::RemoteManifest;
@@ -56,6 +56,8 @@ pub struct Options {
     pub proxy: Option<ProxyChooser>,
     /// How often and how soon requests are tried again.
     pub retry: RetryPolicy,
+    /// How long things may take.
+    pub timeouts: Timeouts,
     /// How the time between is spent.
     pub pause: Arc<dyn Pause>,
     /// Blobs that are transferred at once.
@@ -73,6 +75,7 @@ impl Default for Options {
             credentials: Arc::new(()),
             proxy: None,
             retry: RetryPolicy::default(),
+            timeouts: Timeouts::default(),
             pause: Arc::new(RealTime),
             parallel: 4,
             user_agent: concat!("kapok/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -126,12 +129,13 @@ impl Client {
             certificate_directories: options.certificate_directories,
             proxy: options.proxy,
             user_agent: options.user_agent,
+            timeouts: options.timeouts,
             clients: Default::default(),
         };
         let inner = Inner {
             registries: options.registries,
             connector,
-            authentication: Authentication::new(options.credentials),
+            authentication: Authentication::new(options.credentials, options.timeouts),
             retry: options.retry,
             pause: options.pause,
             parallel: options.parallel.max(1),

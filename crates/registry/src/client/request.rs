@@ -1,5 +1,7 @@
 //! One request to a registry: authenticated, tried again while that makes sense, its answer bounded.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use reqwest::{Body, Response, Url};
@@ -7,7 +9,7 @@ use reqwest::{Body, Response, Url};
 use super::Client;
 use super::auth::{Action, Scope};
 use super::config::Place;
-use super::connect::Connection;
+use super::connect::{Connection, Timeouts, within};
 use super::error::{RequestError, texts};
 use super::retry::retry_after;
 use crate::Redacted;
@@ -45,6 +47,10 @@ impl Ask {
 }
 
 impl Client {
+    pub(super) fn timeouts(&self) -> &Timeouts {
+        &self.inner.connector.timeouts
+    }
+
     pub(super) fn scope(&self, place: &Place, action: Action) -> Scope {
         Scope { repository: place.repository.clone(), action, from: None }
     }
@@ -71,7 +77,7 @@ impl Client {
     pub(super) async fn pause_or_fail(
         &self,
         failures: u32,
-        asked: Option<std::time::Duration>,
+        asked: Option<Duration>,
         error: RequestError,
     ) -> Result<(), RequestError> {
         if !error.is_passing() {
@@ -99,7 +105,8 @@ impl Client {
         loop {
             let body = ask.body.clone();
             let length = (!body.is_empty() || takes_body(&ask.method)).then_some(body.len() as u64);
-            let response = self.send(&connection, place, scope, ask, Body::from(body), length).await?;
+            let request = self.prepare(&connection, place, scope, ask, Body::from(body), length).await?;
+            let response = within(self.timeouts().answer, &ask.url, request.send()).await?;
             if response.status() != StatusCode::UNAUTHORIZED || shown {
                 return Ok(response);
             }
@@ -110,8 +117,8 @@ impl Client {
         }
     }
 
-    /// Sends a request with what is known of how to show who asks.
-    pub(super) async fn send(
+    /// A request, with what is known of how to show who asks.
+    pub(super) async fn prepare(
         &self,
         connection: &Connection,
         place: &Place,
@@ -119,7 +126,7 @@ impl Client {
         ask: &Ask,
         body: Body,
         length: Option<u64>,
-    ) -> Result<Response, RequestError> {
+    ) -> Result<reqwest::RequestBuilder, RequestError> {
         let mut request =
             connection.http.request(ask.method.clone(), ask.url.clone()).headers(ask.headers.clone());
         // An upload's Location may lead to another host; what we are to the registry is not its business.
@@ -131,7 +138,7 @@ impl Client {
         if let Some(length) = length {
             request = request.header(header::CONTENT_LENGTH, length).body(body);
         }
-        request.send().await.map_err(|error| RequestError::transport(&ask.url, &error))
+        Ok(request)
     }
 
     /// The URL of something in a repository.
@@ -152,8 +159,10 @@ fn is_answer(status: StatusCode) -> bool {
 
 /// An answer that is none, as an error.
 pub(super) async fn refusal(place: &Place, action: Action, response: Response) -> RequestError {
+    // What it says beside its status is not worth much patience.
+    let silence = Duration::from_secs(10);
     let (url, status) = (Redacted::url(response.url().as_str()), response.status());
-    let items = match read_limited(response, ERROR_LIMIT).await {
+    let items = match read_limited(response, ERROR_LIMIT, silence).await {
         Ok(body) => texts(&error::parse(&body)),
         Err(_) => Vec::new(),
     };
@@ -165,14 +174,18 @@ pub(super) async fn refusal(place: &Place, action: Action, response: Response) -
 }
 
 /// The whole body, if it is not larger than it may be.
-pub(super) async fn read_limited(mut response: Response, limit: u64) -> Result<Vec<u8>, RequestError> {
+pub(super) async fn read_limited(
+    mut response: Response,
+    limit: u64,
+    silence: Duration,
+) -> Result<Vec<u8>, RequestError> {
     let url = response.url().clone();
     let too_large = || RequestError::TooLarge { url: Redacted::url(url.as_str()), limit };
     if response.content_length().is_some_and(|length| length > limit) {
         return Err(too_large());
     }
     let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(|error| RequestError::transport(&url, &error))? {
+    while let Some(piece) = within(silence, &url, response.chunk()).await? {
         if body.len() as u64 + piece.len() as u64 > limit {
             return Err(too_large());
         }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::pin::pin;
 
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode, header};
@@ -13,6 +14,7 @@ use super::Client;
 use super::auth::{Action, Scope};
 use super::blobs::{RemoteBlob, local};
 use super::config::Place;
+use super::connect::{too_long, within};
 use super::error::RequestError;
 use super::manifests::text;
 use super::request::{Ask, refusal};
@@ -275,32 +277,36 @@ impl Upload<'_> {
         let connection = self.client.inner.connector.connect(self.place).await?;
         let mut reader = Reader::open(self.client, source, self.blob, self.offset)?;
         let (sender, body) = Pieces::channel(length);
-        let offset = self.offset;
+        let (offset, timeouts) = (self.offset, *self.client.timeouts());
         let feed = async move {
             let mut sent = 0;
             while sent < length {
-                let mut piece = match reader.next().await {
-                    Ok(Some(piece)) => piece,
-                    Ok(None) => return Err(local("read the blob", io::ErrorKind::UnexpectedEof.into())),
-                    Err(error) => return Err(error),
+                let Some(mut piece) = reader.next().await? else {
+                    return Err(local("read the blob", io::ErrorKind::UnexpectedEof.into()));
                 };
                 piece.truncate(usize::try_from(length - sent).unwrap_or(usize::MAX));
                 sent += piece.len() as u64;
-                if sender.send(Ok(piece)).await.is_err() {
+                match tokio::time::timeout(timeouts.silence, sender.send(Ok(piece))).await {
+                    Ok(Ok(())) => progress(offset + sent),
                     // Nobody takes any more: the answer says why.
-                    return Ok(());
+                    Ok(Err(_)) => return Ok(()),
+                    Err(_) => return Err(too_long(&ask.url)),
                 }
-                progress(offset + sent);
             }
             Ok(())
         };
-        let send =
-            self.client.send(&connection, self.place, &self.scope, ask, Body::wrap(body), Some(length));
-        let (fed, answered) = tokio::join!(feed, send);
-        match (fed, answered) {
-            // A source that fails breaks the request too; the cause is the source.
-            (Err(error), _) => Err(error),
-            (Ok(()), answered) => answered,
+        let client = self.client;
+        let request =
+            client.prepare(&connection, self.place, &self.scope, ask, Body::wrap(body), Some(length)).await?;
+        let mut answer = pin!(request.send());
+        tokio::select! {
+            // It need not listen to the end to say no.
+            early = &mut answer => early.map_err(|error| RequestError::transport(&ask.url, &error)),
+            fed = feed => match fed {
+                Ok(()) => within(timeouts.answer, &ask.url, answer).await,
+                // A source that fails breaks the request too; the cause is the source.
+                Err(error) => Err(error),
+            },
         }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) enum Fault {
     CutRequest(usize),
     /// There is no answer.
     Silence,
+    /// There never is an answer, and the connection stays.
+    Stall,
     /// The answer lacks this header.
     Unsaid(&'static str),
 }
@@ -192,6 +194,7 @@ async fn answer(
             registry.serve(request).await;
             Err(io::ErrorKind::ConnectionReset.into())
         }
+        Some(Fault::Stall) => std::future::pending().await,
         Some(Fault::Silence) => Err(io::ErrorKind::ConnectionReset.into()),
         Some(Fault::Unsaid(header)) => {
             let mut answer = registry.serve(request).await;

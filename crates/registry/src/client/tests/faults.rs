@@ -101,3 +101,25 @@ fn a_registry_dies_in_mid_push_and_returns() {
     assert_eq!(store.read_blob(&Digest::of(&layers[1])).unwrap(), layers[1]);
     fixture.assert_unharmed();
 }
+
+#[test]
+fn a_registry_that_falls_silent_is_not_waited_for() {
+    let runtime = Runtime::start().unwrap();
+    let registry = FaultyRegistry::open(&runtime);
+    let short = Duration::from_millis(100);
+    let fixture = with(runtime, registry, Arc::default(), |options| {
+        options.timeouts = Timeouts { connect: short, silence: short, answer: short };
+    });
+    let layer = noise(12, 2_000_000);
+    let digest = image(&fixture.store, "amd64", &[&layer]);
+    // It takes no bytes; it takes them and says nothing; it stops in the middle.
+    fixture.registry.misbehave("PUT", "/blobs/uploads/", Fault::Stall);
+    fixture.registry.misbehave("PUT", "/manifests/", Fault::Stall);
+    fixture.push(&digest, "app").unwrap();
+    fixture.registry.misbehave("GET", "/manifests/", Fault::Stall);
+    fixture.registry.misbehave("GET", &format!("/blobs/{}", Digest::of(&layer)), Fault::Stall);
+    let store = fixture.elsewhere("back");
+    fixture.pull("app", &store).unwrap();
+    assert_eq!(store.read_blob(&Digest::of(&layer)).unwrap(), layer);
+    fixture.assert_unharmed();
+}
