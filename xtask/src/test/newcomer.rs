@@ -114,7 +114,7 @@ impl BareTree {
         let script = "apt-get update -qq && apt-get install -qq -y --no-install-recommends uidmap >/dev/null && \
             useradd --create-home --uid 54321 builder && \
             usermod --add-subuids 1000000000-1000065535 --add-subgids 1000000000-1000065535 builder && \
-            chown -R builder: /kapok";
+            chown -R builder: /kapok && chown builder: $CARGO_HOME && chmod a+rx /root";
         let prepared = self.enter(&["sh", "-c", script])?;
         ensure(prepared.success(), || format!("cannot prepare a user: {}", prepared.tail(20)))?;
         let user =
