@@ -245,8 +245,8 @@ fn empty_root() -> Item {
     }
 }
 
-/// A directory's time in a context changes with every file that comes and goes, also one that the ignore file leaves
-/// out, so it says nothing. A socket is nothing without its program and becomes an empty file, as BuildKit has it.
+/// Times in a context say when somebody checked it out or saved a file, not what is in it: they stay out, so that the
+/// same content gives the same layer on every machine. A socket is nothing without its program and becomes an empty file, as BuildKit has it.
 fn of_node(context: &Context, path: Vec<u8>, node: Node) -> Result<Item, CopyError> {
     let kind = match node.kind {
         NodeKind::File | NodeKind::Socket => ItemKind::File,
@@ -258,7 +258,7 @@ fn of_node(context: &Context, path: Vec<u8>, node: Node) -> Result<Item, CopyErr
     };
     let several = node.links > 1 && kind == ItemKind::File;
     Ok(Item {
-        mtime: (kind != ItemKind::Directory).then(|| node.mtime()),
+        mtime: None,
         link: several.then_some(LinkKey::Inode(node.stamp.device, node.stamp.inode)),
         path,
         kind,

@@ -46,7 +46,7 @@ fn names_count_where_they_become_names() {
 }
 
 #[test]
-fn times_count_only_before_the_epoch() {
+fn times_of_a_context_do_not_count() {
     let case = case("COPY d /to", TREE);
     let before = (case.digest(EPOCH), case.digest(NOW));
     let file = case.context.path().join("d/f");
@@ -55,9 +55,10 @@ fn times_count_only_before_the_epoch() {
         let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
         rustix::fs::utimensat(rustix::fs::CWD, &file, &times, rustix::fs::AtFlags::empty()).unwrap();
     };
-    touch(EPOCH + 100);
-    assert_eq!(case.digest(EPOCH), before.0);
-    assert_ne!(case.digest(NOW), before.1);
+    for time in [EPOCH - 100, EPOCH + 100] {
+        touch(time);
+        assert_eq!((case.digest(EPOCH), case.digest(NOW)), before);
+    }
 }
 
 #[test]

@@ -29,26 +29,26 @@ deep
 fn sources_are_followed_but_links_inside_are_kept() {
     case("COPY file dirlink/f /a/\nCOPY dirlink /b\nCOPY up/f /c\nCOPY . /all", TREE).check(expect![[r#"
         /a dir 0755 0:0
-        /a/f file 0644 0:0 old "d1\n"
-        /a/file file 0644 0:0 old "1\n"
+        /a/f file 0644 0:0 "d1\n"
+        /a/file file 0644 0:0 "1\n"
         /all dir 0755 0:0
-        /all/.hidden.txt file 0644 0:0 old "h\n"
-        /all/[b].md file 0644 0:0 old "b\n"
+        /all/.hidden.txt file 0644 0:0 "h\n"
+        /all/[b].md file 0644 0:0 "b\n"
         /all/d1 dir 0755 0:0
-        /all/d1/f file 0644 0:0 old "d1\n"
+        /all/d1/f file 0644 0:0 "d1\n"
         /all/d2 dir 0755 0:0
         /all/d2/deep dir 0755 0:0
-        /all/d2/deep/f file 0644 0:0 old "deep\n"
-        /all/d2/f file 0644 0:0 old "d2\n"
-        /all/dirlink link      0:0 old -> d1
-        /all/file link      0:0 old -> one.txt
-        /all/lost link      0:0 old -> nowhere
-        /all/one.txt file 0644 0:0 old "1\n"
-        /all/two.txt file 0644 0:0 old "2\n"
-        /all/up link      0:0 old -> ../../../d1
+        /all/d2/deep/f file 0644 0:0 "deep\n"
+        /all/d2/f file 0644 0:0 "d2\n"
+        /all/dirlink link      0:0 -> d1
+        /all/file link      0:0 -> one.txt
+        /all/lost link      0:0 -> nowhere
+        /all/one.txt file 0644 0:0 "1\n"
+        /all/two.txt file 0644 0:0 "2\n"
+        /all/up link      0:0 -> ../../../d1
         /b dir 0755 0:0
-        /b/f file 0644 0:0 old "d1\n"
-        /c file 0644 0:0 old "d1\n"
+        /b/f file 0644 0:0 "d1\n"
+        /c file 0644 0:0 "d1\n"
     "#]]);
 }
 
@@ -60,22 +60,22 @@ fn wildcards() {
     )
     .check(expect![[r#"
         /a dir 0755 0:0
-        /a/.hidden.txt file 0644 0:0 old "h\n"
-        /a/one.txt file 0644 0:0 old "1\n"
-        /a/two.txt file 0644 0:0 old "2\n"
+        /a/.hidden.txt file 0644 0:0 "h\n"
+        /a/one.txt file 0644 0:0 "1\n"
+        /a/two.txt file 0644 0:0 "2\n"
         /b dir 0755 0:0
-        /b/one.txt file 0644 0:0 old "1\n"
-        /b/two.txt file 0644 0:0 old "2\n"
+        /b/one.txt file 0644 0:0 "1\n"
+        /b/two.txt file 0644 0:0 "2\n"
         /c dir 0755 0:0
-        /c/f file 0644 0:0 old "d2\n"
+        /c/f file 0644 0:0 "d2\n"
         /d dir 0755 0:0
         /d/deep dir 0755 0:0
-        /d/deep/f file 0644 0:0 old "deep\n"
-        /d/f file 0644 0:0 old "d1\n"
+        /d/deep/f file 0644 0:0 "deep\n"
+        /d/f file 0644 0:0 "d1\n"
         /e dir 0755 0:0
-        /e/[b].md file 0644 0:0 old "b\n"
+        /e/[b].md file 0644 0:0 "b\n"
         /f dir 0755 0:0
-        /f/f file 0644 0:0 old "d1\n"
+        /f/f file 0644 0:0 "d1\n"
     "#]]);
 }
 
@@ -83,7 +83,7 @@ fn wildcards() {
 fn wildcards_without_a_match() {
     case("COPY one.txt no*.txt /a/", TREE).check(expect![[r#"
         /a dir 0755 0:0
-        /a/one.txt file 0644 0:0 old "1\n"
+        /a/one.txt file 0644 0:0 "1\n"
         warning: `no*.txt` matches nothing in the build context
     "#]]);
     case("COPY no*.txt /a/", TREE).check(expect![[r#"
@@ -126,13 +126,13 @@ fn sources_that_are_not_there() {
 fn paths_stay_inside() {
     case("COPY ../one.txt /a\nCOPY /two.txt /b\nCOPY ./d1/../one.txt /c\nCOPY d2/ /d", TREE).check(expect![
         [r#"
-            /a file 0644 0:0 old "1\n"
-            /b file 0644 0:0 old "2\n"
-            /c file 0644 0:0 old "1\n"
+            /a file 0644 0:0 "1\n"
+            /b file 0644 0:0 "2\n"
+            /c file 0644 0:0 "1\n"
             /d dir 0755 0:0
             /d/deep dir 0755 0:0
-            /d/deep/f file 0644 0:0 old "deep\n"
-            /d/f file 0644 0:0 old "d2\n"
+            /d/deep/f file 0644 0:0 "deep\n"
+            /d/f file 0644 0:0 "d2\n"
         "#]
     ]);
 }
@@ -141,19 +141,19 @@ fn paths_stay_inside() {
 fn ignored_files_are_not_there() {
     case("COPY . /all", TREE).ignore("*.txt\n!two.txt\nd2\n!d2/deep\nlost\nup\n").check(expect![[r#"
         /all dir 0755 0:0
-        /all/[b].md file 0644 0:0 old "b\n"
+        /all/[b].md file 0644 0:0 "b\n"
         /all/d1 dir 0755 0:0
-        /all/d1/f file 0644 0:0 old "d1\n"
+        /all/d1/f file 0644 0:0 "d1\n"
         /all/d2 dir 0755 0:0
         /all/d2/deep dir 0755 0:0
-        /all/d2/deep/f file 0644 0:0 old "deep\n"
-        /all/dirlink link      0:0 old -> d1
-        /all/file link      0:0 old -> one.txt
-        /all/two.txt file 0644 0:0 old "2\n"
+        /all/d2/deep/f file 0644 0:0 "deep\n"
+        /all/dirlink link      0:0 -> d1
+        /all/file link      0:0 -> one.txt
+        /all/two.txt file 0644 0:0 "2\n"
     "#]]);
     case("COPY d2 /d2", TREE).ignore("*\n!d2/f\n").check(expect![[r#"
         /d2 dir 0755 0:0
-        /d2/f file 0644 0:0 old "d2\n"
+        /d2/f file 0644 0:0 "d2\n"
     "#]]);
     case("COPY d1 /d1", TREE).ignore("*\n!d2/f\n").check(expect![[r#"
         error: `d1` is not in the build context
@@ -161,17 +161,17 @@ fn ignored_files_are_not_there() {
     "#]]);
     case("COPY . /all", TREE).ignore("**/f\n").check(expect![[r#"
         /all dir 0755 0:0
-        /all/.hidden.txt file 0644 0:0 old "h\n"
-        /all/[b].md file 0644 0:0 old "b\n"
+        /all/.hidden.txt file 0644 0:0 "h\n"
+        /all/[b].md file 0644 0:0 "b\n"
         /all/d1 dir 0755 0:0
         /all/d2 dir 0755 0:0
         /all/d2/deep dir 0755 0:0
-        /all/dirlink link      0:0 old -> d1
-        /all/file link      0:0 old -> one.txt
-        /all/lost link      0:0 old -> nowhere
-        /all/one.txt file 0644 0:0 old "1\n"
-        /all/two.txt file 0644 0:0 old "2\n"
-        /all/up link      0:0 old -> ../../../d1
+        /all/dirlink link      0:0 -> d1
+        /all/file link      0:0 -> one.txt
+        /all/lost link      0:0 -> nowhere
+        /all/one.txt file 0644 0:0 "1\n"
+        /all/two.txt file 0644 0:0 "2\n"
+        /all/up link      0:0 -> ../../../d1
     "#]]);
 }
 
@@ -180,10 +180,10 @@ fn kinds_of_files() {
     case("COPY . /all", "//- /pipe type=fifo mode=0622\n//- /sock type=socket\n//- /null type=char:1:3\n//- /suid mode=6755\nx\n")
         .check(expect![[r#"
             /all dir 0755 0:0
-            /all/null char 0644 0:0 old 1:3
-            /all/pipe fifo 0622 0:0 old
-            /all/sock file 0644 0:0 old ""
-            /all/suid file 6755 0:0 old "x\n"
+            /all/null char 0644 0:0 1:3
+            /all/pipe fifo 0622 0:0
+            /all/sock file 0644 0:0 ""
+            /all/suid file 6755 0:0 "x\n"
         "#]]);
     case("COPY . /all", "//- /zero type=char:0:0\n").check(expect![[r#"
         error: `/all/zero` cannot be copied: a character device 0:0 means a deletion in a layer
@@ -195,15 +195,15 @@ fn hard_links_stay_together() {
     let tree = "//- /d/one\nx\n//- /d/two => d/one\n//- /e => d/one\n";
     case("COPY d /d\nCOPY --from=stage d /s", tree).stage(tree).check(expect![[r#"
         /d dir 0755 0:0
-        /d/one file 0644 0:0 old "x\n"
-        /d/two file 0644 0:0 old = d/one
+        /d/one file 0644 0:0 "x\n"
+        /d/two file 0644 0:0 = d/one
         /s dir 0755 0:0
         /s/one file 0644 0:0 old "x\n"
         /s/two file 0644 0:0 old = s/one
     "#]]);
     case("COPY --exclude=one d /d", tree).check(expect![[r#"
         /d dir 0755 0:0
-        /d/two file 0644 0:0 old "x\n"
+        /d/two file 0644 0:0 "x\n"
     "#]]);
 }
 
@@ -214,8 +214,8 @@ fn owners_and_attributes_of_a_context_do_not_count_and_those_of_a_stage_do() {
     case("COPY d /c\nCOPY --from=stage d /s\nCOPY --from=stage / /root", tree).stage(tree).check(expect![[
         r#"
         /c dir 0755 0:0
-        /c/f file 4755 0:0 old "x\n"
-        /c/l link      0:0 old -> f
+        /c/f file 4755 0:0 "x\n"
+        /c/l link      0:0 -> f
         /root dir 0755 0:0
         /root/d dir 2775 5:6 old
         /root/d/f file 4755 7:8 old "x\n" user.colour=red
