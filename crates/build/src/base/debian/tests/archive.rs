@@ -225,7 +225,7 @@ pub fn deb(paragraph: &str, members: &[&str], control: &[(&str, &str)]) -> Vec<u
 pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = b"!<arch>\n".to_vec();
     for (name, content) in members {
-        let _ = write!(out, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, "100644", content.len());
+        let _ = writeln!(out, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, "100644", content.len());
         out.extend_from_slice(content);
         if content.len() % 2 == 1 {
             out.push(b'\n');
