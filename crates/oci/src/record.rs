@@ -78,12 +78,17 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// Something that a step fetched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Something that a step fetched, or tried to. Fields beyond the first are empty where nothing is known, and then are
+/// not written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intake {
-    /// What was asked for.
+    /// What was asked for: a URL without user, password and fragment; `tcp://address:port`, `udp://…`, `icmp://…` and
+    /// `dns://name` for what is no HTTP.
     pub url: String,
-    /// What came, if something came.
+    /// How: `GET`, `HEAD`, `POST`; `CONNECT` for bytes that nobody looked at. Empty where only `GET` is possible.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub method: String,
+    /// What came, if something came: the body as it was transferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Its size in bytes.
@@ -92,6 +97,66 @@ pub struct Intake {
     /// Where it came from in the end, when that is another place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// The answer's status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What else decides the answer: the request's body, with the headers by which answers differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Digest>,
+    /// Whose package it is, by the shape of the request: `debian`, `pypi`, `git`, `generic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecosystem: Option<String>,
+    /// The package, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purl: Option<String>,
+    /// When the upstream published it, by its own word; seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<i64>,
+    /// The same request may have another answer tomorrow: an index, a branch.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mutable: bool,
+    /// By which the upstream can say whether it is still the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// The same, by its date in the upstream's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+    /// Whether it may be, and whether it was.
+    #[serde(default, skip_serializing_if = "Verdict::is_allowed")]
+    pub verdict: Verdict,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It may be, and there is an answer, be it that there is nothing.
+    #[default]
+    Allowed,
+    /// It may not be. The step fails, whatever its command makes of it.
+    Refused {
+        /// The rule that says so, as it is called in the settings.
+        rule: String,
+        /// Why, in words for people.
+        reason: String,
+    },
+    /// It may be, and there was no answer, or half of one.
+    Failed {
+        /// Why, in words for people.
+        reason: String,
+    },
+}
+
+impl Verdict {
+    /// Whether nothing speaks against it.
+    pub fn is_allowed(&self) -> bool {
+        *self == Verdict::Allowed
+    }
+
+    /// Whether it fails the step.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Verdict::Refused { .. })
+    }
 }
 
 /// What a step cost.
@@ -124,5 +189,23 @@ impl FromStr for Key {
 
     fn from_str(text: &str) -> Result<Key, DigestError> {
         text.parse().map(Key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_intake_does_not_know_is_not_written() {
+        let plain = Intake { url: "https://example.org/a".to_owned(), size: 3, ..Intake::default() };
+        let text = serde_json::to_string(&plain).unwrap();
+        assert_eq!(text, r#"{"url":"https://example.org/a","size":3}"#);
+        assert_eq!(serde_json::from_str::<Intake>(&text).unwrap(), plain);
+        let verdict = Verdict::Refused { rule: "network.allow".to_owned(), reason: "no".to_owned() };
+        let refused = Intake { verdict, mutable: true, status: Some(403), ..plain };
+        let text = serde_json::to_string(&refused).unwrap();
+        assert!(text.contains(r#""verdict":{"refused":{"rule":"network.allow","reason":"no"}}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Intake>(&text).unwrap(), refused);
     }
 }

@@ -64,7 +64,8 @@ pub fn gather<'a>(
                 created.map_err(|error| CopyError::io("create", b"repository", error))?;
                 let commit = sources.git(reference, *keep_git_dir, &directory)?;
                 let from = Some(commit);
-                gathered.intakes.push(Intake { url: reference.to_string(), digest: None, size: 0, from });
+                let url = reference.to_string();
+                gathered.intakes.push(Intake { url, from, ..Intake::default() });
                 let options = ContextOptions { ignore: Default::default(), cache: None, threads: 2 };
                 let context = Box::new(Context::open(&directory, options)?);
                 let selected = select_all(&context, &filter(action, None)?)?;

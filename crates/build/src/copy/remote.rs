@@ -65,7 +65,8 @@ pub fn download(
         return Err(CopyError::Checksum { url: url.to_owned(), expected: *expected, actual: digest });
     }
     let from = (fetched.final_url != url && !fetched.final_url.is_empty()).then(|| fetched.final_url.clone());
-    let intake = Intake { url: url.to_owned(), digest: Some(digest), size: fetched.size, from };
+    let intake =
+        Intake { url: url.to_owned(), digest: Some(digest), size: fetched.size, from, ..Intake::default() };
     Ok((Download { file: file.to_owned(), digest, mtime: fetched.last_modified }, intake))
 }
 

@@ -266,7 +266,7 @@ impl Archive<'_> {
         self.blob(&url, &listed.digest, listed.size)?;
         let announced = suite.release.file(plain).map(|listed| listed.size);
         let text = self.unpack(&url, &listed.digest, packing, announced)?;
-        Ok((text, Intake { url, digest: Some(listed.digest), size: listed.size, from: None }))
+        Ok((text, Intake { url, digest: Some(listed.digest), size: listed.size, ..Intake::default() }))
     }
 
     fn unpack(
@@ -300,7 +300,7 @@ impl Archive<'_> {
     pub fn package(&self, suite: &Suite, package: &Package) -> Result<Intake, ArchiveError> {
         let url = format!("{}/{}", suite.source.uri, package.path);
         self.blob(&url, &package.digest, package.size)?;
-        Ok(Intake { url, digest: Some(package.digest), size: package.size, from: None })
+        Ok(Intake { url, digest: Some(package.digest), size: package.size, ..Intake::default() })
     }
 
     /// Sees to it that the store has a blob, which a URL has.
@@ -339,7 +339,7 @@ impl Archive<'_> {
                     (self.arrived)(size);
                     return Ok((
                         bytes,
-                        Intake { url: url.to_owned(), digest: Some(digest), size, from: None },
+                        Intake { url: url.to_owned(), digest: Some(digest), size, ..Intake::default() },
                     ));
                 }
                 Err(error) if error.retryable() && attempt < ATTEMPTS => attempt += 1,
