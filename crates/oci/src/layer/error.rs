@@ -32,6 +32,9 @@ pub enum TreeError {
         /// Where.
         path: String,
     },
+    /// Somebody said that it is not wanted any more.
+    #[error("the layer is not wanted any more")]
+    Stopped,
     /// The output could not be written.
     #[error("cannot write the layer's tar")]
     Output(#[source] io::Error),

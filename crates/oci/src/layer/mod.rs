@@ -29,7 +29,7 @@ pub use decompress::{Decompressor, Format, detect};
 pub use error::{TreeError, UnpackError};
 pub use normalise::{Normalised, normalise};
 pub use overlay::{OverlayForm, keeps_xattr};
-pub use pack::{PackedLayer, empty_diff_id, pack_layer, write_tar};
+pub use pack::{PackedLayer, Packing, empty_diff_id, pack_layer, write_tar};
 pub use rules::{Action, RULES, Rule, Rules};
 pub use scan::{PrivateKey, Scanned, index_directory, scan_directory};
 pub use unpack::{UnpackLimits, UnpackOptions, Whiteouts, unpack, unpack_tar};

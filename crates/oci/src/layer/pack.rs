@@ -1,8 +1,9 @@
 //! From a layer's directory and index to its tar, and to its compressed blob.
 //! (OCI image specification, "Image Layer Filesystem Changeset")
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::OFlags;
 
@@ -112,7 +113,7 @@ fn copy_file(
                 out.write_all(&buffer[..count]).map_err(TreeError::Output)?;
                 left -= count as u64;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(failed("read", path)(error)),
         }
     }
@@ -130,24 +131,59 @@ pub struct PackedLayer {
     pub size: u64,
 }
 
+/// How a layer's tar is compressed.
+#[derive(Clone, Copy, Debug)]
+pub struct Packing<'a> {
+    /// By which method.
+    pub compression: Compression,
+    /// How hard; `None` is the usual.
+    pub level: Option<u32>,
+    /// How many threads: they change the time, never the bytes.
+    pub threads: usize,
+    /// Set by whoever does not want the layer any more. It is looked at with every piece of a file.
+    pub stop: &'a AtomicBool,
+}
+
 /// Writes the layer's tar, compressed, and knows both digests afterwards: one pass over the files.
+///
+/// # Errors
+/// See [`TreeError`]; [`TreeError::Stopped`] soon after `stop` was set.
 pub fn pack_layer(
     directory: &Path,
     index: &PathIndex,
-    compression: Compression,
-    level: Option<u32>,
-    threads: usize,
+    packing: &Packing<'_>,
     out: &mut dyn Write,
 ) -> Result<PackedLayer, TreeError> {
+    let Packing { compression, level, threads, stop } = *packing;
     let blob = DigestWriter::new(out);
     let compressor = Compressor::new(compression, level, threads, blob).map_err(TreeError::Output)?;
-    let mut tar = DigestWriter::new(compressor);
-    write_tar(directory, index, &mut tar)?;
-    let (compressor, diff_id, _) = tar.finish();
+    let mut tar = DigestWriter::new(Stoppable { inner: compressor, stop });
+    write_tar(directory, index, &mut tar)
+        .map_err(|error| if stop.load(Ordering::Relaxed) { TreeError::Stopped } else { error })?;
+    let (Stoppable { inner: compressor, .. }, diff_id, _) = tar.finish();
     let mut blob = compressor.finish().map_err(TreeError::Output)?;
     blob.flush().map_err(TreeError::Output)?;
     let (_, digest, size) = blob.finish();
     Ok(PackedLayer { diff_id: DiffId(diff_id), digest, size })
+}
+
+/// Passes writes on until somebody says stop.
+struct Stoppable<'a, W> {
+    inner: W,
+    stop: &'a AtomicBool,
+}
+
+impl<W: Write> Write for Stoppable<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.stop.load(Ordering::Relaxed) {
+            true => Err(io::Error::other("stopped")),
+            false => self.inner.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 /// The diff id of the layer that changes nothing.

@@ -11,11 +11,8 @@ use crate::layer::cursor::{DirCursor, failed};
 use crate::layer::node_writer::NodeWriter;
 use crate::layer::{TreeError, UnpackError, UnpackOptions, xattr};
 use crate::remove::remove_tree_at;
-use crate::tree::path::{components, join, parent, shown};
-use crate::tree::{Entry, Kind, PathIndex};
-
-/// As many links as the kernel follows in one path.
-const LINK_LIMIT: usize = 40;
+use crate::tree::path::{parent, shown};
+use crate::tree::{Entry, Kind, LINK_LIMIT, PathIndex, Way};
 
 /// A tree that is being written.
 pub(super) struct TreeWriter<'a> {
@@ -76,33 +73,14 @@ impl<'a> TreeWriter<'a> {
             return Ok(path.to_vec());
         }
         let refused = |why| UnpackError::Refused { path: shown(path), why };
-        let mut todo: Vec<Vec<u8>> = components(path).map(<[u8]>::to_vec).collect();
-        todo.reverse();
-        let mut here: Vec<u8> = Vec::new();
-        let mut links = 0;
-        while let Some(name) = todo.pop() {
-            match &name[..] {
-                b"." => continue,
-                // At the root it stays there, as in a real root.
-                b".." => {
-                    here = parent(&here).unwrap_or_default().to_vec();
-                    continue;
-                }
-                _ => {}
-            }
-            let next = join(&here, &name);
+        let mut way = Way::new(path, LINK_LIMIT);
+        while let Some(next) = way.next_place() {
             match self.find(&next)? {
-                Found::Directory => here = next,
+                Found::Directory => way.enter(next),
                 Found::Symlink(target) => {
-                    links += 1;
-                    if links > LINK_LIMIT {
+                    if !way.follow(&target) {
                         return Err(refused("it goes through too many symbolic links"));
                     }
-                    if target.starts_with(b"/") {
-                        here.clear();
-                    }
-                    let parts: Vec<Vec<u8>> = components(&target).map(<[u8]>::to_vec).collect();
-                    todo.extend(parts.into_iter().rev());
                 }
                 Found::Nothing if make => {
                     if next.len() > self.options.limits.path_length {
@@ -110,13 +88,13 @@ impl<'a> TreeWriter<'a> {
                     }
                     let (uid, gid) = self.options.owner.unwrap_or((0, 0));
                     self.put_directory(Entry { uid, gid, ..Entry::implied_directory(&next) })?;
-                    here = next;
+                    way.enter(next);
                 }
-                Found::Nothing => here = next,
+                Found::Nothing => way.enter(next),
                 Found::Other => return Err(refused("it would lie in something that is no directory")),
             }
         }
-        Ok(here)
+        Ok(way.end())
     }
 
     /// A directory: new, or with new attributes.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -13,7 +14,7 @@ use super::leases::Leased;
 use super::{Store, StoreError, WorkDir};
 use crate::digest::{Algorithm, DigestReader};
 use crate::layer::{
-    Compression, Decompressor, UnpackError, UnpackLimits, index_directory, pack_layer, unpack_tar,
+    Compression, Decompressor, Packing, UnpackError, UnpackLimits, index_directory, pack_layer, unpack_tar,
 };
 use crate::tree::PathIndex;
 use crate::{Descriptor, DiffId, LayerId};
@@ -118,12 +119,19 @@ impl Store {
         level: Option<u32>,
         threads: usize,
     ) -> Result<LayerBlob, StoreError> {
+        self.pack_layer_unless(id, &Packing { compression, level, threads, stop: &AtomicBool::new(false) })
+    }
+
+    /// [`pack_layer`](Self::pack_layer) that ends early, with [`TreeError::Stopped`](crate::layer::TreeError::Stopped),
+    /// when somebody says stop.
+    pub fn pack_layer_unless(&self, id: &LayerId, packing: &Packing<'_>) -> Result<LayerBlob, StoreError> {
+        let Packing { compression, level, .. } = *packing;
         if let Some(blob) = self.layer_blob(id, compression, level)? {
             return Ok(blob);
         }
         let layer = self.layer(id)?.ok_or(StoreError::NoLayer(*id))?;
         let mut writer = self.blob_writer()?;
-        let packed = pack_layer(&layer.directory, &layer.index, compression, level, threads, &mut writer)?;
+        let packed = pack_layer(&layer.directory, &layer.index, packing, &mut writer)?;
         let (digest, size) = writer.finish()?;
         debug_assert_eq!((digest, size), (packed.digest, packed.size));
         let blob = NewLayerBlob {
@@ -198,6 +206,11 @@ impl Store {
         let row = NewLayerBlob { digest: blob.digest, layer: id, diff_id, media_type, size, own: None };
         self.pending().layer_blobs.push(row);
         Ok(ImportedLayer { id, diff_id })
+    }
+
+    /// Where a layer's directory is, or will be once the layer is here.
+    pub fn layer_directory(&self, id: &LayerId) -> PathBuf {
+        self.layer_path(id).join("tree")
     }
 
     pub(super) fn layer_path(&self, id: &LayerId) -> PathBuf {

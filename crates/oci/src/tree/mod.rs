@@ -8,11 +8,14 @@ mod entry;
 mod index;
 pub(crate) mod path;
 mod view;
+mod way;
 
 pub use entry::{Entry, Kind};
 pub use index::{IndexError, PathIndex, fuzz_index};
 pub use path::{compare, components, file_name, join, parent};
+pub(crate) use view::LINK_LIMIT;
 pub use view::{Resolved, View, ViewError};
+pub use way::Way;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -6,11 +6,11 @@ use std::sync::{Arc, RwLock};
 use crate::Digest;
 use crate::digest::Hasher;
 use crate::tree::codec::{put_number, put_string};
-use crate::tree::path::{components, file_name, join, parent, shown};
-use crate::tree::{Entry, Kind, PathIndex};
+use crate::tree::path::{file_name, join, parent, shown};
+use crate::tree::{Entry, Kind, PathIndex, Way};
 
 /// As many links as the kernel follows in one path.
-const LINK_LIMIT: usize = 40;
+pub(crate) const LINK_LIMIT: usize = 40;
 
 /// The merged view of some layers. It remembers where directories are, and may be shared by threads.
 pub struct View {
@@ -87,39 +87,22 @@ impl View {
 
     /// Follows links inside the root: absolute ones start at it, `..` stops at it. A link at the end is followed only if asked.
     pub fn resolve(&self, path: &[u8], follow_last: bool) -> Result<Resolved, ViewError> {
-        let mut todo: Vec<Vec<u8>> = components(path).map(<[u8]>::to_vec).collect();
-        todo.reverse();
-        let mut here: Vec<u8> = Vec::new();
-        let mut links = 0;
-        while let Some(name) = todo.pop() {
-            match &name[..] {
-                b"." => continue,
-                b".." => {
-                    here = parent(&here).unwrap_or_default().to_vec();
-                    continue;
-                }
-                _ => {}
-            }
-            let next = join(&here, &name);
-            match self.lookup(&next).map(|(_, entry)| entry.kind) {
-                Some(Kind::Symlink { target }) if follow_last || !todo.is_empty() => {
-                    links += 1;
-                    if links > LINK_LIMIT {
+        let mut way = Way::new(path, LINK_LIMIT);
+        while let Some(place) = way.next_place() {
+            match self.lookup(&place).map(|(_, entry)| entry.kind) {
+                Some(Kind::Symlink { target }) if follow_last || !way.is_last() => {
+                    if !way.follow(&target) {
                         return Err(ViewError::TooManyLinks(shown(path)));
                     }
-                    if target.starts_with(b"/") {
-                        here.clear();
-                    }
-                    let parts: Vec<Vec<u8>> = components(&target).map(<[u8]>::to_vec).collect();
-                    todo.extend(parts.into_iter().rev());
                 }
-                None | Some(Kind::Directory { .. }) => here = next,
-                Some(_) if todo.is_empty() => here = next,
-                Some(_) => return Err(ViewError::NotADirectory(shown(&next))),
+                None | Some(Kind::Directory { .. }) => way.enter(place),
+                Some(_) if way.is_last() => way.enter(place),
+                Some(_) => return Err(ViewError::NotADirectory(shown(&place))),
             }
         }
-        let found = self.lookup(&here);
-        Ok(Resolved { path: here, found })
+        let path = way.end();
+        let found = self.lookup(&path);
+        Ok(Resolved { path, found })
     }
 
     /// Everything at and below this path, directories before what is in them, in index order.

@@ -1,6 +1,7 @@
 //! A layer says the same in all its forms.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 
@@ -76,12 +77,45 @@ proptest! {
     }
 }
 
+fn gzip(stop: &AtomicBool) -> Packing<'_> {
+    Packing { compression: Compression::Gzip, level: None, threads: 4, stop }
+}
+
+/// Says stop when the first bytes have come out.
+struct StopAtFirst<'a>(&'a AtomicBool, usize);
+
+impl Write for StopAtFirst<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.store(true, Ordering::Relaxed);
+        self.1 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_layer_that_nobody_wants_any_more_is_not_packed_to_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let size: u64 = 4 << 20;
+    std::fs::File::create(directory.path().join("large")).unwrap().set_len(size).unwrap();
+    let index = index_directory(directory.path(), OverlayForm::User, 1).unwrap();
+    let stop = AtomicBool::new(false);
+    let mut out = StopAtFirst(&stop, 0);
+    let plain = Packing { compression: Compression::None, ..gzip(&stop) };
+    let packed = pack_layer(directory.path(), &index, &plain, &mut out);
+    assert!(matches!(packed, Err(TreeError::Stopped)), "{packed:?}");
+    assert!(out.1 < 1 << 20, "{} bytes were written", out.1);
+}
+
 #[test]
 fn an_empty_layer_is_dockers_empty_layer() {
     let directory = tempfile::tempdir().unwrap();
     let mut blob = Vec::new();
     let index = PathIndex::empty();
-    let packed = pack_layer(directory.path(), &index, Compression::Gzip, None, 4, &mut blob).unwrap();
+    let packed = pack_layer(directory.path(), &index, &gzip(&AtomicBool::new(false)), &mut blob).unwrap();
     assert_eq!(packed.diff_id, empty_diff_id());
     assert_eq!((packed.digest, packed.size), (Digest::of(&blob), blob.len() as u64));
     let mut tar = Vec::new();
