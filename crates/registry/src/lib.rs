@@ -10,6 +10,7 @@
 mod body;
 pub mod client;
 mod name;
+pub mod packages;
 mod redact;
 mod runtime;
 pub mod server;
@@ -31,6 +32,7 @@ pub fn fuzz(data: &[u8]) {
     wire::error::parse(data);
     server::fuzz(data, &text);
     client::fuzz(data, &text);
+    packages::fuzz(&text);
     let _ = Redacted::url(&text);
 }
 
