@@ -14,10 +14,14 @@ use dockerfile::{Diagnostic, Source};
 use oci::archive::ArchiveError;
 use oci::reference::ReferenceError;
 use oci::store::StoreError;
+use registry::client::{PullError, PushError};
+use registry::server::StartError;
 
 use crate::apt::AptError;
 use crate::commands::build::failed::FailedStep;
 use crate::exit::Exit;
+use crate::registry::logins::LoginError;
+use crate::registry::{RegistryError, hints};
 use crate::settings::SettingsError;
 use crate::ui::line::Tone;
 
@@ -75,6 +79,21 @@ pub enum Failure {
     /// The store refused.
     #[error(transparent)]
     Store(Box<StoreError>),
+    /// A registry is not to be asked.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// An image cannot be had from a registry.
+    #[error(transparent)]
+    Pull(Box<PullError>),
+    /// An image cannot be brought to a registry.
+    #[error(transparent)]
+    Push(Box<PushError>),
+    /// Credentials cannot be kept.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// A registry does not come up.
+    #[error(transparent)]
+    Serve(#[from] StartError),
     /// An archive cannot be read or written.
     #[error(transparent)]
     Archive(Box<ArchiveError>),
@@ -114,6 +133,25 @@ pub enum Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         Failure::Store(Box::new(error))
+    }
+}
+
+impl From<PullError> for Failure {
+    fn from(error: PullError) -> Failure {
+        match error {
+            PullError::Store(error) => error.into(),
+            error => Failure::Pull(Box::new(error)),
+        }
+    }
+}
+
+impl From<PushError> for Failure {
+    fn from(error: PushError) -> Failure {
+        match error {
+            PushError::Store(error) => error.into(),
+            PushError::Source(error) => Failure::from(*error),
+            error => Failure::Push(Box::new(error)),
+        }
     }
 }
 
@@ -180,6 +218,8 @@ impl Failure {
             // A reader that has seen enough, such as `head`, is not an error.
             Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
             Failure::Base(error) => base_exit(error),
+            Failure::Pull(error) => hints::pull_exit(error),
+            Failure::Push(error) => hints::push_exit(error),
             Failure::Store(error) if matches!(**error, StoreError::NoImage(_)) => Exit::No,
             _ if causes(self).any(|error| error.is::<FetchError>()) => Exit::Upstream,
             _ => Exit::Usage,
@@ -246,7 +286,7 @@ fn hint_for(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<SandboxError>() {
         return error.hint();
     }
-    error.downcast_ref::<StoreError>().and_then(store_hint)
+    hints::hint_for(error).or_else(|| error.downcast_ref::<StoreError>().and_then(store_hint))
 }
 
 fn store_hint(error: &StoreError) -> Option<String> {

@@ -18,6 +18,7 @@ mod git;
 mod history;
 mod program;
 mod randomness;
+mod registry;
 mod settings;
 mod signals;
 mod snapshot;
@@ -25,7 +26,6 @@ mod ui;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use environment::Environment;
 use exit::Exit;
 use program::Program;
@@ -39,7 +39,8 @@ fn main() -> ExitCode {
 
 fn start() -> Exit {
     let environment = Environment::capture();
-    let cli = match cli::Cli::try_parse() {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let cli = match cli::switches::parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, &environment),
     };

@@ -10,6 +10,7 @@ use oci::store::{Store, StoreError};
 
 use crate::environment::Environment;
 use crate::failure::{Failure, causes};
+use crate::registry::{LazyRuntime, Registries};
 use crate::settings::{self, Settings};
 use crate::ui::Terminal;
 
@@ -21,6 +22,7 @@ pub struct Program {
     pub terminal: Terminal,
     privilege: Option<Result<Privilege, SandboxError>>,
     spawner: Option<Result<Spawner, SandboxError>>,
+    runtime: LazyRuntime,
 }
 
 /// What a command needs of the machine, decided before the first thread.
@@ -38,7 +40,13 @@ impl Program {
     /// Prepares what a command needs. The process must have one thread: entering a user namespace and forking the
     /// spawner demand it.
     pub fn prepare(environment: Environment, terminal: Terminal, needs: Needs) -> Program {
-        let mut program = Program { environment, terminal, privilege: None, spawner: None };
+        let mut program = Program {
+            environment,
+            terminal,
+            privilege: None,
+            spawner: None,
+            runtime: LazyRuntime::default(),
+        };
         if needs != Needs::Nothing {
             let privilege = enter_user_namespace();
             if let (Needs::Sandboxes, Ok(privilege)) = (needs, &privilege) {
@@ -82,6 +90,16 @@ impl Program {
     /// Settings for a build in this directory.
     pub fn settings_for(&self, directory: &Path) -> Result<Settings, Failure> {
         Ok(settings::load(&self.environment, Some(directory))?)
+    }
+
+    /// How registries are spoken to by these settings.
+    pub fn registries(&self, settings: &Settings) -> Registries {
+        Registries::new(self.runtime.clone(), &self.environment, settings)
+    }
+
+    /// The runtime that everything on the network shares, started when it is first asked for.
+    pub fn runtime(&self) -> &LazyRuntime {
+        &self.runtime
     }
 
     /// The store, opened.

@@ -20,6 +20,7 @@ mod wire;
 pub use name::{NameError, Repository, TagOrDigest};
 pub use redact::Redacted;
 pub use runtime::Runtime;
+pub use tls::{Identity, TlsError};
 
 /// Feeds everything in this room that reads what a stranger wrote: headers, paths, errors, manifests, configurations.
 pub fn fuzz(data: &[u8]) {

@@ -6,10 +6,10 @@
 
 mod header;
 mod login;
-mod proxy;
+pub mod proxy;
 mod resolve;
-mod trust;
-mod url;
+pub mod trust;
+pub mod url;
 
 use crate::environment::Environment;
 use build::fetch::{Fetch, FetchError, Fetched};

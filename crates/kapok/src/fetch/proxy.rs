@@ -122,6 +122,12 @@ impl Server {
         self.login.as_deref()
     }
 
+    /// Its URL with its login, if it is spoken to by HTTP.
+    pub fn http_url(&self) -> Option<&str> {
+        let http = self.text.starts_with("http://") || self.text.starts_with("https://");
+        http.then_some(&self.text)
+    }
+
     fn is_socks(&self) -> bool {
         self.text.starts_with("socks")
     }

@@ -54,8 +54,7 @@ impl Sources {
     pub fn load(&self) -> RootCerts {
         let mut certificates = Vec::new();
         let mut seen = HashSet::new();
-        for path in self.files.iter().cloned().chain(self.directories.iter().flat_map(|path| files_in(path)))
-        {
+        for path in self.paths() {
             for item in parse_pem(&read(&path)).flatten() {
                 if let PemItem::Certificate(certificate) = item
                     && seen.insert(certificate.der().to_vec())
@@ -66,6 +65,20 @@ impl Sources {
         }
         let certificates: Vec<Certificate<'static>> = certificates;
         RootCerts::new_with_certs(&certificates)
+    }
+
+    /// All of them in PEM form, as they stand in the files.
+    pub fn pem(&self) -> Vec<u8> {
+        let mut pem = Vec::new();
+        for path in self.paths() {
+            pem.extend(read(&path));
+            pem.push(b'\n');
+        }
+        pem
+    }
+
+    fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        self.files.iter().cloned().chain(self.directories.iter().flat_map(|path| files_in(path)))
     }
 }
 

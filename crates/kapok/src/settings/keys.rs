@@ -1,12 +1,14 @@
-//! The keys of `kapok.yaml`: one table for the loader, the JSON schema and the reference.
+//! The keys of `kapok.yaml`: one table for the loader, the JSON schema and the reference. Those with lists and mappings as
+//! values are in [`super::tree`].
 
 use std::path::PathBuf;
 
 use super::Settings;
+use super::tree::TREES;
 use crate::cli::build::CompressionFlag;
 use crate::cli::values::{Cpus, Size};
 
-/// A key that something reads. There are no others: a key that nobody reads is an error.
+/// A key with a single value. With those of [`TREES`] there are no others: a key that nobody reads is an error.
 pub struct Key {
     /// Its path, with dots.
     pub path: &'static str,
@@ -46,7 +48,7 @@ pub enum Places {
     MachineAndUser,
 }
 
-/// All keys, sorted by path.
+/// All keys with a single value, sorted by path.
 pub const KEYS: &[Key] = &[
     Key {
         path: "build.compression",
@@ -136,6 +138,20 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "short-names",
+        kind: Kind::Choice(&["docker.io", "deny"]),
+        places: Places::All,
+        meaning: "what a name without a registry means: an image of `docker.io`, as Docker has it (default), or an error",
+        set: |settings, text| {
+            settings.deny_short_names = match text {
+                "docker.io" => false,
+                "deny" => true,
+                _ => return Err("expected `docker.io` or `deny`".into()),
+            };
+            Ok(())
+        },
+    },
+    Key {
         path: "store",
         kind: Kind::Path,
         places: Places::MachineAndUser,
@@ -166,12 +182,16 @@ pub fn markdown() -> String {
          from the build context's directory or the nearest one above it; the later wins, key by key. The JSON schema is \
          [kapok.schema.json](kapok.schema.json).\n\n| key | | where |\n|---|---|---|\n",
     );
-    for key in KEYS {
-        let places = match key.places {
+    let single = KEYS.iter().map(|key| (key.path, key.places, key.meaning));
+    let mut all: Vec<_> =
+        single.chain(TREES.iter().map(|tree| (tree.path, tree.places, tree.meaning))).collect();
+    all.sort_by_key(|(path, ..)| *path);
+    for (path, places, meaning) in all {
+        let places = match places {
             Places::All => "everywhere",
             Places::MachineAndUser => "machine, user",
         };
-        page += &format!("| `{}` | {} | {places} |\n", key.path, key.meaning);
+        page += &format!("| `{path}` | {meaning} | {places} |\n");
     }
     page
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use dockerfile::{Diagnostic, Source, Span};
 
 use super::keys::{KEYS, Key, Places};
+use super::tree::{self, TREES, Tree};
 use super::yaml::{self, Node, Value};
 use super::{Settings, SettingsError};
 use crate::environment::Environment;
@@ -36,7 +37,9 @@ fn merge(files: &[(Option<PathBuf>, Places)]) -> Result<Settings, SettingsError>
         let Some(path) = path else { continue };
         let Some(text) = read(path)? else { continue };
         let source = Source::new(path.display().to_string(), text);
-        let diagnostics = apply(&source.text, *trusted == Places::MachineAndUser, &mut settings);
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        let trusted = *trusted == Places::MachineAndUser;
+        let diagnostics = apply(&source.text, directory, trusted, &mut settings);
         if !diagnostics.is_empty() {
             return Err(SettingsError::Content { source_text: source, diagnostics });
         }
@@ -59,11 +62,11 @@ fn read(path: &Path) -> Result<Option<String>, SettingsError> {
     Ok(Some(text))
 }
 
-/// Takes over what a file says; everything wrong with it comes back in one go.
-fn apply(text: &str, trusted: bool, settings: &mut Settings) -> Vec<Diagnostic> {
+/// Takes over what a file in `directory` says; everything wrong with it comes back in one go.
+pub(super) fn apply(text: &str, directory: &Path, trusted: bool, settings: &mut Settings) -> Vec<Diagnostic> {
     match yaml::parse(text) {
         Ok(root) => {
-            let mut reader = Reader { trusted, settings, diagnostics: Vec::new() };
+            let mut reader = Reader { trusted, directory, settings, diagnostics: Vec::new() };
             reader.mapping("", &root);
             reader.diagnostics
         }
@@ -73,6 +76,7 @@ fn apply(text: &str, trusted: bool, settings: &mut Settings) -> Vec<Diagnostic> 
 
 struct Reader<'a> {
     trusted: bool,
+    directory: &'a Path,
     settings: &'a mut Settings,
     diagnostics: Vec<Diagnostic>,
 }
@@ -90,9 +94,9 @@ impl Reader<'_> {
             let path = if prefix.is_empty() { pair.key.clone() } else { format!("{prefix}.{}", pair.key) };
             if let Some(key) = KEYS.iter().find(|key| key.path == path) {
                 self.value(key, pair.span, &pair.value);
-            } else if KEYS
-                .iter()
-                .any(|key| key.path.strip_prefix(&path).is_some_and(|rest| rest.starts_with('.')))
+            } else if let Some(tree) = TREES.iter().find(|tree| tree.path == path) {
+                self.tree(tree, pair.span, &pair.value);
+            } else if paths().any(|known| known.strip_prefix(&path).is_some_and(|rest| rest.starts_with('.')))
             {
                 if pair.value.value != empty() {
                     self.mapping(&path, &pair.value);
@@ -104,9 +108,8 @@ impl Reader<'_> {
     }
 
     fn value(&mut self, key: &Key, name: Span, node: &Node) {
-        if key.places == Places::MachineAndUser && !self.trusted {
-            let hint = "set it in /etc/kapok/kapok.yaml or in the user's kapok.yaml";
-            return self.say(name, format!("a project may not set `{}`", key.path), Some(hint.to_owned()));
+        if !self.permits(key.places, key.path, name) {
+            return;
         }
         let Value::Scalar { text, .. } = &node.value else {
             return self.say(node.span, format!("`{}` must be a single value", key.path), None);
@@ -114,6 +117,24 @@ impl Reader<'_> {
         if let Err(expected) = (key.set)(self.settings, text) {
             self.say(node.span, format!("`{}`: {expected}", key.path), None);
         }
+    }
+
+    fn tree(&mut self, tree: &Tree, name: Span, node: &Node) {
+        if !self.permits(tree.places, tree.path, name) {
+            return;
+        }
+        let (trusted, directory) = (self.trusted, self.directory);
+        let mut reader = tree::Reader { trusted, directory, diagnostics: &mut self.diagnostics };
+        (tree.read)(self.settings, node, &mut reader);
+    }
+
+    fn permits(&mut self, places: Places, path: &str, name: Span) -> bool {
+        let permitted = places == Places::All || self.trusted;
+        if !permitted {
+            let hint = "set it in /etc/kapok/kapok.yaml or in the user's kapok.yaml";
+            self.say(name, format!("a project may not set `{path}`"), Some(hint.to_owned()));
+        }
+        permitted
     }
 
     fn say(&mut self, span: Span, message: String, hint: Option<String>) {
@@ -125,21 +146,25 @@ fn empty() -> Value {
     Value::Scalar { text: String::new(), plain: true }
 }
 
+/// The paths of all keys.
+fn paths() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|key| key.path).chain(TREES.iter().map(|tree| tree.path))
+}
+
 /// What was meant: a key of the same mapping with a similar name, or that name in another mapping.
 fn suggestion(prefix: &str, key: &str) -> Option<String> {
-    let siblings: Vec<&str> = KEYS
-        .iter()
+    let siblings: Vec<&str> = paths()
         .filter_map(|known| match prefix {
-            "" => Some(known.path),
-            _ => known.path.strip_prefix(prefix)?.strip_prefix('.'),
+            "" => Some(known),
+            _ => known.strip_prefix(prefix)?.strip_prefix('.'),
         })
         .filter_map(|rest| rest.split('.').next())
         .collect();
     if let Some(close) = dockerfile::suggest::nearest(key, siblings.iter().copied()) {
         return Some(format!("did you mean `{close}`?"));
     }
-    let elsewhere = KEYS.iter().find(|known| known.path.rsplit('.').next() == Some(key))?;
-    Some(format!("did you mean `{}`?", elsewhere.path))
+    let elsewhere = paths().find(|known| known.rsplit('.').next() == Some(key))?;
+    Some(format!("did you mean `{elsewhere}`?"))
 }
 
 #[cfg(test)]

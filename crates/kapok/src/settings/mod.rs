@@ -2,12 +2,15 @@
 
 pub mod keys;
 mod load;
+pub mod registries;
 pub mod schema;
+pub mod tree;
 pub mod yaml;
 
 use std::path::PathBuf;
 
 use dockerfile::{Diagnostic, Source};
+use registry::client::config::RegistryConfig;
 
 use crate::cli::build::CompressionFlag;
 use crate::cli::limits::LimitFlags;
@@ -32,6 +35,10 @@ pub struct Settings {
     pub host_network: bool,
     /// Whether a step may ask for `--security=insecure`.
     pub insecure: bool,
+    /// Registries that are not as their names say.
+    pub registries: Vec<RegistryConfig>,
+    /// Whether names without a registry are refused, instead of being Docker Hub's.
+    pub deny_short_names: bool,
 }
 
 impl Settings {

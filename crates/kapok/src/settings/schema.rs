@@ -3,12 +3,18 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{KEYS, Key, Kind};
+use super::tree::TREES;
 
 /// The schema as JSON text.
 pub fn json() -> String {
     let mut root = Map::new();
     for key in KEYS {
         insert(&mut root, key.path, property(key));
+    }
+    for tree in TREES {
+        let mut property = (tree.schema)();
+        property["description"] = json!(tree.meaning);
+        insert(&mut root, tree.path, property);
     }
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -31,6 +31,9 @@ enum What<'a> {
     Transfer { what: &'a str, done: u64, total: Option<u64> },
     Warning { message: &'a str, step: Option<u32> },
     Built { digest: &'a str, names: &'a [String], size: u64 },
+    Pulled { name: &'a str, digest: &'a str, fetched: u64 },
+    Pushed { name: &'a str, digest: &'a str, sent: u64 },
+    Copied { name: &'a str, digest: &'a str },
     Error { message: &'a str, exit: u8 },
 }
 
@@ -77,14 +80,17 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("transfer", "`what`, `done`, `total` or null", "bytes are on their way"),
     ("warning", "`message`, `step` or null", "something deserves attention"),
     ("built", "`digest`, `names`, `size` in bytes of files", "the last line of a build that ended well"),
+    ("pulled", "`name`, `digest`, `fetched` in bytes", "`kapok pull` has an image"),
+    ("pushed", "`name`, `digest`, `sent` in bytes", "`kapok push` has sent one"),
+    ("copied", "`name`, `digest`", "`kapok copy` has copied one"),
     ("error", "`message`, `exit`", "the last line of any other; `exit` is the exit code"),
 ];
 
 /// The reference's section on `--progress json`.
 pub fn markdown() -> String {
     let mut page = String::from(
-        "## Progress events\n\n`kapok build --progress json` writes one JSON object a line to standard error, each with \
-         `at_ms` (milliseconds since the build began) and `event`. Fields are only ever added.\n\n| event | fields | |\n|---|---|---|\n",
+        "## Progress events\n\nWith `--progress json`, `kapok build`, `base`, `pull`, `push` and `copy` write one JSON object a line \
+         to standard error, each with `at_ms` (milliseconds since they began) and `event`. Fields are only ever added.\n\n| event | fields | |\n|---|---|---|\n",
     );
     for (event, fields, meaning) in EVENTS {
         page += &format!("| `{event}` | {fields} | {meaning} |\n");
@@ -118,7 +124,22 @@ pub fn built(at: Duration, digest: &str, names: &[String], size: u64) -> String 
     write(at, What::Built { digest, names, size })
 }
 
-/// The last line of a build that did not.
+/// An image is in the store.
+pub fn pulled(at: Duration, name: &str, digest: &str, fetched: u64) -> String {
+    write(at, What::Pulled { name, digest, fetched })
+}
+
+/// An image is in a registry.
+pub fn pushed(at: Duration, name: &str, digest: &str, sent: u64) -> String {
+    write(at, What::Pushed { name, digest, sent })
+}
+
+/// An image is at another place too.
+pub fn copied(at: Duration, name: &str, digest: &str) -> String {
+    write(at, What::Copied { name, digest })
+}
+
+/// The last line of whatever did not.
 pub fn error(at: Duration, message: &str, exit: Exit) -> String {
     write(at, What::Error { message: message.trim_end(), exit: exit.code() })
 }
@@ -146,9 +167,16 @@ mod tests {
             Event::Transfer { what: String::new(), done: 0, total: None },
             Event::Warning { message: String::new(), step: None },
         ];
-        let ends = [built(Duration::ZERO, "", &[], 0), error(Duration::ZERO, "", Exit::Usage)];
-        let lines = events.iter().map(|event| line(Duration::ZERO, event)).chain(ends);
-        assert_eq!(events.len() + 2, EVENTS.len());
+        let at = Duration::ZERO;
+        let ends = [
+            built(at, "", &[], 0),
+            pulled(at, "", "", 0),
+            pushed(at, "", "", 0),
+            copied(at, "", ""),
+            error(at, "", Exit::Usage),
+        ];
+        assert_eq!(events.len() + ends.len(), EVENTS.len());
+        let lines = events.iter().map(|event| line(at, event)).chain(ends);
         for (line, (name, fields, _)) in lines.zip(EVENTS) {
             let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
             assert_eq!(value["event"], *name);

@@ -93,7 +93,7 @@ fn transfer_line(what: &str, transfer: Transfer) -> Line {
 fn status_line(state: &State, now: Duration, hidden: usize) -> Line {
     let all = state.visible().count();
     let text = if all == 0 {
-        " planning".to_owned()
+        format!(" {}", state.title.as_deref().unwrap_or("planning"))
     } else {
         let done = state.count(|status| matches!(status, Status::Cached | Status::Done(..)));
         let cached = state.count(|status| status == Status::Cached);

@@ -13,5 +13,5 @@ pub mod table;
 pub mod terminal;
 pub mod text;
 
-pub use progress::{View, view};
+pub use progress::{View, transfers, view};
 pub use terminal::Terminal;

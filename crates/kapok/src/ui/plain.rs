@@ -32,7 +32,8 @@ pub fn lines(state: &State, at: Duration, event: &Event, completed: &[String]) -
         Event::Warning { message, step: Some(id) } => {
             lines.push(format!("#{} warning: {message}", id.number()))
         }
-        Event::Planned { .. } | Event::Cancelled { .. } | Event::Transfer { .. } => {}
+        Event::Transfer { .. } => lines.extend_from_slice(completed),
+        Event::Planned { .. } | Event::Cancelled { .. } => {}
     }
     lines
 }

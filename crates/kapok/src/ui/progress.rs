@@ -27,9 +27,18 @@ pub trait View: Events + Send {
 /// Says something to the user.
 pub type Noter = Box<dyn Fn(&str) + Send>;
 
-/// The view that was asked for, as far as the terminal can.
+/// The view of a build that was asked for, as far as the terminal can.
 pub fn view(terminal: Terminal, progress: Progress, quiet: bool) -> Box<dyn View> {
-    let kept = Kept::new();
+    view_of(terminal, progress, quiet, State::default())
+}
+
+/// The view of transfers that are no build's; `title` says what they are for: `pulling debian`.
+pub fn transfers(terminal: Terminal, progress: Progress, quiet: bool, title: String) -> Box<dyn View> {
+    view_of(terminal, progress, quiet, State { title: Some(title), ..State::default() })
+}
+
+fn view_of(terminal: Terminal, progress: Progress, quiet: bool, state: State) -> Box<dyn View> {
+    let kept = Kept::new(state);
     match progress {
         _ if quiet => Box::new(Quiet(kept)),
         Progress::Auto if terminal.live => Box::new(Live::start(terminal, kept)),
@@ -45,8 +54,8 @@ pub struct Kept {
 }
 
 impl Kept {
-    fn new() -> Arc<Kept> {
-        Arc::new(Kept { begun: Instant::now(), state: Mutex::default() })
+    fn new(state: State) -> Arc<Kept> {
+        Arc::new(Kept { begun: Instant::now(), state: Mutex::new(state) })
     }
 
     /// Takes an event over; answers the lock, the time, and the lines of output that the event completed.

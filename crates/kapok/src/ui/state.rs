@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use build::engine::{Event, StepId, StepInfo};
 
+use super::format;
 use super::text::{Lines, cut, squeezed};
 
 /// Lines of a running step's output that are kept for the view.
@@ -61,10 +62,12 @@ pub struct State {
     pub transfers: BTreeMap<String, Transfer>,
     /// Whether steps of several platforms are built.
     pub several_platforms: bool,
+    /// What is done before there are steps, or instead: `planning`, if nobody says otherwise.
+    pub title: Option<String>,
 }
 
 impl State {
-    /// Takes an event over, `at` being the time since the build began. Answers the lines of output that it completed.
+    /// Takes an event over, `at` being the time since the build began. Answers the lines that it completed.
     pub fn apply(&mut self, at: Duration, event: &Event) -> Vec<String> {
         match event {
             Event::Planned { steps } => self.plan(steps),
@@ -80,7 +83,7 @@ impl State {
             }
             Event::Cancelled { step } => self.set(*step, Status::Cancelled),
             Event::Output { step, bytes } => return self.output(*step, bytes),
-            Event::Transfer { what, done, total } => self.transfer(what, *done, *total),
+            Event::Transfer { what, done, total } => return self.transfer(what, *done, *total),
             Event::Warning { .. } => {}
         }
         Vec::new()
@@ -136,12 +139,14 @@ impl State {
         step.lines.finish().into_iter().collect()
     }
 
-    fn transfer(&mut self, what: &str, done: u64, total: Option<u64>) {
+    /// A transfer that was under way and has come to its end completes a line.
+    fn transfer(&mut self, what: &str, done: u64, total: Option<u64>) -> Vec<String> {
         if total.is_some_and(|total| done >= total) {
-            self.transfers.remove(what);
-        } else {
-            self.transfers.insert(what.to_owned(), Transfer { done, total });
+            let ended = self.transfers.remove(what);
+            return ended.map(|_| format!("{what}: {}", format::size(done))).into_iter().collect();
         }
+        self.transfers.insert(what.to_owned(), Transfer { done, total });
+        Vec::new()
     }
 }
 

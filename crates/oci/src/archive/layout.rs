@@ -115,6 +115,32 @@ fn check_size(descriptor: &Descriptor, store: &Store) -> Result<(), StoreError> 
 
 /// Writes an OCI layout as a directory. One that is there already is added to: a name that it has is taken over.
 pub fn save_layout(directory: &Path, images: &[Export], store: &Store) -> Result<(), ArchiveError> {
+    write_blobs(directory, images, store)?;
+    let name = |descriptor: &Descriptor| descriptor.annotations.get(IMAGE_NAME).cloned();
+    add_entries(directory, index_entries(images, store)?, &|known, new| {
+        name(known).is_some() && name(known) == name(new)
+    })
+}
+
+/// Writes one image into such a directory, under a name that stands there as it is: mostly a tag. Another image that had
+/// the name loses it.
+pub fn save_layout_as(
+    directory: &Path,
+    image: &Digest,
+    name: Option<&str>,
+    store: &Store,
+) -> Result<(), ArchiveError> {
+    let images = [Export { digest: *image, references: Vec::new() }];
+    write_blobs(directory, &images, store)?;
+    let mut entries = index_entries(&images, store)?;
+    if let (Some(name), Some(entry)) = (name, entries.first_mut()) {
+        entry.annotations.insert(REF_NAME.to_owned(), name.to_owned());
+    }
+    let tag = |descriptor: &Descriptor| descriptor.annotations.get(REF_NAME).cloned();
+    add_entries(directory, entries, &|known, new| tag(known).is_some() && tag(known) == tag(new))
+}
+
+fn write_blobs(directory: &Path, images: &[Export], store: &Store) -> Result<(), ArchiveError> {
     let blobs = reachable(images, store)?;
     fs::create_dir_all(directory).map_err(failed("make", directory))?;
     for digest in blobs.keys() {
@@ -133,16 +159,22 @@ pub fn save_layout(directory: &Path, images: &[Export], store: &Store) -> Result
         io::copy(&mut source, &mut temporary.as_file()).map_err(failed("write", &path))?;
         place(temporary, &path)?;
     }
+    Ok(())
+}
+
+/// Adds entries to the index of a layout, in place of those that are the same or have the same name.
+fn add_entries(
+    directory: &Path,
+    entries: Vec<Descriptor>,
+    same_name: &dyn Fn(&Descriptor, &Descriptor) -> bool,
+) -> Result<(), ArchiveError> {
     let index_path = directory.join(INDEX_FILE);
     let mut index = match File::open(&index_path) {
         Ok(file) => parse(INDEX_FILE, &read_document(file, INDEX_FILE)?)?,
         Err(_) => ImageIndex::new(Vec::new()),
     };
-    for descriptor in index_entries(images, store)? {
-        let name = |descriptor: &Descriptor| descriptor.annotations.get(IMAGE_NAME).cloned();
-        index.manifests.retain(|known| {
-            *known != descriptor && (name(known).is_none() || name(known) != name(&descriptor))
-        });
+    for descriptor in entries {
+        index.manifests.retain(|known| *known != descriptor && !same_name(known, &descriptor));
         index.manifests.push(descriptor);
     }
     for (name, bytes) in [(LAYOUT_FILE, LAYOUT), (INDEX_FILE, Raw::write(index).bytes())] {

@@ -22,7 +22,7 @@ use crate::store::StoreError;
 use crate::{Digest, Reference};
 
 pub use docker::save_docker;
-pub use layout::{load_layout, save_layout, save_oci};
+pub use layout::{load_layout, save_layout, save_layout_as, save_oci};
 pub use load::load;
 
 /// An archive could not be read or written.

@@ -167,7 +167,7 @@ fn decisive<'a>(
     reference: &Reference,
 ) -> Result<Option<&'a RegistryConfig>, PlaceError> {
     let fitting = registries.iter().filter(|config| matched(reference, config.prefix()).is_some());
-    match fitting.max_by_key(|config| config.prefix().len()) {
+    match fitting.max_by_key(|config| (config.prefix().len(), config.blocked)) {
         Some(config) if config.blocked => Err(PlaceError::Blocked(reference.familiar())),
         found => Ok(found),
     }

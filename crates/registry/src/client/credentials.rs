@@ -59,6 +59,15 @@ pub enum CredentialError {
         /// Which.
         program: String,
     },
+    /// A file of credentials cannot be read.
+    #[error("cannot read the credentials in `{place}`")]
+    Unreadable {
+        /// The file, or what else holds them.
+        place: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A configuration cannot be read.
     #[error("the configuration has credentials that cannot be read")]
     Configuration(#[source] DockerConfigError),

@@ -3,7 +3,7 @@
 use oci::store::{Store, StoreError};
 use oci::{Descriptor, ImageIndex, Platform, Raw, Reference};
 
-use super::config::Place;
+use super::config::{Place, pull_places};
 use super::error::{PullError, RequestError};
 use super::image::{Kind, Parts, RemoteImage, read};
 use super::manifests::RemoteManifest;
@@ -92,6 +92,22 @@ impl Client {
         progress: &dyn Progress,
     ) -> Result<(), PullError> {
         self.fetch_blobs(&image.reference.familiar(), &image.places, blobs, store, progress)
+    }
+
+    /// Fetches blobs of a repository, which the store lacks, several at once; the reference's tag and digest are not
+    /// looked at.
+    pub fn fetch_from(
+        &self,
+        repository: &Reference,
+        blobs: &[Descriptor],
+        store: &Store,
+        progress: &dyn Progress,
+    ) -> Result<(), PullError> {
+        let Some(first) = blobs.first() else { return Ok(()) };
+        // Mirrors for digests are meant: a blob is asked for by its own.
+        let by_digest = repository.with_digest(first.digest);
+        let places = pull_places(&self.inner.registries, &by_digest)?;
+        self.fetch_blobs(&repository.familiar_name(), &places, blobs, store, progress)
     }
 
     /// Brings what a reference names into a store. It has no name there yet: see [`Store::tag`].

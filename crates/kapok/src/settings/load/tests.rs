@@ -7,7 +7,7 @@ use crate::cli::values::Size;
 
 fn check(text: &str, trusted: bool, expected: Expect) {
     let mut settings = Settings::default();
-    let diagnostics = apply(text, trusted, &mut settings);
+    let diagnostics = apply(text, Path::new("/"), trusted, &mut settings);
     let source = Source::new("kapok.yaml", text);
     expected.assert_eq(&dockerfile::render(&source, &diagnostics, false));
 }
