@@ -5,5 +5,6 @@ pub mod context;
 pub mod copy;
 pub mod engine;
 pub mod fetch;
+pub mod network;
 pub mod plan;
 pub mod sandbox;

@@ -18,6 +18,7 @@ use super::Errno;
 const LONGEST: usize = 16 * 1024;
 /// A request's files: the specification, three standard streams, the reply socket.
 const MOST_FILES: usize = 5;
+const _: () = assert!(super::gateway::MOST_FILES <= MOST_FILES);
 const MARK: u8 = 1;
 
 /// Two ends of a channel that keeps messages apart and notices when the other end is gone.

@@ -15,7 +15,9 @@ use super::prepare::Prepared;
 use super::report::Report;
 use super::scratch::Locked;
 use super::sys::Forked;
-use super::{Errno, ExitStatus, Network, SandboxError, SandboxSpec, Stdio, attach, channel, sys, tree};
+use super::{
+    Errno, ExitStatus, GatewayNetwork, Network, SandboxError, SandboxSpec, Stdio, attach, channel, sys, tree,
+};
 
 /// All that init needs, made by the supervisor before the clone.
 pub(super) struct Inside<'a> {
@@ -54,11 +56,7 @@ fn start(inside: &Inside<'_>) -> Result<Pid, SandboxError> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("protect init")?;
     sys::unshare(libc::CLONE_NEWCGROUP).doing("make a cgroup namespace")?;
     rustix::system::sethostname(inside.spec.hostname.as_bytes()).doing("set the host name")?;
-    if inside.spec.network == Network::None {
-        let socket =
-            rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).doing("make a socket")?;
-        sys::bring_loopback_up(socket.as_fd()).doing("bring the loopback interface up")?;
-    }
+    make_network(inside)?;
     enter_root(inside)?;
     let terminal = inside.spec.terminal.then(|| open_terminal(inside)).transpose()?;
     let root = inside.spec.looks_like_chroot.then(leave_root_to_command).transpose()?;
@@ -82,6 +80,22 @@ fn become_root() -> Result<(), SandboxError> {
     rustix::thread::set_thread_groups(&[]).doing("drop the groups")?;
     rustix::thread::set_thread_res_gid(gid, gid, gid).doing("become group 0")?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).doing("become user 0")
+}
+
+/// What the new network namespace has, if there is one.
+fn make_network(inside: &Inside<'_>) -> Result<(), SandboxError> {
+    match inside.spec.network {
+        Network::Host => Ok(()),
+        Network::None => {
+            let socket =
+                rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).doing("make a socket")?;
+            sys::bring_loopback_up(socket.as_fd()).doing("bring the loopback interface up")
+        }
+        Network::Gateway => {
+            let network = GatewayNetwork::make()?;
+            channel::send(&inside.leash, &Report::Gateway, &network.files()).doing("hand over the network")
+        }
+    }
 }
 
 /// Makes the prepared root the only thing there is.

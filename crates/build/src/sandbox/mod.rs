@@ -37,6 +37,11 @@
 //! trace in the layer. [`Security::Insecure`] lifts capabilities and profile, but not the user namespace: such a step is
 //! still nobody on the host, which is why `RUN mknod` fails here and not in BuildKit.
 //!
+//! # The network
+//!
+//! None, the host's, or a gateway's: a namespace whose every address leads to sockets that the main process gets
+//! ([`gateway`]).
+//!
 //! # What bites
 //!
 //! - An overlay whose mounter has no id in the mapping of its idmapped upper comes up read-only without an error:
@@ -56,6 +61,7 @@ mod cgroup;
 mod channel;
 mod command;
 mod error;
+mod gateway;
 mod ids;
 mod init;
 mod overlay;
@@ -76,6 +82,7 @@ mod tree;
 mod wire;
 
 pub use error::{Errno, SandboxError};
+pub use gateway::{GatewayNetwork, GatewaySockets};
 pub use privilege::{Privilege, enter_user_namespace};
 pub use probe::{Capability, probe};
 pub use spawner::{Handle, Spawner, Stdio};

@@ -136,7 +136,7 @@ type Planned = (PathBuf, Shape, Content);
 /// What every sandbox has, as Docker's have it.
 fn standard_mounts(spec: &SandboxSpec) -> Result<Vec<Planned>, SandboxError> {
     let sys = match spec.network {
-        Network::None => Content::Sys,
+        Network::None | Network::Gateway => Content::Sys,
         Network::Host => {
             let sys = Tree::of_path(Path::new("/sys"), true).doing("use /sys")?;
             sys.restrict(tree::READ_ONLY | tree::NO_SUID | tree::NO_DEVICES | tree::NO_EXEC)

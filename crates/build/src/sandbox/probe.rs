@@ -2,11 +2,9 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use rustix::mount::MountPropagationFlags;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, netlink};
 use rustix::process::geteuid;
 use serde::Serialize;
 
@@ -15,7 +13,7 @@ use super::ids::{self, IdPlan};
 use super::overlay::{self, Writes};
 use super::sys::Forked;
 use super::tree::{self, Tree};
-use super::{Errno, Privilege, privilege, program, seccomp, sys};
+use super::{Errno, GatewayNetwork, Privilege, privilege, program, seccomp, sys};
 
 /// One thing that sandboxes need or can use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -53,7 +51,7 @@ pub fn probe() -> Vec<Capability> {
     capabilities.push(system_call_filter());
     capabilities.extend(control_groups());
     capabilities.push(emulators());
-    capabilities.push(packet_filter());
+    capabilities.push(gateway_network());
     capabilities
 }
 
@@ -190,35 +188,15 @@ fn emulators() -> Capability {
     )
 }
 
-/// Asks nf_tables for its generation, in a network namespace of one's own.
-fn packet_filter() -> Capability {
-    const GET_GENERATION: [u8; 20] = {
-        let mut request = [0; 20];
-        // Length 20; message 16 of subsystem 10; flag "request"; the rest is zero.
-        (request[0], request[4], request[5], request[6]) = (20, 16, 10, 1);
-        request
-    };
+/// Makes the network that a step with a gateway has.
+fn gateway_network() -> Capability {
     let found = in_child(|| {
         let user = if geteuid().is_root() { 0 } else { libc::CLONE_NEWUSER };
         sys::unshare(user | libc::CLONE_NEWNET)?;
-        let socket = rustix::net::socket(AddressFamily::NETLINK, SocketType::RAW, Some(netlink::NETFILTER))?;
-        rustix::net::send(socket.as_fd(), &GET_GENERATION, SendFlags::empty())?;
-        let mut answer = [0u8; 256];
-        rustix::net::recv(socket.as_fd(), &mut answer[..], RecvFlags::empty())?;
-        // An error answer (message 2) has the number, negative, after its header.
-        match answer {
-            [_, _, _, _, 2, 0, ..] => {
-                Err(Errno(-i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]])))
-            }
-            _ => Ok(()),
-        }
+        GatewayNetwork::make().map(drop).map_err(|error| error.errno())
     });
-    Capability::new(
-        "nf_tables",
-        false,
-        found.map(|()| "in a network namespace".to_owned()),
-        "the kernel module `nf_tables`",
-    )
+    let found = found.map(|()| "every address and port, by nf_tables".to_owned());
+    Capability::new("network through the gateway", false, found, super::gateway::HINT)
 }
 
 /// Tries something in a copy of this process, which then ends.

@@ -9,6 +9,8 @@ use super::{ExitStatus, Outcome, SandboxError};
 pub(super) enum Report {
     /// The controlling side of the command's terminal comes with this message.
     Terminal,
+    /// The files of [`super::GatewayNetwork`] come with this message.
+    Gateway,
     /// The sandbox or its command could not be started.
     Failed(SandboxError),
     /// The command has ended.
@@ -20,6 +22,8 @@ pub(super) enum Report {
 pub(super) enum Answer {
     /// As [`Report::Terminal`].
     Terminal,
+    /// As [`Report::Gateway`].
+    Gateway,
     /// All is over.
     Done(Result<Outcome, SandboxError>),
 }

@@ -11,7 +11,9 @@ use rustix::process::Pid;
 use super::error::Doing;
 use super::report::Answer;
 use super::sys::Forked;
-use super::{Errno, Outcome, Privilege, SandboxError, SandboxSpec, channel, server, sys};
+use super::{
+    Errno, GatewayNetwork, Network, Outcome, Privilege, SandboxError, SandboxSpec, channel, server, sys,
+};
 
 /// The small single-threaded process that makes the sandboxes. Any thread may use it.
 #[derive(Debug)]
@@ -37,6 +39,7 @@ pub struct Stdio {
 pub struct Handle {
     reply: OwnedFd,
     terminal: Option<OwnedFd>,
+    gateway: Option<GatewayNetwork>,
 }
 
 impl Spawner {
@@ -61,8 +64,8 @@ impl Spawner {
         self.start_run(spec, stdio)?.wait()
     }
 
-    /// Starts a command; the handle waits for it or kills it. If the specification asks for a terminal, this returns when
-    /// it is there.
+    /// Starts a command; the handle waits for it or kills it. If the specification asks for a terminal or a gateway's
+    /// network, this returns when it is there.
     pub fn start_run(&self, spec: &SandboxSpec, stdio: Stdio) -> Result<Handle, SandboxError> {
         let request = self.write_request(spec).doing("write the request")?;
         let (reply, other) = channel::pair().doing("make a socket pair")?;
@@ -71,15 +74,10 @@ impl Spawner {
         let control = self.control.as_ref().ok_or(SandboxError::Gone)?;
         channel::send(control, &(), &files).map_err(|_| SandboxError::Gone)?;
         drop(other);
-        let mut handle = Handle { reply, terminal: None };
-        if spec.terminal {
-            match handle.receive()? {
-                (Answer::Terminal, mut files) => handle.terminal = files.pop(),
-                (Answer::Done(result), _) => {
-                    result?;
-                    return Err(SandboxError::Gone);
-                }
-            }
+        let mut handle = Handle { reply, terminal: None, gateway: None };
+        let wants_gateway = spec.network == Network::Gateway;
+        while spec.terminal && handle.terminal.is_none() || wants_gateway && handle.gateway.is_none() {
+            handle.receive_files()?;
         }
         Ok(handle)
     }
@@ -109,6 +107,11 @@ impl Handle {
         self.terminal.as_ref().map(AsFd::as_fd)
     }
 
+    /// The network of a step that has a gateway; once.
+    pub fn take_gateway(&mut self) -> Option<GatewayNetwork> {
+        self.gateway.take()
+    }
+
     /// Waits until every process of the sandbox is gone.
     pub fn wait(&self) -> Result<Outcome, SandboxError> {
         loop {
@@ -123,6 +126,21 @@ impl Handle {
         // A message would do, too, but one that is not read any more would cost the answer. If the sandbox has ended
         // already there is nobody to tell.
         let _ = rustix::net::shutdown(&self.reply, Shutdown::Write);
+    }
+
+    /// Takes files that come before the end.
+    fn receive_files(&mut self) -> Result<(), SandboxError> {
+        match self.receive()? {
+            (Answer::Terminal, mut files) => self.terminal = Some(files.pop().ok_or(SandboxError::Gone)?),
+            (Answer::Gateway, files) => {
+                self.gateway = Some(GatewayNetwork::from_files(files).ok_or(SandboxError::Gone)?);
+            }
+            (Answer::Done(result), _) => {
+                result?;
+                return Err(SandboxError::Gone);
+            }
+        }
+        Ok(())
     }
 
     fn receive(&self) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {

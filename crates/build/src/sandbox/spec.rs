@@ -70,6 +70,8 @@ pub struct Ids {
 pub enum Network {
     /// A loopback interface of its own and nothing else.
     None,
+    /// Nothing else either, but every address leads to the sockets that [`super::Handle::take_gateway`] gives.
+    Gateway,
     /// The host's network.
     Host,
 }

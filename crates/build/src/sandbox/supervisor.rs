@@ -108,7 +108,7 @@ impl Sandbox {
             | libc::CLONE_NEWPID
             | libc::CLONE_NEWIPC
             | libc::CLONE_NEWUTS;
-        if job.spec.network == Network::None {
+        if job.spec.network != Network::Host {
             namespaces |= libc::CLONE_NEWNET;
         }
         let group = cgroup.to_clone_into();
@@ -173,8 +173,11 @@ impl Sandbox {
     fn listen(&self, job: &Job, end: &mut End) -> bool {
         match channel::receive::<Report>(&self.leash) {
             Ok(Some((Report::Terminal, files))) => {
-                let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
-                let _ = channel::send(&job.reply, &Answer::Terminal, &files);
+                pass_on(job, &Answer::Terminal, &files);
+                true
+            }
+            Ok(Some((Report::Gateway, files))) => {
+                pass_on(job, &Answer::Gateway, &files);
                 true
             }
             Ok(Some((report, _))) => {
@@ -185,6 +188,12 @@ impl Sandbox {
             Ok(None) | Err(_) => false,
         }
     }
+}
+
+/// Hands files from inside to whoever asked for the sandbox.
+fn pass_on(job: &Job, answer: &Answer, files: &[OwnedFd]) {
+    let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+    let _ = channel::send(&job.reply, answer, &files);
 }
 
 /// Waits until one of the files has something to say, or the time is over.
