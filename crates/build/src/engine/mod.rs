@@ -132,12 +132,17 @@ fn largest_step(report: &BuildReport, platforms: &[BuiltPlatform]) -> Option<(St
 /// The Dockerfile is wrong, or a base image is not to be had.
 pub fn plans(request: &Request, doors: &Doors<'_>) -> Result<Vec<Plan>, BuildError> {
     let (dockerfile, found) = dockerfile::parse(&request.source.text);
-    let images = StoreImages { store: doors.store, pull: request.pull };
+    // What is wrong with it is told when the context is opened.
+    let ignore = request.ignore.as_ref().map(|source| Patterns::parse(&source.text).0);
+    let images = StoreImages::new(doors.store, doors.upstream, request.pull);
     let given = !request.platforms.is_empty();
     let platforms = if given { request.platforms.clone() } else { vec![request.build_platform.clone()] };
     let mut plans = Vec::with_capacity(platforms.len());
     for (number, platform) in platforms.into_iter().enumerate() {
-        let asked = plan_request(request, (&dockerfile, &found), platform, given);
+        let asked = PlanRequest {
+            ignore: ignore.as_ref(),
+            ..plan_request(request, (&dockerfile, &found), platform, given)
+        };
         let planned = plan(&asked, &images).map_err(|error| BuildError::Dockerfile {
             diagnostics: error.diagnostics,
             images: error.images,
@@ -176,6 +181,7 @@ fn plan_request<'a>(
         build_platform: request.build_platform.clone(),
         build_args: &request.build_args,
         contexts: &request.named_contexts,
+        ignore: None,
         labels: &request.labels,
         from_override: request.from_override.as_deref(),
         permissions: request.permissions,

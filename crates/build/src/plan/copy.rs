@@ -2,7 +2,7 @@
 
 use dockerfile::expand::Options;
 use dockerfile::mode::Mode;
-use dockerfile::{Add, Copy, Diagnostic, Heredoc, Span, Word};
+use dockerfile::{Add, Copy, Diagnostic, Heredoc, Rule, Span, Word};
 use oci::Digest;
 
 use super::draft::Draft;
@@ -35,7 +35,9 @@ pub fn plan_copy(draft: &mut Draft<'_, '_>, copy: &Copy) -> Option<CopyAction> {
             draft.error(remote_in_copy(word.span, "URL"));
             return None;
         }
-        tree.clone().map(|from| CopySource::Path { from, path })
+        let from = tree.clone()?;
+        warn_ignored(draft, &from, &path, word.span);
+        Some(CopySource::Path { from, path })
     });
     tree.and(action)
 }
@@ -97,7 +99,21 @@ fn add_source(
         draft.error(Diagnostic::error(*span, message).label("the source is a path"));
         return None;
     }
+    warn_ignored(draft, &TreeSource::MainContext, &path, word.span);
     Some(CopySource::Path { from: TreeSource::MainContext, path })
+}
+
+/// Warns of a source that the ignore file keeps out. Where some of it may be taken back in, nobody can say from here.
+fn warn_ignored(draft: &mut Draft<'_, '_>, from: &TreeSource, source: &str, span: Span) {
+    /// No name that anybody gives: only a pattern for all names matches it.
+    const ANY_NAME: &str = "\u{1}";
+    let Some(ignore) = draft.ignore().filter(|ignore| !ignore.has_exceptions()) else { return };
+    let clean = path::clean(source);
+    let name =
+        Some(clean.trim_start_matches('/')).filter(|name| !matches!(*name, "" | ".")).unwrap_or(ANY_NAME);
+    if *from == TreeSource::MainContext && ignore.is_ignored(name) {
+        draft.warn(Rule::CopyIgnoredFile, span, format!("`{source}` is excluded by the ignore file"));
+    }
 }
 
 fn git_source(

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use dockerfile::expand::{Expanded, Options, expand};
+use dockerfile::ignore::Patterns;
 use dockerfile::{CheckOptions, Diagnostic, Rule, Span, Word};
 use oci::config::History;
 use oci::{ImageConfig, Platform};
@@ -102,6 +103,11 @@ impl Draft<'_, '_> {
 
     fn add(&mut self, diagnostic: Diagnostic) {
         self.planner.report.add_under(diagnostic, self.current.1.as_deref());
+    }
+
+    /// What stays out of the build context.
+    pub fn ignore(&self) -> Option<&Patterns> {
+        self.planner.request.ignore
     }
 
     /// Where the current instruction stands.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dockerfile::ignore::Patterns;
 use dockerfile::{Diagnostic, Dockerfile};
 use oci::Platform;
 
@@ -28,6 +29,8 @@ pub struct PlanRequest<'a> {
     pub build_args: &'a BTreeMap<String, String>,
     /// `--build-context`.
     pub contexts: &'a NamedContexts,
+    /// What stays out of the build context.
+    pub ignore: Option<&'a Patterns>,
     /// `--label`.
     pub labels: &'a BTreeMap<String, String>,
     /// `--from`: the image that takes the place of the first FROM's.
@@ -54,6 +57,7 @@ impl<'a> PlanRequest<'a> {
             platform_given: false,
             build_args: &NO_STRINGS,
             contexts: &NO_CONTEXTS,
+            ignore: None,
             labels: &NO_STRINGS,
             from_override: None,
             permissions: Permissions::default(),

@@ -126,3 +126,41 @@ fn what_is_wrong() {
             error 5:5: unknown query `nope`
         "#]]);
 }
+
+/// What is warned of, each with its line and column.
+#[track_caller]
+fn check_ignored(ignore: &str, text: &str, expected: &[&str]) {
+    let planned = case(text).ignore(ignore).plan().unwrap();
+    let warnings = planned.warnings.iter().map(|warning| {
+        let place = dockerfile::line_column(text, warning.span.start);
+        format!("{}:{} {}", place.line, place.column, warning.message)
+    });
+    assert_eq!(warnings.collect::<Vec<_>>(), expected, "for {ignore:?}");
+}
+
+#[test]
+fn a_source_that_the_ignore_file_keeps_out_is_warned_of() {
+    let text =
+        "FROM base AS one\nCOPY a b.log /x/\nADD ./a/../secret/key /\nCOPY --from=base b.log /\nCOPY . /\n";
+    check_ignored("", text, &[]);
+    check_ignored(
+        "*.log\nsecret\n",
+        text,
+        &[
+            "2:8 `b.log` is excluded by the ignore file",
+            "3:5 `./a/../secret/key` is excluded by the ignore file",
+        ],
+    );
+    check_ignored("*.log\n!b.log\n", text, &[]);
+    check_ignored(
+        "*\n",
+        text,
+        &[
+            "2:6 `a` is excluded by the ignore file",
+            "2:8 `b.log` is excluded by the ignore file",
+            "3:5 `./a/../secret/key` is excluded by the ignore file",
+            "5:6 `.` is excluded by the ignore file",
+        ],
+    );
+    check_ignored("*\n", "# check=skip=CopyIgnoredFile\nFROM base\nCOPY a /\n", &[]);
+}

@@ -27,6 +27,7 @@ pub(super) struct Case {
     build_platform: Platform,
     build_args: BTreeMap<String, String>,
     contexts: NamedContexts,
+    ignore: Option<dockerfile::ignore::Patterns>,
     labels: BTreeMap<String, String>,
     from_override: Option<String>,
     permissions: Permissions,
@@ -66,6 +67,7 @@ pub(super) fn case(text: &str) -> Case {
         build_platform: Platform::linux("amd64"),
         build_args: BTreeMap::new(),
         contexts: BTreeMap::new(),
+        ignore: None,
         labels: BTreeMap::new(),
         from_override: None,
         permissions: Permissions::default(),
@@ -93,6 +95,11 @@ impl Case {
 
     pub fn context(mut self, name: &str, context: NamedContext) -> Case {
         self.contexts.insert(name.to_owned(), context);
+        self
+    }
+
+    pub fn ignore(mut self, patterns: &str) -> Case {
+        self.ignore = Some(dockerfile::ignore::Patterns::parse(patterns).0);
         self
     }
 
@@ -139,6 +146,7 @@ impl Case {
             build_platform: self.build_platform.clone(),
             build_args: &self.build_args,
             contexts: &self.contexts,
+            ignore: self.ignore.as_ref(),
             labels: &self.labels,
             from_override: self.from_override.as_deref(),
             permissions: self.permissions,
