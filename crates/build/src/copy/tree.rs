@@ -199,36 +199,18 @@ type Look<'l> = dyn FnMut(&[u8]) -> Result<Option<ItemKind>, CopyError> + 'l;
 
 /// Follows links inside a root: absolute ones start at it, `..` stops at it. What does not exist stays as it is.
 pub fn resolve(path: &[u8], last: bool, look: &mut Look<'_>) -> Result<Vec<u8>, CopyError> {
-    let mut todo: Vec<Vec<u8>> = tree::components(path).map(<[u8]>::to_vec).collect();
-    todo.reverse();
-    let mut here: Vec<u8> = Vec::new();
-    let mut links = 0;
-    while let Some(name) = todo.pop() {
-        match &name[..] {
-            b"." => continue,
-            b".." => {
-                here.truncate(tree::parent(&here).map_or(0, <[u8]>::len));
-                continue;
-            }
-            _ => {}
-        }
-        let next = tree::join(&here, &name);
+    let mut way = tree::Way::new(path, LINK_LIMIT);
+    while let Some(next) = way.next_place() {
         match look(&next)? {
-            Some(ItemKind::Symlink(target)) if last || !todo.is_empty() => {
-                links += 1;
-                if links > LINK_LIMIT {
+            Some(ItemKind::Symlink(target)) if last || !way.is_last() => {
+                if !way.follow(&target) {
                     return Err(CopyError::TooManyLinks { path: super::shown(path) });
                 }
-                if target.starts_with(b"/") {
-                    here.clear();
-                }
-                let parts: Vec<Vec<u8>> = tree::components(&target).map(<[u8]>::to_vec).collect();
-                todo.extend(parts.into_iter().rev());
             }
-            _ => here = next,
+            _ => way.enter(next),
         }
     }
-    Ok(here)
+    Ok(way.end())
 }
 
 fn empty_root() -> Item {

@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use crate::Digest;
 use crate::digest::Hasher;
 use crate::tree::codec::{put_number, put_string};
-use crate::tree::path::{file_name, join, parent, shown};
+use crate::tree::path::{file_name, parent, shown};
 use crate::tree::{Entry, Kind, PathIndex, Way};
 
 /// As many links as the kernel follows in one path.
