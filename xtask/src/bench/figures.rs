@@ -112,11 +112,20 @@ impl Stage {
 
     /// Medians of the same job by every builder, in turn, so that a busy minute hits all alike.
     fn turns(&self, job: Job<'_>, times: usize) -> io::Result<Vec<(&'static str, f64)>> {
+        self.turns_of(&self.builders.iter().collect::<Vec<_>>(), job, times)
+    }
+
+    fn turns_of(
+        &self,
+        builders: &[&Builder],
+        job: Job<'_>,
+        times: usize,
+    ) -> io::Result<Vec<(&'static str, f64)>> {
         let debian = if job.base == "debian" { Some(self.debian()?) } else { None };
-        let mut results: Vec<Vec<f64>> = vec![Vec::new(); self.builders.len()];
+        let mut results: Vec<Vec<f64>> = vec![Vec::new(); builders.len()];
         // The first turn fills caches, also for a cold build: the base is unpacked, the program is in memory.
         for turn in 0..=times {
-            for (builder, results) in self.builders.iter().zip(&mut results) {
+            for (builder, results) in builders.iter().zip(&mut results) {
                 if !job.cached {
                     self.forget(builder, debian, job)?;
                 }
@@ -129,12 +138,7 @@ impl Stage {
                 }
             }
         }
-        Ok(self
-            .builders
-            .iter()
-            .zip(results)
-            .map(|(builder, times)| (builder.name(), median(times)))
-            .collect())
+        Ok(builders.iter().zip(results).map(|(builder, times)| (builder.name(), median(times))).collect())
     }
 }
 
@@ -189,8 +193,14 @@ fn large_context(stage: &Stage) -> io::Result<Figure> {
         }
         fs::write(directory.join(number.to_string()), format!("file {number}\n"))?;
     }
-    let results =
-        stage.turns(Job { context: &context, base: "base", cached: true, jobs: None }, stage.of(5, 1))?;
+    // Only those who remember digests of files: buildah reads everything again, a minute a turn.
+    let remembering: Vec<&Builder> =
+        stage.builders.iter().filter(|builder| !matches!(builder, Builder::Buildah(..))).collect();
+    let results = stage.turns_of(
+        &remembering,
+        Job { context: &context, base: "base", cached: true, jobs: None },
+        stage.of(5, 1),
+    )?;
     let wanted = vec![("at most 0.5 s".to_owned(), Some(ratio(&results).0 <= 0.5))];
     Ok(figure(results, wanted))
 }

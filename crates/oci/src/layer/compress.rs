@@ -1,7 +1,7 @@
 //! Compression of layers: the same bytes for any number of threads.
 //!
-//! gzip: blocks of a fixed size are deflated independently of each other and put together as one member (RFC 1952),
-//! each ended by a sync flush, so that their bytes can simply follow one another. Header and trailer hold no time, no name.
+//! gzip: blocks of a fixed size are compressed independently of each other, each into a member of its own (RFC 1952, 2.2);
+//! every reader takes members that follow one another for one file. Their headers hold no time and no name.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -10,15 +10,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, mpsc};
 use std::thread::JoinHandle;
 
-use flate2::{Compress, FlushCompress, Status};
+use libdeflater::{CompressionLvl, Compressor as Deflate};
 use serde::{Deserialize, Serialize};
 
 /// Bytes of one block. Large enough that starting without a dictionary costs less than half a percent, small enough that
 /// a layer of some megabytes keeps all processors busy. It is part of the format: another size makes other digests.
 const BLOCK: usize = 512 * 1024;
-
-/// RFC 1952: magic, deflate, no flags, no time, no hint about the effort, "unknown" operating system.
-const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 const GZIP_LEVEL: u32 = 6;
 const ZSTD_LEVEL: i32 = 3;
@@ -111,31 +108,27 @@ impl<W: Write> Write for Compressor<W> {
     }
 }
 
-/// A block that was deflated.
-struct Deflated {
-    bytes: Vec<u8>,
-    sum: crc32fast::Hasher,
-}
-
-/// Where a block's result will arrive.
-type Pending = Receiver<io::Result<Deflated>>;
+/// Where a block's member will arrive.
+type Pending = Receiver<io::Result<Vec<u8>>>;
 
 /// A block, and where its result goes.
 struct Job {
     block: Vec<u8>,
-    reply: SyncSender<io::Result<Deflated>>,
+    reply: SyncSender<io::Result<Vec<u8>>>,
 }
 
 struct Gzip<W: Write> {
     inner: W,
     level: u32,
+    /// Compresses here what is not worth a thread.
+    member: Member,
     threads: usize,
     block: Vec<u8>,
-    sum: crc32fast::Hasher,
-    size: u64,
+    /// Members written or on their way.
+    members: u64,
     /// Made when a second block comes: most layers are small.
     workers: Option<Workers>,
-    /// Results in the order of the blocks. As many wait at most as there are workers, twice: that bounds the memory.
+    /// Members in the order of the blocks. As many wait at most as there are workers, twice: that bounds the memory.
     pending: VecDeque<Pending>,
 }
 
@@ -151,12 +144,13 @@ impl Workers {
         let mut threads = Vec::with_capacity(count);
         for _ in 0..count {
             let queue = queue.clone();
+            let mut deflate = Member::new(level)?;
             let work = move || {
                 loop {
                     let job = queue.lock().unwrap_or_else(|e| e.into_inner()).recv();
                     let Ok(Job { block, reply }) = job else { return };
                     // Nobody waits any more when the compressor was dropped.
-                    let _ = reply.send(deflate(&block, level));
+                    let _ = reply.send(deflate.compress(&block));
                 }
             };
             threads.push(std::thread::Builder::new().name("deflate".to_owned()).spawn(work)?);
@@ -166,11 +160,10 @@ impl Workers {
 }
 
 impl<W: Write> Gzip<W> {
-    fn new(level: u32, threads: usize, mut inner: W) -> io::Result<Gzip<W>> {
-        inner.write_all(&GZIP_HEADER)?;
-        let block = Vec::new();
-        let (sum, pending) = (crc32fast::Hasher::new(), VecDeque::new());
-        Ok(Gzip { inner, level, threads, block, sum, size: 0, workers: None, pending })
+    fn new(level: u32, threads: usize, inner: W) -> io::Result<Gzip<W>> {
+        let member = Member::new(level)?;
+        let (block, pending) = (Vec::new(), VecDeque::new());
+        Ok(Gzip { inner, level, member, threads, block, members: 0, workers: None, pending })
     }
 
     fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -186,11 +179,11 @@ impl<W: Write> Gzip<W> {
     }
 
     fn send_block(&mut self) -> io::Result<()> {
-        self.size += self.block.len() as u64;
+        self.members += 1;
         if self.threads <= 1 {
-            let deflated = deflate(&self.block, self.level)?;
+            let member = self.member.compress(&self.block)?;
             self.block.clear();
-            return self.emit(deflated);
+            return self.inner.write_all(&member);
         }
         if self.pending.len() >= self.threads * 2 {
             self.emit_next()?;
@@ -209,20 +202,16 @@ impl<W: Write> Gzip<W> {
     fn emit_next(&mut self) -> io::Result<()> {
         match self.pending.pop_front() {
             Some(result) => {
-                let deflated = result.recv().map_err(|_| worker_died())??;
-                self.emit(deflated)
+                let member = result.recv().map_err(|_| worker_died())??;
+                self.inner.write_all(&member)
             }
             None => Ok(()),
         }
     }
 
-    fn emit(&mut self, deflated: Deflated) -> io::Result<()> {
-        self.sum.combine(&deflated.sum);
-        self.inner.write_all(&deflated.bytes)
-    }
-
     fn finish(mut self) -> io::Result<W> {
-        if !self.block.is_empty() {
+        // Nothing at all is one member of nothing.
+        if !self.block.is_empty() || self.members == 0 {
             self.send_block()?;
         }
         while !self.pending.is_empty() {
@@ -234,10 +223,6 @@ impl<W: Write> Gzip<W> {
                 thread.join().map_err(|_| worker_died())?;
             }
         }
-        // An empty last block (RFC 1951, 3.2.6), then check sum and size.
-        self.inner.write_all(&[0x03, 0x00])?;
-        self.inner.write_all(&self.sum.finalize().to_le_bytes())?;
-        self.inner.write_all(&(self.size as u32).to_le_bytes())?;
         Ok(self.inner)
     }
 }
@@ -246,27 +231,22 @@ fn worker_died() -> io::Error {
     io::Error::other("a compressing thread ended early")
 }
 
-/// One block on its own, ended by a sync flush.
-fn deflate(block: &[u8], level: u32) -> io::Result<Deflated> {
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(block);
-    let mut compress = Compress::new(flate2::Compression::new(level), false);
-    let mut bytes = Vec::with_capacity(block.len() / 2 + 64);
-    loop {
-        let taken = compress.total_in() as usize;
-        let status = compress
-            .compress_vec(&block[taken..], &mut bytes, FlushCompress::Sync)
-            .map_err(io::Error::other)?;
-        // With room left over, the flush is complete.
-        if compress.total_in() as usize == block.len() && bytes.len() < bytes.capacity() {
-            break;
-        }
-        if status == Status::StreamEnd {
-            return Err(io::Error::other("deflate ended early"));
-        }
-        bytes.reserve(64 * 1024);
+/// Compresses blocks, one at a time.
+struct Member(Deflate);
+
+impl Member {
+    fn new(level: u32) -> io::Result<Member> {
+        let level = CompressionLvl::new(level as i32).map_err(|_| io::ErrorKind::InvalidInput)?;
+        Ok(Member(Deflate::new(level)))
     }
-    Ok(Deflated { bytes, sum })
+
+    /// A whole gzip member with the block in it.
+    fn compress(&mut self, block: &[u8]) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.0.gzip_compress_bound(block.len())];
+        let written = self.0.gzip_compress(block, &mut bytes).map_err(io::Error::other)?;
+        bytes.truncate(written);
+        Ok(bytes)
+    }
 }
 
 #[cfg(test)]
