@@ -9,6 +9,7 @@ mod lab;
 mod life;
 mod limits;
 mod mounts;
+mod network;
 mod privileges;
 mod rootfs;
 mod speed;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         life::TESTS,
         escapes::TESTS,
         privileges::TESTS,
+        network::TESTS,
         speed::TESTS,
     ];
     let chosen =
