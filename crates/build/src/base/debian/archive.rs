@@ -4,6 +4,7 @@
 //! in the index. What has a digest is kept in the store as a blob, so it is fetched once for all assemblies.
 
 use super::catalog::Package;
+use super::purl::intake;
 use super::release::{BadRelease, Listed, Packing, Release};
 use super::signature::{Keyring, SignatureError, Verified};
 use crate::fetch::{Fetch, FetchError};
@@ -300,7 +301,7 @@ impl Archive<'_> {
     pub fn package(&self, suite: &Suite, package: &Package) -> Result<Intake, ArchiveError> {
         let url = format!("{}/{}", suite.source.uri, package.path);
         self.blob(&url, &package.digest, package.size)?;
-        Ok(Intake { url, digest: Some(package.digest), size: package.size, ..Intake::default() })
+        Ok(intake(url, suite.release.origin.as_deref(), package))
     }
 
     /// Sees to it that the store has a blob, which a URL has.

@@ -17,14 +17,17 @@ pub mod resolve;
 pub mod signature;
 pub mod version;
 
+mod architecture;
 mod assemble;
 mod configure;
 mod database;
 mod date;
 mod image;
+mod purl;
 mod sources;
 mod tree;
 
+pub use architecture::architecture;
 pub use archive::{ArchiveError, KeyFile, Source, ValidUntil};
 pub use assemble::FillError;
 pub use configure::{ConfigureError, Sandbox};
@@ -77,6 +80,8 @@ pub struct Assembled {
     pub epoch: i64,
     /// What was fetched for it, and how it was made.
     pub record: Record,
+    /// The record in the store.
+    pub stored_record: Digest,
     /// Whether the store had a layer of the same packages already.
     pub cached: bool,
 }
@@ -177,12 +182,13 @@ pub fn assemble(
     let cached = if request.no_cache { None } else { store.step(&key)? };
     let found = match cached {
         Some(step) => {
-            step.layer.map(|layer| store.record(&step.record).map(|record| (layer, record))).transpose()?
+            let read = |layer| store.record(&step.record).map(|record| (layer, record, step.record));
+            step.layer.map(read).transpose()?
         }
         None => None,
     };
     let cached = found.is_some();
-    let (layer, record) = match found {
+    let (layer, record, stored_record) = match found {
         Some(found) => found,
         None => {
             let filling =
@@ -190,9 +196,10 @@ pub fn assemble(
             let (layer, mut record) = make(request, store, sandbox, &filling, progress)?;
             (record.key, record.inputs) = (key, inputs);
             record.intakes = intakes.into_iter().chain(record.intakes).collect();
-            let step = NewStep { key, record: store.put_record(&record)?, layer: Some(layer) };
+            let stored = store.put_record(&record)?;
+            let step = NewStep { key, record: stored, layer: Some(layer) };
             store.sync_and_commit(&Batch { steps: vec![step], ..Batch::default() })?;
-            (layer, record)
+            (layer, record, stored)
         }
     };
     let epoch = record.source_date_epoch;
@@ -202,6 +209,7 @@ pub fn assemble(
         packages: installed(&resolved),
         epoch,
         record,
+        stored_record,
         cached,
     })
 }
@@ -379,27 +387,6 @@ fn installed(resolved: &Resolved) -> Vec<Installed> {
         .collect();
     packages.sort_by(|a, b| a.name.cmp(&b.name));
     packages
-}
-
-/// Debian's name of a platform's architecture.
-pub fn architecture(platform: &Platform) -> Option<&'static str> {
-    if platform.os != "linux" {
-        return None;
-    }
-    Some(match (platform.architecture.as_str(), platform.variant.as_deref()) {
-        ("amd64", _) => "amd64",
-        ("arm64", _) => "arm64",
-        ("386", _) => "i386",
-        ("arm", Some("v5" | "v6")) => "armel",
-        ("arm", _) => "armhf",
-        ("ppc64le", _) => "ppc64el",
-        ("s390x", _) => "s390x",
-        ("riscv64", _) => "riscv64",
-        ("mips64le", _) => "mips64el",
-        ("mipsle", _) => "mipsel",
-        ("loong64", _) => "loong64",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -237,6 +237,10 @@ fn what_the_store_has_is_not_fetched_again() {
     let second = again(&request());
     assert!(second.cached);
     assert_eq!((second.layer, second.epoch, &second.record), (first.layer, first.epoch, &first.record));
+    assert_eq!(store.record(&second.stored_record).unwrap(), first.record);
+    let purls: Vec<&str> = first.record.intakes.iter().filter_map(|one| one.purl.as_deref()).collect();
+    assert_eq!(purls.len(), 4, "{purls:?}");
+    assert!(purls[0].starts_with("pkg:deb/"), "{purls:?}");
     let third = again(&Request { no_cache: true, ..request() });
     assert!(!third.cached);
     assert_eq!(third.layer, first.layer);
