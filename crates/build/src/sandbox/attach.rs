@@ -87,6 +87,7 @@ pub(super) fn materialise<'a>(inside: &Inside<'a>) -> Result<Made<'a>, SandboxEr
             Content::Tmpfs { size, read_only } => {
                 Some(tmpfs(*size, *read_only).map_err(|source| at(mount, source))?)
             }
+            Content::Files(files) => Some(directory_of(files).map_err(|source| at(mount, source))?),
         };
         mounts.push(MadeMount { mount, own });
     }
@@ -107,7 +108,7 @@ pub(super) fn attach_all(inside: &Inside<'_>, made: Made<'_>) -> Result<(), Sand
         attach(tree, mount).map_err(|source| at(mount, source))?;
         match mount.content {
             Content::Dev => fill_dev(inside)?,
-            Content::Sys | Content::Tree(_) | Content::Proc | Content::Tmpfs { .. } | Content::File(_) => {}
+            _ => {}
         }
     }
     if let (Some(groups), Ok(root)) = (groups, tree::host_root())
@@ -174,6 +175,17 @@ fn tmpfs(size: Option<u64>, read_only: bool) -> Result<Tree, Errno> {
     options.extend(size.as_deref());
     let attributes = tree::NO_SUID | tree::NO_DEVICES;
     Tree::new("tmpfs", &options, if read_only { attributes | tree::READ_ONLY } else { attributes })
+}
+
+/// A small file system with these files.
+fn directory_of(files: &[(String, Vec<u8>)]) -> Result<Tree, Errno> {
+    let tree = Tree::new("tmpfs", &["mode=755"], tree::NO_SUID | tree::NO_DEVICES)?;
+    for (name, content) in files {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&tree, name, flags, Mode::from_raw_mode(0o644))?;
+        std::fs::File::from(file).write_all(content)?;
+    }
+    Ok(tree)
 }
 
 /// A file that stays in memory: ramfs, unlike tmpfs, is never swapped to a disk.

@@ -87,7 +87,8 @@ pub use privilege::{Privilege, enter_user_namespace};
 pub use probe::{Capability, probe};
 pub use spawner::{Handle, Spawner, Stdio};
 pub use spec::{
-    ExitStatus, Ids, Limits, MountSource, Network, Outcome, SandboxMount, SandboxSpec, Security, Usage,
+    ExitStatus, Ids, Limits, MountSource, Network, Outcome, SandboxMount, SandboxSpec, Security, StandIn,
+    Usage,
 };
 
 /// For the fuzzer: a program's first bytes, which a hostile image may have made.

@@ -39,6 +39,7 @@ pub(super) enum Content {
         size: Option<u64>,
         read_only: bool,
     },
+    Files(Vec<(String, Vec<u8>)>),
     File(InMemory),
     Proc,
     /// A fresh sysfs; only the owner of a network namespace may mount one.
@@ -82,6 +83,9 @@ impl Prepared {
             let (target, shape, content) = planned?;
             let target = targets.place(&target, shape)?;
             mounts.push(PreparedMount { target, shape, content });
+        }
+        for stand_in in &spec.stand_ins {
+            targets.stand_in(stand_in)?;
         }
         let stubs = targets.into_stubs()?;
         let mut layers = spec_layers(&layers, spec);
@@ -199,6 +203,7 @@ fn content(mount: &SandboxMount, ids: &IdPlan) -> Result<(Shape, Content), Sandb
             finish(mount, tree)?
         }
         MountSource::Tmpfs { size } => (Shape::Directory, Content::Tmpfs { size: *size, read_only }),
+        MountSource::Files { files } => (Shape::Directory, Content::Files(files.clone())),
         MountSource::File { content, mode, uid, gid } => {
             ids.check(*uid)?;
             ids.check(*gid)?;

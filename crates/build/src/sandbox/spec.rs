@@ -22,6 +22,8 @@ pub struct SandboxSpec {
     pub work: PathBuf,
     /// Mounts the root read-only; `upper` and `work` are then not touched.
     pub read_only: bool,
+    /// Files that look otherwise for the time of the step, without a trace in `upper`.
+    pub stand_ins: Vec<StandIn>,
     /// What else is mounted. Parents are mounted before children, whatever the order here.
     pub mounts: Vec<SandboxMount>,
     /// The command and its arguments; the first is looked up in `PATH` of `env` if it has no slash.
@@ -96,6 +98,21 @@ pub struct Limits {
     pub pids: Option<u64>,
 }
 
+/// Other content for a file of the snapshot, in a layer between the snapshot and the upper. Unlike a mount it may be
+/// renamed over and removed, and whoever writes to it takes this content along into the upper.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandIn {
+    /// Where: an absolute path, resolved inside the snapshot. It keeps mode, owner and times; where there is something else
+    /// than a regular file, or no directory that could have one, nothing happens.
+    #[serde(with = "super::wire::path")]
+    pub path: PathBuf,
+    /// What it holds.
+    pub content: Vec<u8>,
+    /// The mode of a new file of root's, where the snapshot has its directory but no such file. Without a mode there is
+    /// none then.
+    pub new: Option<u32>,
+}
+
 /// Something mounted into the sandbox.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SandboxMount {
@@ -139,6 +156,11 @@ pub enum MountSource {
     Tmpfs {
         /// Its size in bytes; half of the memory if not given.
         size: Option<u64>,
+    },
+    /// A directory in memory with some files of root's, which a step may do with as it likes.
+    Files {
+        /// Their names and what they hold; everybody may read them.
+        files: Vec<(String, Vec<u8>)>,
     },
     /// A file in memory that never reaches a disk: a secret.
     File {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -12,7 +13,7 @@ use rustix::io::Errno as IoErrno;
 use super::error::Doing;
 use super::ids::IdPlan;
 use super::tree::{self, Tree};
-use super::{Errno, SandboxError};
+use super::{Errno, SandboxError, StandIn};
 
 /// As many as the kernel follows.
 const MOST_LINKS: usize = 40;
@@ -78,6 +79,53 @@ impl<'a> Targets<'a> {
         Ok(path)
     }
 
+    /// Makes a file look otherwise. Also one that something is mounted over: then nobody sees it.
+    pub(super) fn stand_in(&mut self, stand_in: &StandIn) -> Result<(), SandboxError> {
+        let Some(view) = self.view else { return Ok(()) };
+        // A path that leads through a file, or in circles, is nobody's file.
+        let Ok(resolved) = resolve(Some(view), &stand_in.path) else { return Ok(()) };
+        let (path, found) = match (resolved.missing, stand_in.new) {
+            (0, _) => (resolved.path.clone(), true),
+            (1, Some(_)) => (resolved.path.clone(), false),
+            _ => return Ok(()),
+        };
+        self.put(view, &path, stand_in, found).map_err(|source| SandboxError::Mount {
+            target: stand_in.path.clone(),
+            what: "other content cannot be put in its place".to_owned(),
+            source,
+        })
+    }
+
+    fn put(&mut self, view: &Tree, path: &Path, stand_in: &StandIn, found: bool) -> Result<(), Errno> {
+        let stat = match found {
+            true => Some(rustix::fs::statat(view, dot(path), AtFlags::SYMLINK_NOFOLLOW)?),
+            false => None,
+        };
+        if stat.is_some_and(|stat| stat.st_mode & libc::S_IFMT != libc::S_IFREG) {
+            return Ok(());
+        }
+        self.start()?;
+        let parents: Vec<PathBuf> = path.ancestors().skip(1).map(Path::to_owned).collect();
+        for parent in parents.iter().rev() {
+            self.repeat(parent)?;
+        }
+        let Some(stubs) = &self.stubs else { return Ok(()) };
+        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(stubs, path, flags, Mode::from_raw_mode(0o600))?;
+        std::fs::File::from(file).write_all(&stand_in.content)?;
+        let owner = self.ids.outside(0);
+        let (uid, gid) = stat.map_or((owner, owner), |stat| (stat.st_uid, stat.st_gid));
+        let mode = stat.map_or(stand_in.new.unwrap_or(0o644), |stat| stat.st_mode) & 0o7777;
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        rustix::fs::chownat(stubs, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        rustix::fs::chmodat(stubs, path, Mode::from_raw_mode(mode), AtFlags::empty())?;
+        if let Some(stat) = stat {
+            copy_xattrs(view, stubs, path)?;
+            self.repeated.push((path.to_owned(), stat));
+        }
+        Ok(())
+    }
+
     /// The layer of stand-ins, if there are any.
     pub(super) fn into_stubs(self) -> Result<Option<Tree>, SandboxError> {
         let Some(stubs) = self.stubs else { return Ok(None) };
@@ -91,11 +139,17 @@ impl<'a> Targets<'a> {
         Ok(Some(stubs))
     }
 
-    fn add_stub(&mut self, resolved: &Resolved, shape: Shape) -> Result<(), Errno> {
+    /// Makes the layer, if there is none yet.
+    fn start(&mut self) -> Result<(), Errno> {
         if self.stubs.is_none() {
             self.stubs = Some(Tree::new("tmpfs", &["mode=755"], tree::NO_DEVICES)?);
             self.repeat(Path::new(""))?;
         }
+        Ok(())
+    }
+
+    fn add_stub(&mut self, resolved: &Resolved, shape: Shape) -> Result<(), Errno> {
+        self.start()?;
         let components: Vec<_> = resolved.path.iter().collect();
         let existing = components.len() - resolved.missing;
         let mut path = PathBuf::new();

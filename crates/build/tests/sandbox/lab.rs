@@ -109,6 +109,7 @@ impl Lab {
             upper,
             work,
             read_only: false,
+            stand_ins: Vec::new(),
             mounts: Vec::new(),
             args: ["sh", "-c", script].map(Into::into).into(),
             env: vec![("PATH".into(), "/usr/bin:/bin".into())],

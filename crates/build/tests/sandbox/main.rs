@@ -13,6 +13,7 @@ mod network;
 mod privileges;
 mod rootfs;
 mod speed;
+mod stand_ins;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         escapes::TESTS,
         privileges::TESTS,
         network::TESTS,
+        stand_ins::TESTS,
         speed::TESTS,
     ];
     let chosen =

@@ -93,6 +93,7 @@ impl Place {
             upper: work.upper(),
             work: work.work(),
             read_only: false,
+            stand_ins: Vec::new(),
             mounts: Vec::new(),
             args: self.args,
             env: self.env,

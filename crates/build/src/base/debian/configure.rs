@@ -108,6 +108,7 @@ impl Configuration<'_> {
             upper: self.upper.to_owned(),
             work: self.work.to_owned(),
             read_only: false,
+            stand_ins: Vec::new(),
             mounts,
             args: ["/bin/sh", "-ec", &script(self.included)].map(Into::into).to_vec(),
             env: env.map(|(name, value)| (name.into(), value.into())).to_vec(),
