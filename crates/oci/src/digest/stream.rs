@@ -66,6 +66,16 @@ impl<W: Write> DigestWriter<W> {
         self.written
     }
 
+    /// The writer behind.
+    pub fn get_ref(&self) -> &W {
+        &self.inner
+    }
+
+    /// The digest of what went through so far, and how many bytes that were.
+    pub fn digest(&self) -> (Digest, u64) {
+        (self.hasher.clone().finish(), self.written)
+    }
+
     /// The writer behind, the digest of what it got, and how many bytes that were.
     pub fn finish(self) -> (W, Digest, u64) {
         (self.inner, self.hasher.finish(), self.written)

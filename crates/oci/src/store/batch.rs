@@ -16,6 +16,8 @@ pub struct Batch {
     pub images: Vec<Digest>,
     /// Builds that began or ended.
     pub builds: Vec<NewBuild>,
+    /// Repositories where blobs can be had: an image may be listed before they are here.
+    pub origins: Vec<(Digest, Reference)>,
 }
 
 /// The result of a step.

@@ -140,8 +140,24 @@ impl Store {
 impl<S: Deref<Target = Store>> BlobWriter<S> {
     /// A writer into the store.
     pub fn new(store: S) -> Result<BlobWriter<S>, StoreError> {
-        let out = DigestWriter::new(BufWriter::with_capacity(PIECE, store.temporary_file()?));
+        Self::with_capacity(store, PIECE)
+    }
+
+    /// A writer that holds nothing back: what it took can be read from [`reader`](Self::reader) at once. For callers
+    /// that write large pieces.
+    pub fn unbuffered(store: S) -> Result<BlobWriter<S>, StoreError> {
+        Self::with_capacity(store, 0)
+    }
+
+    fn with_capacity(store: S, capacity: usize) -> Result<BlobWriter<S>, StoreError> {
+        let out = DigestWriter::new(BufWriter::with_capacity(capacity, store.temporary_file()?));
         Ok(BlobWriter { store, out })
+    }
+
+    /// What is written so far, to be read while more is written, and after it is finished or dropped.
+    pub fn reader(&self) -> Result<File, StoreError> {
+        let file = self.out.get_ref().get_ref();
+        file.reopen().map_err(failed("open", file.path()))
     }
 
     /// Makes the blob; its digest (SHA-256) and its size.
@@ -150,6 +166,11 @@ impl<S: Deref<Target = Store>> BlobWriter<S> {
         debug_assert_eq!(digest.algorithm(), Algorithm::Sha256);
         place(&self.store, out, digest, size)?;
         Ok((digest, size))
+    }
+
+    /// The digest (SHA-256) and the size of what was written so far.
+    pub fn digest(&self) -> (Digest, u64) {
+        self.out.digest()
     }
 
     /// Makes the blob if it has this digest, of either algorithm; its size. Of other bytes nothing is left.

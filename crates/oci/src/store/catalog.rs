@@ -14,7 +14,7 @@ use crate::{DiffId, Digest, LayerId};
 const FORMAT: i64 = UPDATES.len() as i64;
 
 /// What makes a catalog of each format out of the one before.
-const UPDATES: [&str; 2] = [SCHEMA, REPOSITORIES];
+const UPDATES: [&str; 4] = [SCHEMA, REPOSITORIES, DOWNLOADS, ORIGINS];
 
 /// How long a process waits for another one's transaction; the longest are those of collection, well under a second.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,6 +63,20 @@ CREATE INDEX repository_manifests_by_subject ON repository_manifests (repository
 CREATE TABLE repository_tags (
     repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (repository, tag)
 ) WITHOUT ROWID;
+";
+
+const DOWNLOADS: &str = "
+-- What upstreams answered; `fetched`: when they last said so; `used`: the tick of the process that used it last.
+CREATE TABLE downloads (
+    request TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, answer TEXT NOT NULL, fetched INTEGER NOT NULL,
+    used INTEGER NOT NULL, PRIMARY KEY (request, digest)
+) WITHOUT ROWID;
+CREATE INDEX downloads_by_digest ON downloads (digest);
+";
+
+const ORIGINS: &str = "
+-- Where blobs came from and can be had again.
+CREATE TABLE origins (digest TEXT PRIMARY KEY, repository TEXT NOT NULL) WITHOUT ROWID;
 ";
 
 /// A blob of a layer, as its row says.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::catalog::{begin, parse};
 use super::error::io as failed;
-use super::{Document, Store, StoreError, builds, process};
+use super::{Document, Store, StoreError, builds, downloads, process};
 use crate::Digest;
 use crate::remove::remove_tree;
 
@@ -37,12 +37,14 @@ pub struct GcReport {
     pub freed: u64,
     /// Bytes that remain.
     pub kept: u64,
+    /// Bytes of the budget that nothing took.
+    pub left: u64,
 }
 
 impl Store {
     /// Removes what is needed neither by a named image or a manifest of a repository, nor by one of the step results used last that have room in
-    /// `budget` bytes (`None`: all of them), nor by a live process, this one among them. Of the history, the latest hundred
-    /// builds stay, with their logs.
+    /// `budget` bytes (`None`: all of them), nor by a live process, this one among them. Downloads have the room that the
+    /// steps leave. Of the history, the latest hundred builds stay, with their logs.
     pub fn gc(&self, budget: Option<u64>) -> Result<GcReport, StoreError> {
         self.sweep()?;
         let mut report = GcReport::default();
@@ -120,6 +122,8 @@ struct Reach {
     layers: HashSet<String>,
     images: HashSet<String>,
     steps: HashSet<String>,
+    /// Of the budget.
+    left: u64,
 }
 
 /// A step as its row says.
@@ -155,7 +159,8 @@ impl Reach {
         for manifest in column(connection, "SELECT digest FROM repository_manifests")? {
             reach.add_image(store, connection, &manifest, 0)?;
         }
-        reach.add_steps(store, connection, budget)?;
+        let left = reach.add_steps(store, connection, budget)?;
+        reach.left = reach.add_downloads(connection, left)?;
         // Blobs that were made of layers that stay.
         let made = "SELECT digest, layer FROM layer_blobs WHERE own = 1";
         for (blob, layer) in pairs(connection, made)? {
@@ -201,13 +206,28 @@ impl Reach {
         Ok(())
     }
 
-    /// Step results: leased ones, and those used last as long as what only they need fits.
+    /// Downloads, those used last as long as they fit; the room that is left.
+    fn add_downloads(&mut self, connection: &Connection, mut left: u64) -> Result<u64, StoreError> {
+        for (digest, size) in downloads::by_use(connection)? {
+            if self.blobs.contains(&digest) {
+                continue;
+            }
+            if size > left {
+                break;
+            }
+            left -= size;
+            self.blobs.insert(digest);
+        }
+        Ok(left)
+    }
+
+    /// Step results: leased ones, and those used last as long as what only they need fits; the room that is left.
     fn add_steps(
         &mut self,
         store: &Store,
         connection: &Connection,
         budget: Option<u64>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let leased: HashSet<String> = column(connection, "SELECT id FROM leases WHERE kind = 'step'")?;
         let blob_sizes: HashMap<String, u64> = sizes(connection, "SELECT digest, size FROM blobs")?;
         let layer_sizes: HashMap<String, u64> = sizes(connection, "SELECT id, bytes FROM layers")?;
@@ -243,7 +263,7 @@ impl Reach {
             self.layers.extend(step.layer);
             self.steps.insert(step.key);
         }
-        Ok(())
+        Ok(left)
     }
 }
 
@@ -257,6 +277,7 @@ fn record_links(store: &Store, record: &str) -> Result<Vec<String>, StoreError> 
 
 /// Deletes the rows of what is not reached.
 fn forget(connection: &Connection, reach: &Reach, report: &mut GcReport) -> Result<(), StoreError> {
+    report.left = reach.left;
     for (digest, size) in sizes(connection, "SELECT digest, size FROM blobs")? {
         if reach.blobs.contains(&digest) {
             report.kept += size;
@@ -287,8 +308,12 @@ fn forget(connection: &Connection, reach: &Reach, report: &mut GcReport) -> Resu
         "DELETE FROM layer_blobs WHERE digest NOT IN (SELECT digest FROM blobs) OR layer NOT IN (SELECT id FROM layers)",
         [],
     )?;
+    downloads::forget(connection, &reach.blobs)?;
     report.builds = builds::forget_old(connection)?;
     connection.execute("DELETE FROM tags WHERE digest NOT IN (SELECT digest FROM images)", [])?;
+    for digest in column(connection, "SELECT digest FROM origins")?.difference(&reach.blobs) {
+        connection.prepare_cached("DELETE FROM origins WHERE digest = ?1")?.execute(params![digest])?;
+    }
     // A push under way has blobs that no row speaks of yet, only its process's leases.
     connection.execute(
         "DELETE FROM repository_blobs WHERE digest NOT IN (SELECT digest FROM blobs)

@@ -300,7 +300,7 @@ impl Store {
             let descriptor = self.describe(digest)?;
             let config = match self.document(digest)? {
                 Document::Manifest(manifest) => {
-                    self.check_complete(manifest.value())?;
+                    self.check_complete(manifest.value(), batch)?;
                     Some(manifest.value().config.digest)
                 }
                 // An index may speak of platforms that nobody asked for.
@@ -312,10 +312,15 @@ impl Store {
         Ok(images)
     }
 
-    fn check_complete(&self, manifest: &Manifest) -> Result<(), StoreError> {
-        for descriptor in std::iter::once(&manifest.config).chain(&manifest.layers) {
-            if !self.has_blob(&descriptor.digest)? {
-                return Err(StoreError::NoBlob(descriptor.digest));
+    /// Layers may be elsewhere, if it is known where.
+    fn check_complete(&self, manifest: &Manifest, batch: &Batch) -> Result<(), StoreError> {
+        if !self.has_blob(&manifest.config.digest)? {
+            return Err(StoreError::NoBlob(manifest.config.digest));
+        }
+        for layer in &manifest.layers {
+            let announced = batch.origins.iter().any(|(digest, _)| *digest == layer.digest);
+            if !announced && !self.can_have(&layer.digest)? {
+                return Err(StoreError::NoBlob(layer.digest));
             }
         }
         Ok(())

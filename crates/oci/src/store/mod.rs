@@ -18,11 +18,13 @@ mod batch;
 mod blobs;
 mod builds;
 mod catalog;
+mod downloads;
 mod error;
 mod gc;
 mod images;
 mod layers;
 mod leases;
+mod origins;
 mod process;
 mod repositories;
 mod steps;
@@ -47,6 +49,7 @@ use crate::{Digest, LayerId};
 
 pub use batch::{Batch, BuildState, NewBuild, NewStep};
 pub use blobs::BlobWriter;
+pub use downloads::Download;
 pub use error::StoreError;
 pub use gc::GcReport;
 pub use images::{Document, Image, ImageSummary, Tag};
@@ -84,6 +87,7 @@ struct Pending {
     blobs: HashMap<Digest, u64>,
     layers: HashMap<LayerId, (u64, u64)>,
     layer_blobs: Vec<NewLayerBlob>,
+    downloads: downloads::PendingDownloads,
 }
 
 impl Store {

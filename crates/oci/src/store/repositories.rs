@@ -206,3 +206,45 @@ fn read(row: &Row<'_>) -> Result<RepositoryManifest, StoreError> {
     let subject: Option<String> = row.get(5)?;
     Ok(RepositoryManifest { descriptor, subject: subject.map(parse).transpose()?, depth: row.get(6)? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::open;
+    use super::*;
+    use crate::descriptor::media_type;
+    use crate::{Manifest, Raw};
+
+    #[test]
+    fn verification_finds_what_a_repository_lacks() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path());
+        let put = |bytes: &[u8]| {
+            Descriptor::new("application/x", store.put_blob(bytes).unwrap(), bytes.len() as u64)
+        };
+        let layer = put(b"layer");
+        let manifest = Raw::write(Manifest::new(put(b"config"), vec![layer.clone()]));
+        store.put_blob(manifest.bytes()).unwrap();
+        let descriptor = manifest.descriptor(media_type::OCI_MANIFEST);
+        let entry = RepositoryManifest { descriptor, subject: None, depth: 0 };
+        store.put_repository_manifest("team/app", &entry, &["v1".to_owned()]).unwrap();
+        assert_eq!(store.verify(1).unwrap().findings, [""; 0]);
+
+        let nothing = Digest::of(b"nothing");
+        let lose = |query: &str, digest: &Digest| {
+            assert_eq!(store.connection().execute(query, [digest.to_string()]).unwrap(), 1);
+        };
+        lose("INSERT INTO repository_tags VALUES ('team/app', 'lost', ?1)", &nothing);
+        lose("DELETE FROM blobs WHERE digest = ?1", &layer.digest);
+        let image = entry.descriptor.digest;
+        assert_eq!(
+            store.verify(1).unwrap().findings,
+            [
+                format!("the tag team/app:lost speaks of {nothing}, which is not there"),
+                format!("manifest {image} lacks its blob {}", layer.digest),
+            ]
+        );
+        lose("DELETE FROM blobs WHERE digest = ?1", &image);
+        let findings = store.verify(1).unwrap().findings;
+        assert!(findings.contains(&format!("the repository team/app speaks of {image}, which is not there")));
+    }
+}

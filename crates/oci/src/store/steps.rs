@@ -83,7 +83,8 @@ impl Store {
         // The rows stay findable here while they are on their way.
         let pending = self.pending().clone();
         let made = !(pending.blobs.is_empty() && pending.layers.is_empty());
-        let nothing = !made && pending.layer_blobs.is_empty() && batch.is_empty();
+        let rows = !(pending.layer_blobs.is_empty() && pending.downloads.is_empty());
+        let nothing = !made && !rows && batch.is_empty();
         if nothing {
             return Ok(());
         }
@@ -112,6 +113,9 @@ impl Store {
             let layer = step.layer.map(|layer| layer.to_string());
             insert.execute(params![step.key.to_string(), step.record.to_string(), layer, tick])?;
             self.lease(&transaction, Leased::Step, &step.key.to_string())?;
+        }
+        for (digest, repository) in &batch.origins {
+            super::origins::insert(&transaction, digest, repository)?;
         }
         for image in images {
             image.insert(&transaction)?;
@@ -143,12 +147,17 @@ impl Pending {
         self.blobs.retain(|digest, _| !copy.blobs.contains_key(digest));
         self.layers.retain(|id, _| !copy.layers.contains_key(id));
         self.layer_blobs.drain(..copy.layer_blobs.len().min(self.layer_blobs.len()));
+        self.downloads.retain(|key, download| copy.downloads.get(key) != Some(download));
     }
 }
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.tags.is_empty() && self.images.is_empty() && self.builds.is_empty()
+        self.steps.is_empty()
+            && self.tags.is_empty()
+            && self.images.is_empty()
+            && self.builds.is_empty()
+            && self.origins.is_empty()
     }
 }
 
@@ -184,5 +193,5 @@ fn insert_pending(transaction: &Connection, pending: &Pending) -> Result<(), Sto
             level
         ])?;
     }
-    Ok(())
+    super::downloads::insert(transaction, &pending.downloads)
 }

@@ -16,7 +16,7 @@ use crate::digest::DigestReader;
 use crate::layer::index_directory;
 use crate::tree::path::shown;
 use crate::tree::{Entry, Kind, PathIndex};
-use crate::{Digest, LayerId};
+use crate::{Descriptor, Digest, LayerId};
 
 /// What verification found; clean when there is no finding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,7 @@ impl Store {
             (blobs, layers)
         };
         self.check_images(&mut report.findings)?;
+        self.check_repositories(&mut report.findings)?;
         report.blobs = blobs.len() as u64;
         report.findings.extend(self.check_blobs(&blobs, threads)?);
         let mut layers: Vec<String> = layers.into_iter().collect();
@@ -78,8 +79,37 @@ impl Store {
                 }
             };
             for blob in named {
-                if !self.has_blob(&blob)? {
+                if !self.can_have(&blob)? {
                     findings.push(format!("image {text} lacks its blob {blob}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the registry keeps must be whole: it told whoever pushed it that it has it.
+    fn check_repositories(&self, findings: &mut Vec<String>) -> Result<(), StoreError> {
+        let query = "SELECT DISTINCT digest, media_type FROM repository_manifests ORDER BY digest";
+        let manifests = pairs(&self.connection(), query)?;
+        for (text, media_type) in manifests {
+            let digest = parse(text.clone())?;
+            if !self.has_blob(&digest)? || !Descriptor::new(&media_type, digest, 0).is_manifest() {
+                // Its lack is a finding of its own; an index may speak of images that nobody pushed.
+                continue;
+            }
+            let manifest = match self.document(&digest) {
+                Ok(Document::Manifest(manifest)) => manifest,
+                Ok(Document::Index(_)) => continue,
+                Err(error) => {
+                    findings.push(format!("manifest {text}: {}", in_one_line(&error)));
+                    continue;
+                }
+            };
+            let manifest = manifest.value();
+            let layers = manifest.layers.iter().filter(|layer| !is_elsewhere(layer));
+            for part in std::iter::once(&manifest.config).chain(layers) {
+                if !self.has_blob(&part.digest)? {
+                    findings.push(format!("manifest {text} lacks its blob {}", part.digest));
                 }
             }
         }
@@ -166,6 +196,13 @@ fn differences(index: &PathIndex, found: &PathIndex) -> impl Iterator<Item = Str
     paths.into_iter()
 }
 
+/// Layers of Windows, which registries do without.
+fn is_elsewhere(layer: &Descriptor) -> bool {
+    layer.media_type.contains(".nondistributable.")
+        || layer.media_type.contains(".foreign.")
+        || !layer.urls.is_empty()
+}
+
 /// Rows that speak of what has no row.
 fn check_rows(connection: &Connection, findings: &mut Vec<String>) -> Result<(), StoreError> {
     let integrity: HashSet<String> = column(connection, "PRAGMA quick_check")?;
@@ -177,6 +214,16 @@ fn check_rows(connection: &Connection, findings: &mut Vec<String>) -> Result<(),
     );
     for (what, query) in [
         ("the name", "SELECT reference, digest FROM tags WHERE digest NOT IN (SELECT digest FROM images)"),
+        (
+            "the tag",
+            "SELECT repository || ':' || tag, digest FROM repository_tags WHERE NOT EXISTS
+             (SELECT 1 FROM repository_manifests AS manifests WHERE manifests.repository = repository_tags.repository
+              AND manifests.digest = repository_tags.digest)",
+        ),
+        (
+            "the repository",
+            "SELECT repository, digest FROM repository_manifests WHERE digest NOT IN (SELECT digest FROM blobs)",
+        ),
         ("the image", "SELECT digest, digest FROM images WHERE digest NOT IN (SELECT digest FROM blobs)"),
         ("the step", "SELECT key, record FROM steps WHERE record NOT IN (SELECT digest FROM blobs)"),
         (
