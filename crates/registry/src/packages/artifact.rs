@@ -227,7 +227,7 @@ impl Artifact {
         Artifact { namespace: Some(namespace.to_owned()), ..self }
     }
 
-    pub(super) fn kind(self, kind: Kind) -> Artifact {
+    pub(crate) fn kind(self, kind: Kind) -> Artifact {
         Artifact { kind, ..self }
     }
 

@@ -12,6 +12,7 @@ mod crates;
 mod debian;
 pub mod git;
 mod golang;
+pub mod index;
 mod maven;
 mod npm;
 mod oci;
@@ -26,6 +27,11 @@ mod tests;
 pub use artifact::{Artifact, Ecosystem, Kind, Mutability, UnknownEcosystem};
 pub use purl::Purl;
 pub use request::{Address, Request};
+
+/// Text of a URL or package URL, percent-decoded.
+pub(crate) fn decoded(text: &str) -> String {
+    request::decode(text)
+}
 
 /// A protocol's test of a request: `None` where it is not this protocol's.
 type Recogniser = fn(&Request<'_>, &Address) -> Option<Artifact>;
@@ -66,4 +72,5 @@ pub(crate) fn fuzz(text: &str) {
     let _ = (artifact.purl(), artifact.to_string());
     let _ = recognise(&Request { method: "POST", ..Request::get(&format!("https://h/{url}")) });
     let _ = git::fuzz(text.as_bytes());
+    index::fuzz(text);
 }

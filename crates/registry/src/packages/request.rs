@@ -102,6 +102,22 @@ impl Address {
         self.segments.iter().map(String::as_str).collect()
     }
 
+    /// The path's parts as a server reads them: decoded to the end, without `.`, `..` and empty parts.
+    pub fn plain_segments(&self) -> Vec<String> {
+        let mut plain: Vec<String> = Vec::new();
+        // A slash may be encoded too; servers differ in whether it then parts.
+        for part in self.segments.iter().flat_map(|segment| segment.split('/')) {
+            match part {
+                "" | "." => {}
+                ".." => {
+                    plain.pop();
+                }
+                part => plain.push(part.to_owned()),
+            }
+        }
+        plain
+    }
+
     /// The last part of the path, decoded.
     pub fn last(&self) -> Option<&str> {
         self.segments.last().map(String::as_str)

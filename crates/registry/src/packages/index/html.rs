@@ -1,0 +1,183 @@
+//! The little HTML of the simple API: anchors of a page read, and a page written. (PEP 503)
+
+use serde_json::Value;
+
+/// An anchor of a page, up to and with the line break that follows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// Where it points to, unescaped.
+    pub href: String,
+    /// Where it begins in the text.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
+/// The anchors of a page that point somewhere, in order.
+pub fn anchors(text: &str) -> Vec<Anchor> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(start) = next_tag(bytes, at) {
+        if let Some(after) = bytes[start..].strip_prefix(b"<!--") {
+            let length = find(after, b"-->").unwrap_or(after.len());
+            at = start + 4 + length;
+            continue;
+        }
+        let Some(end) = tag_end(bytes, start) else { break };
+        at = end;
+        let tag = &text[start..end];
+        if !is_tag(tag, "a") {
+            continue;
+        }
+        let Some(href) = attribute(tag, "href") else { continue };
+        let end = closing(bytes, end).map_or(end, |closed| after_break(bytes, closed));
+        found.push(Anchor { href: unescape(&href), start, end });
+        at = end;
+    }
+    found
+}
+
+/// A project's page with the files of a JSON document.
+pub fn page(document: &Value) -> String {
+    let text =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let name = escape(&text(document, "name"));
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html>\n  <head>\n    <meta name=\"pypi:repository-version\" content=\"1.1\">\n    \
+         <title>Links for {name}</title>\n  </head>\n  <body>\n    <h1>Links for {name}</h1>\n"
+    );
+    for file in document.get("files").and_then(Value::as_array).into_iter().flatten() {
+        let hashes = file.get("hashes").and_then(Value::as_object);
+        let preferred =
+            hashes.and_then(|hashes| hashes.get_key_value("sha256").or_else(|| hashes.iter().next()));
+        let fragment = match preferred {
+            Some((function, Value::String(hex))) => format!("#{function}={hex}"),
+            _ => String::new(),
+        };
+        page += &format!("<a href=\"{}\"", escape(&(text(file, "url") + &fragment)));
+        let python = text(file, "requires-python");
+        if !python.is_empty() {
+            page += &format!(" data-requires-python=\"{}\"", escape(&python));
+        }
+        match file.get("yanked") {
+            Some(Value::String(why)) => page += &format!(" data-yanked=\"{}\"", escape(why)),
+            Some(Value::Bool(true)) => page += " data-yanked=\"\"",
+            _ => {}
+        }
+        for key in ["core-metadata", "dist-info-metadata"] {
+            let value = match file.get(key) {
+                Some(Value::Object(sums)) => sums
+                    .iter()
+                    .find_map(|(function, hex)| Some(format!("{function}={}", hex.as_str()?)))
+                    .unwrap_or_else(|| "true".to_owned()),
+                Some(Value::Bool(true)) => "true".to_owned(),
+                _ => continue,
+            };
+            page += &format!(" data-{key}=\"{}\"", escape(&value));
+        }
+        page += &format!(">{}</a><br>\n", escape(&text(file, "filename")));
+    }
+    page + "  </body>\n</html>\n"
+}
+
+fn next_tag(bytes: &[u8], from: usize) -> Option<usize> {
+    bytes.get(from..)?.iter().position(|byte| *byte == b'<').map(|at| from + at)
+}
+
+/// After the `>` that ends a tag; quoted values may hold one.
+fn tag_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut quote = None;
+    for (at, byte) in bytes.iter().enumerate().skip(start + 1) {
+        match (quote, byte) {
+            (None, b'>') => return Some(at + 1),
+            (None, b'"' | b'\'') => quote = Some(*byte),
+            (Some(open), byte) if open == *byte => quote = None,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn is_tag(tag: &str, name: &str) -> bool {
+    let rest = tag[1..].get(..name.len()).filter(|start| start.eq_ignore_ascii_case(name));
+    rest.is_some()
+        && tag[1 + name.len()..].starts_with(|c: char| c.is_ascii_whitespace() || c == '>' || c == '/')
+}
+
+/// After the `</a>` that follows.
+fn closing(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(start) = next_tag(bytes, at) {
+        let end = tag_end(bytes, start)?;
+        match &bytes[start + 1..end] {
+            [b'/', b'a' | b'A', ..] => return Some(end),
+            // An anchor within an anchor: the first was never closed.
+            [b'a' | b'A', next, ..] if next.is_ascii_whitespace() => return None,
+            _ => at = end,
+        }
+    }
+    None
+}
+
+/// After a `<br>` that follows, with the blanks up to the end of the line.
+fn after_break(bytes: &[u8], from: usize) -> usize {
+    let blanks = |at: usize| at + bytes[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let mut at = blanks(from);
+    if bytes.get(at) == Some(&b'<')
+        && let Some(end) = tag_end(bytes, at)
+        && bytes[at + 1..end].len() >= 3
+        && bytes[at + 1..at + 3].eq_ignore_ascii_case(b"br")
+    {
+        at = blanks(end);
+    }
+    if bytes[at..].starts_with(b"\r\n") {
+        at + 2
+    } else if bytes[at..].starts_with(b"\n") {
+        at + 1
+    } else {
+        at
+    }
+}
+
+/// The value of a tag's attribute, as it stands there.
+fn attribute(tag: &str, wanted: &str) -> Option<String> {
+    let mut rest =
+        tag.get(1..tag.len().checked_sub(1)?)?.trim_start_matches(|c: char| !c.is_ascii_whitespace());
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.find(|c: char| c == '=' || c.is_ascii_whitespace()).unwrap_or(rest.len());
+        let name = &rest[..end];
+        rest = rest[end..].trim_start();
+        let Some(after) = rest.strip_prefix('=') else {
+            // `=` alone would stand still.
+            rest = if end == 0 { rest.get(1..)? } else { rest };
+            continue;
+        };
+        let after = after.trim_start();
+        let (value, next) = match after.chars().next() {
+            Some(quote @ ('"' | '\'')) => after[1..].split_once(quote)?,
+            _ => after.split_at(after.find(|c: char| c.is_ascii_whitespace()).unwrap_or(after.len())),
+        };
+        if name.eq_ignore_ascii_case(wanted) {
+            return Some(value.to_owned());
+        }
+        rest = next;
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn unescape(text: &str) -> String {
+    let named = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
+    named.replace("&#x27;", "'").replace("&#43;", "+").replace("&#x2B;", "+").replace("&amp;", "&")
+}
