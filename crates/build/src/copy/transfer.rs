@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use dockerfile::mode::Mode;
 use oci::tree;
 use rustix::fs::{CWD, FileType, makedev};
+use rustix::io::Errno;
 
 use super::attributes::{Attributes, apply_file, apply_special, apply_symlink};
 use super::select::Selected;
@@ -234,11 +235,73 @@ fn copy_content(from: &mut File, to: &mut File) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    from.seek(SeekFrom::Start(0))?;
-    io::copy(from, to).map(drop)
+    copy_large(from, to)
+}
+
+/// Copies a file from its start, without what it has as holes.
+fn copy_large(from: &mut File, to: &mut File) -> io::Result<()> {
+    use rustix::fs::SeekFrom::{Data, Hole};
+    let mut at = 0;
+    loop {
+        let data = match rustix::fs::seek(&*from, Data(at)) {
+            Ok(data) => data,
+            // Nothing but a hole is left.
+            Err(Errno::NXIO) => break,
+            // The file system does not know of holes.
+            Err(Errno::INVAL | Errno::OPNOTSUPP) if at == 0 => {
+                from.seek(SeekFrom::Start(0))?;
+                return io::copy(from, to).map(drop);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let hole = rustix::fs::seek(&*from, Hole(data))?;
+        from.seek(SeekFrom::Start(data))?;
+        to.seek(SeekFrom::Start(data))?;
+        if io::copy(&mut Read::by_ref(from).take(hole - data), to)? < hole - data {
+            // It has become shorter, which is noticed by whoever compares it with what it was.
+            break;
+        }
+        at = hole;
+    }
+    to.set_len(from.metadata()?.len())
 }
 
 /// A new file that nobody else can read yet.
 pub fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{FileExt, MetadataExt};
+
+    use super::*;
+
+    /// Copies a file of this length that has data at these places.
+    #[track_caller]
+    fn check(length: u64, data: &[(u64, &[u8])]) {
+        let (mut from, mut to) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        from.set_len(length).unwrap();
+        for (at, bytes) in data {
+            from.write_all_at(bytes, *at).unwrap();
+        }
+        copy_content(&mut from, &mut to).unwrap();
+        let (mut original, mut copy) = (vec![0; length as usize], Vec::new());
+        from.read_exact_at(&mut original, 0).unwrap();
+        to.seek(SeekFrom::Start(0)).unwrap();
+        to.read_to_end(&mut copy).unwrap();
+        assert!(original == copy, "{length} bytes, {data:?}");
+        let blocks = |file: &File| file.metadata().unwrap().blocks();
+        assert!(blocks(&to) <= blocks(&from) + 8, "{} blocks, {} in the copy", blocks(&from), blocks(&to));
+    }
+
+    #[test]
+    fn holes_stay_holes() {
+        check(0, &[]);
+        check(100, &[(3, b"x")]);
+        check(1 << 20, &[]);
+        check(1 << 20, &[(0, b"beginning")]);
+        check(1 << 20, &[(500_000, b"middle"), ((1 << 20) - 3, b"end")]);
+        check(70_000, &[(0, &[7; 70_000])]);
+    }
 }
