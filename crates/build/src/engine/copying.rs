@@ -1,30 +1,35 @@
 //! COPY, ADD and WORKDIR as steps: their keys, their layers, their records.
 
+use std::path::Path;
+
 use oci::record::{Intake, Record, Usage, Written};
 use oci::store::WorkDir;
 
 use super::commit::Committed;
 use super::key::{Inputs, list};
+use super::layers::Layers;
 use super::output::Said;
 use super::secrets::Needles;
 use super::snapshot::Snapshot;
 use super::stage::{Halt, Made, Task};
 use super::trees::{CHOSEN, StepSources};
 use crate::copy::{self, Applied};
-use crate::plan::{CopyAction, WorkdirAction};
+use crate::plan::{CopyAction, CopySource, WorkdirAction};
 
 impl Task<'_> {
     /// A COPY or an ADD.
     pub fn copy(&self, action: &CopyAction) -> Result<Made, Halt> {
         let epoch = self.stage.epoch;
         let held = StepSources::hold(self.world, self.platform, action)?;
-        let scratch = self.world.doors.store.work_dir()?;
-        let gathered = copy::gather(action, &held, scratch.path())?;
+        // What is fetched has to be somewhere before the cache can be asked; nothing else does.
+        let fetches = action.sources.iter().any(CopySource::is_remote);
+        let scratch = fetches.then(|| self.world.doors.store.work_dir()).transpose()?;
+        let gathered = copy::gather(action, &held, scratch.as_ref().map_or(Path::new(""), WorkDir::path))?;
         // A linked layer depends on nothing below it.
-        let empty = Snapshot::empty();
-        let parent = if action.link { &empty } else { self.below };
+        let nothing = Layers::default();
+        let below = if action.link { &nothing } else { self.below };
 
-        let mut inputs = self.inputs(if action.add { "add" } else { "copy" }, parent);
+        let mut inputs = self.inputs(if action.add { "add" } else { "copy" }, below)?;
         inputs.add("content", gathered.digest(epoch)?.to_string());
         inputs.add("destination", &action.destination);
         inputs.add("chown", action.chown.as_deref().unwrap_or(""));
@@ -37,6 +42,9 @@ impl Task<'_> {
         if let Some(found) = self.find(&key)? {
             return Ok(found);
         }
+        held.settle(self.platform)?;
+        let empty = Snapshot::empty();
+        let parent = if action.link { &empty } else { self.ground()? };
         let _permit = self.world.board.permit()?;
         self.begin();
         let work = parent.work_dir(self.world.doors.store, epoch)?;
@@ -46,7 +54,7 @@ impl Task<'_> {
 
     /// A WORKDIR.
     pub fn workdir(&self, action: &WorkdirAction) -> Result<Made, Halt> {
-        let mut inputs = self.inputs("workdir", self.below);
+        let mut inputs = self.inputs("workdir", self.below)?;
         inputs.add("path", &action.path);
         inputs.add("user", &action.user);
         let key = inputs.key_after(self.earlier);
@@ -54,21 +62,22 @@ impl Task<'_> {
         if let Some(found) = self.find(&key)? {
             return Ok(found);
         }
+        let parent = self.ground()?;
         let _permit = self.world.board.permit()?;
         self.begin();
-        let work = self.below.work_dir(self.world.doors.store, self.stage.epoch)?;
-        let applied = copy::workdir(action, &self.world.target(self.below, &work.upper(), self.stage.epoch))?;
-        self.finish_copy(Copied { inputs, parent: self.below, work, applied, intakes: Vec::new() })
+        let work = parent.work_dir(self.world.doors.store, self.stage.epoch)?;
+        let applied = copy::workdir(action, &self.world.target(parent, &work.upper(), self.stage.epoch))?;
+        self.finish_copy(Copied { inputs, parent, work, applied, intakes: Vec::new() })
     }
 
     /// The parts that every step's key has.
-    pub fn inputs(&self, action: &str, parent: &Snapshot) -> Inputs {
+    pub fn inputs(&self, action: &str, parent: &Layers) -> Result<Inputs, Halt> {
         let mut inputs = Inputs::default();
         inputs.add("action", action);
-        inputs.add("parent", parent.id().0.to_string());
+        inputs.add("parent", self.world.snapshot_id(parent)?.0.to_string());
         inputs.add("platform", self.stage.platform.to_string());
         inputs.add("epoch", self.stage.epoch.to_string());
-        inputs
+        Ok(inputs)
     }
 
     fn finish_copy(&self, copied: Copied<'_>) -> Result<Made, Halt> {
@@ -132,7 +141,6 @@ fn flags(action: &CopyAction) -> String {
 
 /// The names of the sources: they decide what is called how at the destination, whatever the content.
 fn sources_for_key(action: &CopyAction) -> Vec<String> {
-    use crate::plan::CopySource;
     action
         .sources
         .iter()

@@ -1,14 +1,12 @@
 //! What ADD downloaded before: asked for again, and sent again only if it changed.
 //!
-//! A body whose upstream gave it a strong entity tag (RFC 9110, 8.8.3) stays in the store as a blob, with a note beside
-//! it. Collection may take the blob at any time; then it is downloaded once more.
+//! A body whose upstream gave it a strong entity tag (RFC 9110, 8.8.3) stays among the store's downloads. Collection may
+//! take it at any time; then it is downloaded once more.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use oci::Digest;
-use oci::store::{BlobWriter, Store};
-use serde::{Deserialize, Serialize};
+use oci::store::{BlobWriter, Download, Store};
 
 use crate::fetch::{Fetch, FetchError, Fetched};
 
@@ -16,68 +14,63 @@ use crate::fetch::{Fetch, FetchError, Fetched};
 pub struct Downloads<'a> {
     store: &'a Store,
     fetch: &'a dyn Fetch,
-    /// Where notes are; none: nothing is remembered.
-    notes: Option<PathBuf>,
-}
-
-/// What an upstream said about a body, and the body.
-#[derive(Serialize, Deserialize)]
-struct Note {
-    body: Digest,
-    fetched: Fetched,
+    /// Seconds since 1970; none: nothing is remembered.
+    now: Option<i64>,
 }
 
 impl<'a> Downloads<'a> {
-    /// `fresh`: what was downloaded before does not count.
-    pub fn new(store: &'a Store, fetch: &'a dyn Fetch, fresh: bool) -> Downloads<'a> {
-        let notes = if fresh { None } else { store.cache_dir("downloads").ok() };
-        Downloads { store, fetch, notes }
+    /// `fresh`: what was downloaded before does not count. `now`: seconds since 1970.
+    pub fn new(store: &'a Store, fetch: &'a dyn Fetch, fresh: bool, now: i64) -> Downloads<'a> {
+        Downloads { store, fetch, now: (!fresh).then_some(now) }
     }
 
-    fn note_path(&self, url: &str) -> Option<PathBuf> {
-        Some(self.notes.as_ref()?.join(Digest::of(url.as_bytes()).hex()))
-    }
-
-    /// What is known of a URL, if its body is still here; nothing that is wrong with a note is worth a failure.
-    fn known(&self, url: &str) -> Option<(Note, String)> {
-        let bytes = std::fs::read(self.note_path(url)?).ok()?;
-        let note: Note = serde_json::from_slice(&bytes).ok()?;
-        let etag = strong(&note.fetched)?.to_owned();
-        self.store.has_blob(&note.body).ok()?.then_some((note, etag))
+    /// What is known of a URL, if its body is still here; nothing that is wrong with that is worth a failure.
+    fn known(&self, url: &str) -> Option<(Download, Fetched)> {
+        let download = self.store.latest_download(&request(url)).ok()??;
+        let fetched: Fetched = serde_json::from_str(&download.answer).ok()?;
+        strong(&fetched)?;
+        Some((download, fetched))
     }
 
     /// Keeps a body for the next build.
-    fn keep(&self, url: &str, fetched: &Fetched, body: BlobWriter<&Store>) -> Option<()> {
+    fn keep(&self, url: &str, fetched: &Fetched, now: i64, body: BlobWriter<&Store>) -> Option<()> {
         strong(fetched)?;
-        let path = self.note_path(url)?;
-        let note = Note { body: body.finish().ok()?.0, fetched: fetched.clone() };
-        let mut file = tempfile::NamedTempFile::new_in(path.parent()?).ok()?;
-        file.write_all(&serde_json::to_vec(&note).ok()?).ok()?;
-        file.persist(path).ok().map(drop)
+        let (digest, size) = body.finish().ok()?;
+        let answer = serde_json::to_string(fetched).ok()?;
+        self.store.keep_download(Download { request: request(url), digest, size, answer, fetched: now });
+        Some(())
     }
+}
+
+/// How the store's downloads call it. The URL may hold a password, so it stands there only as a digest.
+fn request(url: &str) -> String {
+    format!("ADD {}", Digest::of(url.as_bytes()))
 }
 
 impl Fetch for Downloads<'_> {
     fn fetch(&self, url: &str, out: &mut dyn Write, limit: u64) -> Result<Fetched, FetchError> {
-        if self.notes.is_none() {
-            return self.fetch.fetch(url, out, limit);
-        }
+        let Some(now) = self.now else { return self.fetch.fetch(url, out, limit) };
         let mut both = Both { out, body: self.store.blob_writer().ok() };
-        let fetched = match self.known(url).filter(|(note, _)| note.fetched.size <= limit) {
+        let fetched = match self.known(url).filter(|(_, fetched)| fetched.size <= limit) {
             None => self.fetch.fetch(url, &mut both, limit)?,
-            Some((note, etag)) => match self.fetch.fetch_unless(url, &etag, &mut both, limit)? {
-                Some(changed) => changed,
-                None => {
-                    let sink = |source| FetchError::Sink { url: url.to_owned(), source };
-                    let mut body =
-                        self.store.open_blob(&note.body).map_err(|error| sink(io::Error::other(error)))?;
-                    io::copy(&mut body, both.out).map_err(sink)?;
-                    return Ok(note.fetched);
+            Some((download, fetched)) => {
+                let etag = fetched.etag.as_deref().unwrap_or_default();
+                match self.fetch.fetch_unless(url, etag, &mut both, limit)? {
+                    Some(changed) => changed,
+                    None => {
+                        let sink = |source| FetchError::Sink { url: url.to_owned(), source };
+                        let body = self.store.open_blob(&download.digest);
+                        let mut body = body.map_err(|error| sink(io::Error::other(error)))?;
+                        io::copy(&mut body, both.out).map_err(sink)?;
+                        // So that collection knows that it is still of use.
+                        self.store.keep_download(Download { fetched: now, ..download });
+                        return Ok(fetched);
+                    }
                 }
-            },
+            }
         };
         if let Some(body) = both.body {
-            self.keep(url, &fetched, body);
+            self.keep(url, &fetched, now, body);
         }
         Ok(fetched)
     }
@@ -155,10 +148,10 @@ mod tests {
         }
     }
 
-    fn check(store: &Store, upstream: &Upstream, fresh: bool, asked: &str) {
+    fn check(store: &Store, upstream: &Upstream, fresh: bool, now: i64, asked: &str) {
         let mut out = Vec::new();
         let fetched =
-            Downloads::new(store, upstream, fresh).fetch("http://localhost/a", &mut out, 100).unwrap();
+            Downloads::new(store, upstream, fresh, now).fetch("http://localhost/a", &mut out, 100).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), upstream.body);
         assert_eq!((fetched.size, fetched.last_modified), (upstream.body.len() as u64, Some(7)));
         assert_eq!(upstream.asked.lock().unwrap().last().unwrap(), asked);
@@ -169,11 +162,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(root.path(), OverlayForm::User).unwrap();
         let (old, new) = (Upstream::new("\"1\"", "old"), Upstream::new("\"2\"", "new"));
-        check(&store, &old, false, "all");
-        check(&store, &old, false, "unless \"1\"");
-        check(&store, &old, true, "all");
-        check(&store, &new, false, "unless \"1\"");
-        check(&store, &new, false, "unless \"2\"");
+        check(&store, &old, false, 1, "all");
+        check(&store, &old, false, 2, "unless \"1\"");
+        check(&store, &old, true, 3, "all");
+        check(&store, &new, false, 4, "unless \"1\"");
+        check(&store, &new, false, 5, "unless \"2\"");
     }
 
     #[test]
@@ -181,7 +174,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(root.path(), OverlayForm::User).unwrap();
         let upstream = Upstream::new("W/\"1\"", "text");
-        check(&store, &upstream, false, "all");
-        check(&store, &upstream, false, "all");
+        check(&store, &upstream, false, 6, "all");
+        check(&store, &upstream, false, 7, "all");
     }
 }

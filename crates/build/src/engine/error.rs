@@ -42,6 +42,18 @@ pub enum BuildError {
     /// There is nothing that could make sandboxes.
     #[error("steps cannot run on this machine")]
     Sandbox(#[source] SandboxError),
+    /// The layers of a base image are not to be had.
+    #[error("cannot fetch the layers of `{name}`")]
+    Upstream {
+        /// The repository.
+        name: String,
+        /// Why.
+        #[source]
+        source: super::UpstreamError,
+    },
+    /// Not even one thread could be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
     /// A context's file could not be read.
     #[error("cannot read the build context")]
     Context(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -121,6 +133,15 @@ pub enum StepError {
         layers: usize,
         /// How many there may be.
         limit: usize,
+    },
+    /// An image's layers are not to be had.
+    #[error("cannot fetch the layers of `{name}`")]
+    Upstream {
+        /// The repository.
+        name: String,
+        /// Why.
+        #[source]
+        source: super::UpstreamError,
     },
     /// The store failed.
     #[error(transparent)]

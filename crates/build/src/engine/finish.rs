@@ -1,12 +1,15 @@
 //! From finished stages to an image: configuration, manifest, index.
 
 use oci::descriptor::media_type;
+use oci::store::LayerBlob;
 use oci::{Descriptor, ImageIndex, Manifest, Raw};
 
 use super::board::Stopped;
 use super::error::BuildError;
+use super::layers::{LazyLayer, blame_cache};
 use super::request::BuiltPlatform;
-use super::snapshot::ImageLayer;
+use super::request::Keep;
+use super::stage::Halt;
 use super::world::{StageRef, StageResult, World};
 use crate::plan::{Plan, StageBase, StageId};
 
@@ -66,19 +69,17 @@ impl World<'_> {
         result: &StageResult,
     ) -> Result<Option<BuiltPlatform>, BuildError> {
         let Some(stage) = plan.stage(plan.target) else { return Ok(None) };
-        let mut descriptors: Vec<Descriptor> = Vec::with_capacity(result.layers.len());
+        let mut descriptors: Vec<Descriptor> = Vec::new();
         let mut config = stage.config.clone();
         config.rootfs.diff_ids.clear();
-        for layer in &result.layers {
-            let (descriptor, diff_id) = match layer {
-                ImageLayer::Base { descriptor, diff_id } => (descriptor.as_ref().clone(), *diff_id),
-                ImageLayer::Made(id) => match self.packer.blob(id)? {
-                    Some(blob) => (blob.descriptor, blob.diff_id),
-                    None => return Ok(None),
-                },
-            };
-            descriptors.push(descriptor);
-            config.rootfs.diff_ids.push(diff_id);
+        if let Err(halt) = self.bring(result) {
+            self.halt(halt);
+            return Ok(None);
+        }
+        for layer in result.layers.iter() {
+            let Some(blob) = self.image_blob(layer)? else { return Ok(None) };
+            descriptors.push(blob.descriptor);
+            config.rootfs.diff_ids.push(blob.diff_id);
         }
         let config = Raw::write(config);
         let store = self.doors.store;
@@ -92,7 +93,52 @@ impl World<'_> {
             manifest: manifest.descriptor(media_type::OCI_MANIFEST),
             config: config.digest(),
             size,
-            layers: result.snapshot.layer_ids(),
+            layers: result.layers.known_ids(),
+            all_layers: result.layers.iter().all(|layer| layer.known_id().is_some()),
         }))
+    }
+
+    /// Brings as much of the layers as somebody wants to have of the image.
+    fn bring(&self, result: &StageResult) -> Result<(), Halt> {
+        let repacked = |layer: &&std::sync::Arc<LazyLayer>| {
+            layer.foreign_blob().is_some_and(|blob| !self.keeps(&blob) || blob.diff_id.is_none())
+        };
+        if self.request.keep == Keep::Files || result.layers.iter().any(|layer| repacked(&layer)) {
+            self.snapshot(&result.layers)?;
+        }
+        let (mut shared, base): (Vec<_>, Vec<_>) =
+            result.layers.iter().partition(|layer| layer.foreign_blob().is_some_and(|blob| !blob.fixed));
+        shared.retain(|layer| !repacked(layer));
+        if self.request.keep == Keep::Nothing {
+            // What nobody could fetch later is fetched now.
+            let origins = self.progress(|progress| progress.origins.clone());
+            let can_be_had = |layer: &LazyLayer| {
+                let blob = layer.foreign_blob().map(|blob| blob.descriptor.digest);
+                origins.iter().any(|(digest, _)| Some(*digest) == blob)
+            };
+            shared.retain(|layer| !can_be_had(layer));
+        } else {
+            self.bring_blobs(base.into_iter())?;
+        }
+        self.bring_blobs(shared.into_iter()).map_err(blame_cache)
+    }
+
+    /// The blob that stands for a layer in the manifest. `None`: the build was stopped.
+    fn image_blob(&self, layer: &LazyLayer) -> Result<Option<LayerBlob>, BuildError> {
+        if let Some(blob) = layer.foreign_blob()
+            && self.keeps(&blob)
+        {
+            let diff_id = match blob.diff_id {
+                Some(diff_id) => Some(diff_id),
+                None => self.doors.store.layer_by_blob(&blob.descriptor.digest)?.map(|known| known.diff_id),
+            };
+            if let Some(diff_id) = diff_id {
+                return Ok(Some(LayerBlob { diff_id, descriptor: blob.descriptor }));
+            }
+        }
+        match layer.known_id() {
+            Some(id) => Ok(self.packer.blob(&id)?),
+            None => Ok(None),
+        }
     }
 }

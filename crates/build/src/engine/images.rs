@@ -1,19 +1,33 @@
-//! FROM: images by name, from this store and from OCI layouts. Registries take their place behind the same trait.
+//! FROM: images by name, from this store, from registries and from OCI layouts.
+//!
+//! A name that the store has means what it means there, and nobody is asked; with `--pull`, and where the store has no
+//! such name, its registry is. What it answers is noted down under the name, so that the next build needs no network.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use oci::archive::{Loaded, load_layout};
-use oci::store::{Store, StoreError};
+use oci::store::{Batch, Document, Store, StoreError};
 use oci::{Digest, Platform, Reference};
 
-use crate::plan::{BaseImage, ImageError, ImageName, Images};
+use super::upstream::{Resolved, Upstream};
+use crate::plan::{BaseImage, Found, ImageError, ImageName, Images};
 
-/// The images that a store has, and those in layout directories.
+/// The images that a store has, those of registries, and those in layout directories. Each is asked for once.
 pub struct StoreImages<'a> {
-    /// Where images are.
-    pub store: &'a Store,
-    /// Refuse what only this store has a name for: `--pull`.
-    pub pull: bool,
+    store: &'a Store,
+    upstream: Option<&'a dyn Upstream>,
+    /// Ask the registry even if the store has the name: `--pull`.
+    pull: bool,
+    answered: Mutex<Answered>,
+}
+
+/// What upstream said in this build. A name means the same for all of its platforms, though it may move meanwhile.
+#[derive(Default)]
+struct Answered {
+    images: HashMap<(String, Platform), BaseImage>,
+    tops: HashMap<String, Digest>,
 }
 
 impl Images for StoreImages<'_> {
@@ -25,27 +39,85 @@ impl Images for StoreImages<'_> {
     }
 }
 
-impl StoreImages<'_> {
+impl<'a> StoreImages<'a> {
+    /// Nothing asked yet.
+    pub fn new(store: &'a Store, upstream: Option<&'a dyn Upstream>, pull: bool) -> StoreImages<'a> {
+        StoreImages { store, upstream, pull, answered: Mutex::default() }
+    }
+
     fn by_reference(&self, name: &str, platform: &Platform) -> Result<BaseImage, ImageError> {
         let reference: Reference = name
             .parse()
             .map_err(|source| ImageError::Name { name: name.to_owned(), source: Box::new(source) })?;
-        if self.pull {
-            let hint = "`--pull` asks a registry, and this Kapok speaks to none yet; leave it out to use the image that the store has";
-            return Err(ImageError::NotFound { name: name.to_owned(), hint: Some(hint.to_owned()) });
+        let asked = (reference.to_string(), platform.clone());
+        if let Some(known) = self.answered().images.get(&asked) {
+            return Ok(BaseImage { name: name.to_owned(), ..known.clone() });
         }
-        let upstream = |source: StoreError| upstream(name, source);
-        match self.store.resolve_reference(&reference).map_err(upstream)? {
-            Some(image) => self.by_digest(name, &image.digest, platform),
-            None => Err(ImageError::NotFound { name: name.to_owned(), hint: Some(advice(name)) }),
+        let here = self.store.resolve_reference(&reference).map_err(|source| upstream(name, source))?;
+        let image = match here {
+            // What a digest names does not move.
+            Some(image) if !self.pull || reference.digest().is_some() => {
+                match self.by_digest(name, &image.digest, platform, Found::Store) {
+                    Err(lacking @ ImageError::Platform { .. }) if self.upstream.is_some() => {
+                        // Of an image index, the store has the platforms that somebody asked for.
+                        let same = reference.with_digest(image.digest);
+                        self.ask(name, &same, platform).map_err(|_| lacking)?
+                    }
+                    other => return other,
+                }
+            }
+            here => {
+                let top = self.answered().tops.get(&reference.to_string()).copied();
+                let same = top.map_or_else(|| reference.clone(), |top| reference.with_digest(top));
+                self.ask(name, &same, platform).map_err(|error| lacking(error, here.is_some()))?
+            }
+        };
+        self.answered().images.insert(asked, image.clone());
+        Ok(image)
+    }
+
+    /// Asks upstream, and notes down what it says.
+    fn ask(&self, name: &str, reference: &Reference, platform: &Platform) -> Result<BaseImage, ImageError> {
+        let Some(upstream) = self.upstream else {
+            return Err(ImageError::NotFound { name: name.to_owned(), hint: Some(advice(name)) });
+        };
+        let resolved = upstream.resolve(name, reference, platform).map_err(|error| match error {
+            ImageError::NotFound { name, hint: None } => {
+                let hint = Some(advice(&name));
+                ImageError::NotFound { name, hint }
+            }
+            other => other,
+        })?;
+        let place = Found::Registry(resolved.place.clone());
+        let image = self.by_digest(name, &resolved.manifest, platform, place)?;
+        self.note(reference, &resolved, &image).map_err(|source| self::upstream(name, source))?;
+        let asked = reference.with_tag(reference.tag().unwrap_or("latest"));
+        let asked = asked.map_or_else(|_| reference.to_string(), |tag| tag.to_string());
+        self.answered().tops.insert(asked, resolved.top);
+        Ok(image)
+    }
+
+    /// Names the image, and says where its layers are.
+    fn note(&self, reference: &Reference, resolved: &Resolved, image: &BaseImage) -> Result<(), StoreError> {
+        let mut batch = Batch {
+            origins: image.layers.iter().map(|layer| (layer.digest, reference.clone())).collect(),
+            images: vec![resolved.top],
+            ..Batch::default()
+        };
+        if reference.digest().is_none() {
+            batch.tags.push((reference.clone(), resolved.top));
         }
+        self.store.sync_and_commit(&batch)
     }
 
     fn by_layout(&self, text: &str, platform: &Platform) -> Result<BaseImage, ImageError> {
         let (directory, wanted) = split_layout(text);
         let not_found = |hint: String| ImageError::NotFound { name: text.to_owned(), hint: Some(hint) };
-        let loaded = load_layout(&directory, self.store)
-            .map_err(|source| ImageError::Upstream { name: text.to_owned(), source: Box::new(source) })?;
+        let loaded = load_layout(&directory, self.store).map_err(|source| ImageError::Upstream {
+            name: text.to_owned(),
+            source: Box::new(source),
+            hint: None,
+        })?;
         let found = match &wanted {
             LayoutImage::Digest(digest) => Some(*digest),
             LayoutImage::Tag(tag) => {
@@ -60,10 +132,16 @@ impl StoreImages<'_> {
             let names: Vec<String> = loaded.iter().flat_map(|image| &image.names).cloned().collect();
             return Err(not_found(format!("the layout has: {}", names.join(", "))));
         };
-        self.by_digest(text, &digest, platform)
+        self.by_digest(text, &digest, platform, Found::Layout)
     }
 
-    fn by_digest(&self, name: &str, digest: &Digest, platform: &Platform) -> Result<BaseImage, ImageError> {
+    fn by_digest(
+        &self,
+        name: &str,
+        digest: &Digest,
+        platform: &Platform,
+        found: Found,
+    ) -> Result<BaseImage, ImageError> {
         let upstream = |source: StoreError| upstream(name, source);
         let Some(image) = self.store.image(digest, platform).map_err(upstream)? else {
             return Err(ImageError::Platform {
@@ -80,11 +158,11 @@ impl StoreImages<'_> {
             config,
             layers: image.manifest.value().layers.clone(),
             epoch,
+            found: Some(found),
         })
     }
 
     fn platforms(&self, digest: &Digest) -> Vec<String> {
-        use oci::store::Document;
         match self.store.document(digest) {
             Ok(Document::Index(index)) => {
                 let platforms = index.value().manifests.iter().filter_map(|entry| entry.platform.as_ref());
@@ -92,6 +170,10 @@ impl StoreImages<'_> {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Answered> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,7 +183,18 @@ fn has_tag(image: &Loaded, tag: &str) -> bool {
 }
 
 fn upstream(name: &str, source: StoreError) -> ImageError {
-    ImageError::Upstream { name: name.to_owned(), source: Box::new(source) }
+    ImageError::Upstream { name: name.to_owned(), source: Box::new(source), hint: None }
+}
+
+/// With `--pull`, an image that only the store has is not to be had; that can be helped.
+fn lacking(error: ImageError, here: bool) -> ImageError {
+    match error {
+        ImageError::NotFound { name, .. } if here => {
+            let hint = "`--pull` asks the registry alone; leave it out to use the image that the store has";
+            ImageError::NotFound { name, hint: Some(hint.to_owned()) }
+        }
+        other => other,
+    }
 }
 
 fn advice(name: &str) -> String {

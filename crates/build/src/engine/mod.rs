@@ -18,9 +18,12 @@ mod event;
 mod finish;
 mod images;
 mod key;
+mod layers;
+mod log;
 mod mounts;
 mod output;
 mod packing;
+mod queue;
 mod report;
 mod request;
 mod results;
@@ -29,20 +32,24 @@ mod secrets;
 mod snapshot;
 mod stage;
 mod trees;
+mod trust;
 mod twice;
+mod upstream;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
 use std::time::Instant;
 
 use dockerfile::ignore::Patterns;
 use dockerfile::{Diagnostic, Dockerfile, Source};
+use oci::LayerId;
 use oci::store::{Batch, BuildState, NewBuild};
 
 use crate::context::{Context, ContextError, ContextOptions};
@@ -50,18 +57,21 @@ use crate::plan::{NamedContext, Plan, PlanRequest, plan};
 use board::Board;
 use downloads::Downloads;
 use finish::Documents;
-use packing::Packer;
+use images::StoreImages;
+use packing::{Packer, Told};
+use queue::Queue;
 use results::Results;
 use world::{Progress, World, kill_all};
 
 pub use board::Cancel;
+pub use cachemount::{CacheMount, cache_mounts, remove_cache_mounts};
 pub use error::{BuildError, StepError, StepFailure};
 pub use event::{Event, Events, NoEvents, StepId, StepInfo};
-pub use images::StoreImages;
 pub use report::{BuildReport, RunPlace, StepReport, StepState};
-pub use request::{Built, BuiltPlatform, Difference, Request};
+pub use request::{Built, BuiltPlatform, Difference, Keep, Request};
 pub use secrets::Secret;
 pub use snapshot::Snapshot;
+pub use upstream::{LayerSink, Resolved, SharedCache, SharedStep, Upstream, UpstreamError};
 pub use world::{Doors, Git};
 
 /// Warnings that are shown one by one: nobody reads more, and each costs a look at the whole file.
@@ -77,9 +87,20 @@ const PACKERS: usize = 2;
 pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> {
     let begin = Instant::now();
     let plans = plans(request, doors)?;
-    let world = world(request, doors, &plans)?;
+    let mut world = world(request, doors, &plans, doors.cache)?;
     world.record_build(BuildState::Running, None, Batch::default())?;
-    let documents = run_all(&world, &plans);
+    let mut documents = run_all(&world, &plans);
+    let cache_failed = world.progress(|mut progress| progress.cache_failed.take());
+    if let Some(why) = cache_failed
+        && !doors.cancel.is_cancelled()
+    {
+        let message = format!("{why}; the build goes on without it");
+        doors.events.event(Event::Warning { message, step: None });
+        // What ran until then is found again.
+        world.record_build(BuildState::Running, None, Batch::default())?;
+        world = self::world(request, doors, &plans, None)?;
+        documents = run_all(&world, &plans);
+    }
     let failure = world.progress(|mut progress| progress.failure.take());
     let mut report = world.final_report();
     match (failure, documents) {
@@ -87,13 +108,16 @@ pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> 
             let batch = Batch {
                 tags: request.tags.iter().map(|tag| (tag.clone(), documents.image.digest)).collect(),
                 images: vec![documents.image.digest],
+                origins: world.progress(|mut progress| std::mem::take(&mut progress.origins)),
                 ..Batch::default()
             };
             world.record_build(BuildState::Succeeded, Some(documents.image.digest), batch)?;
             let differences = world.progress(|mut progress| std::mem::take(&mut progress.differences));
             let Documents { image, platforms } = documents;
             let largest = largest_step(&report, &platforms);
-            Ok(Built { image, platforms, report, largest, differences, wall: begin.elapsed() })
+            let bases = world.bases.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let bases = bases.into_iter().collect();
+            Ok(Built { image, platforms, report, largest, differences, bases, wall: begin.elapsed() })
         }
         (failure, documents) => {
             let cancelled = doors.cancel.is_cancelled();
@@ -190,13 +214,20 @@ fn plan_request<'a>(
     }
 }
 
-fn world<'a>(request: &'a Request, doors: &'a Doors<'a>, plans: &[Plan]) -> Result<World<'a>, BuildError> {
+fn world<'a>(
+    request: &'a Request,
+    doors: &'a Doors<'a>,
+    plans: &[Plan],
+    cache: Option<&'a dyn SharedCache>,
+) -> Result<World<'a>, BuildError> {
     let steps = step_infos(request, plans);
     let progress = Progress { report: pending(&steps), ..Progress::default() };
     doors.events.event(Event::Planned { steps });
     let board = Arc::new(Board::new(request.jobs));
     let running = Arc::new(Mutex::new(BTreeMap::new()));
-    let packer = Packer::new(doors.store, request.compression, request.jobs.max(1));
+    let of_image: Arc<Mutex<HashSet<LayerId>>> = Arc::default();
+    let told = doors.layers.map(|sink| told(sink, of_image.clone()));
+    let packer = Packer::new(doors.store, request.compression, request.jobs.max(1)).tell(told);
     let (for_board, for_running, close_packer) = (board.clone(), running.clone(), packer.closer());
     doors.cancel.on_cancel(move || {
         for_board.stop();
@@ -208,13 +239,29 @@ fn world<'a>(request: &'a Request, doors: &'a Doors<'a>, plans: &[Plan]) -> Resu
         doors,
         board,
         results: Results::new(doors.store, request.no_cache || request.twice),
+        cache,
+        bases: Mutex::default(),
+        of_image,
         packer,
         contexts: contexts(request, doors)?,
         state: Mutex::new(progress),
         running,
-        downloads: Downloads::new(doors.store, doors.fetch, request.no_cache || request.twice),
+        downloads: Downloads::new(
+            doors.store,
+            doors.fetch,
+            request.no_cache || request.twice,
+            request.started,
+        ),
         rules: key::rules(request.rules),
         logs: doors.store.logs_dir().join(&request.id),
+    })
+}
+
+/// Tells a sink of every layer that is packed.
+fn told<'a>(sink: &'a dyn LayerSink, of_image: Arc<Mutex<HashSet<LayerId>>>) -> Told<'a> {
+    Box::new(move |layer, blob| {
+        let of_image = of_image.lock().unwrap_or_else(PoisonError::into_inner).contains(layer);
+        sink.layer(&blob.descriptor, of_image);
     })
 }
 
@@ -267,19 +314,19 @@ fn ignore(source: &Source) -> Result<Patterns, BuildError> {
 
 /// Runs every stage of every plan, and waits for the images.
 fn run_all(world: &World<'_>, plans: &[Plan]) -> Result<Option<Documents>, BuildError> {
+    let queue = Queue::new(plans);
     std::thread::scope(|scope| {
         scope.spawn(|| world.results.write_batches());
         for _ in 0..PACKERS {
             scope.spawn(|| world.packer.serve());
         }
         let _closing = Closing(world);
-        let mut first = 0;
-        for (platform, plan) in plans.iter().enumerate() {
-            let of_image = finish::stages_of_image(plan);
-            for stage in &plan.stages {
-                let packed = of_image.contains(&stage.id);
-                scope.spawn(move || world.build_stage(platform, stage, first, packed));
-                first += stage.steps.len() as u32;
+        for started in 0..queue.threads() {
+            match Builder::new().spawn_scoped(scope, || queue.serve(world)) {
+                Ok(_) => {}
+                // A machine that has no more of them gets on with those it has.
+                Err(_) if started > 0 => break,
+                Err(error) => return Err(BuildError::Thread(error)),
             }
         }
         let documents = world.finish_images(plans);

@@ -264,7 +264,7 @@ fn open_cache(
         Trouble::Halt(halt) => halt,
         Trouble::Io(source) => StepError::Io { action: format!("open the cache `{id}`"), source }.into(),
     };
-    let root = task.world.doors.store.cache_dir("mounts")?;
+    let root = task.world.doors.store.cache_dir(cachemount::PLACE)?;
     let fill = |directory: &Path| {
         if *from != TreeSource::Empty {
             task.world.fill(task.platform, from, source, directory, task.stage.epoch)?;

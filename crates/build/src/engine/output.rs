@@ -1,9 +1,9 @@
 //! What a step says: passed on as it comes, kept in a file, its end remembered for the error message.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::log::Log;
 use super::secrets::{Masker, Needles};
 
 /// How much of the end is kept for messages.
@@ -14,7 +14,7 @@ const TAIL: usize = 8 << 10;
 pub struct Said {
     /// The end of it.
     pub tail: Vec<u8>,
-    /// The file with all of it; none when nothing was said.
+    /// The file with it; none when nothing was said.
     pub log: Option<PathBuf>,
     /// Writing the file failed, which must not fail the step.
     pub trouble: Option<std::io::Error>,
@@ -24,7 +24,7 @@ pub struct Said {
 pub fn listen(mut output: impl Read, log: &Path, needles: Needles, mut show: impl FnMut(Vec<u8>)) -> Said {
     let mut masker = Masker::new(needles);
     let mut said = Said::default();
-    let mut file: Option<File> = None;
+    let mut file = Log::new(log);
     let mut buffer = vec![0u8; 16 << 10];
     loop {
         let read = match output.read(&mut buffer) {
@@ -35,41 +35,29 @@ pub fn listen(mut output: impl Read, log: &Path, needles: Needles, mut show: imp
         };
         let bytes = if read == 0 { masker.finish() } else { masker.push(&buffer[..read]) };
         if !bytes.is_empty() {
-            keep(&bytes, log, &mut file, &mut said);
+            said.remember(&bytes);
+            if said.trouble.is_none() {
+                said.trouble = file.push(&bytes).err();
+            }
             show(bytes);
         }
         if read == 0 {
+            match file.finish() {
+                Ok(log) => said.log = log,
+                Err(error) => said.trouble = said.trouble.or(Some(error)),
+            }
             return said;
         }
     }
 }
 
-fn keep(bytes: &[u8], log: &Path, file: &mut Option<File>, said: &mut Said) {
-    said.tail.extend_from_slice(bytes);
-    if said.tail.len() > 2 * TAIL {
-        let cut = said.tail.len() - TAIL;
-        said.tail.drain(..cut);
-    }
-    if said.trouble.is_some() {
-        return;
-    }
-    if let Err(error) = append(bytes, log, file) {
-        said.trouble = Some(error);
-    } else {
-        said.log = Some(log.to_owned());
-    }
-}
-
-fn append(bytes: &[u8], log: &Path, file: &mut Option<File>) -> std::io::Result<()> {
-    if file.is_none() {
-        if let Some(directory) = log.parent() {
-            std::fs::create_dir_all(directory)?;
+impl Said {
+    fn remember(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+        if self.tail.len() > 2 * TAIL {
+            let cut = self.tail.len() - TAIL;
+            self.tail.drain(..cut);
         }
-        *file = Some(File::create(log)?);
-    }
-    match file {
-        Some(file) => file.write_all(bytes),
-        None => Ok(()),
     }
 }
 

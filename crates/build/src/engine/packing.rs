@@ -1,10 +1,11 @@
 //! Tars, compression and digests of new layers, beside the steps that come after them.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use oci::LayerId;
-use oci::layer::Compression;
+use oci::layer::{Compression, Packing};
 use oci::store::{LayerBlob, Store, StoreError};
 
 /// Packs layers in the background. Whoever needs a blob waits for it at the end.
@@ -13,13 +14,19 @@ pub struct Packer<'a> {
     compression: Compression,
     threads: usize,
     desk: Arc<Desk>,
+    told: Option<Told<'a>>,
 }
+
+/// Called with each layer as soon as it is packed.
+pub type Told<'a> = Box<dyn Fn(&LayerId, &LayerBlob) + Sync + 'a>;
 
 /// Where those who ask and those who pack meet.
 #[derive(Default)]
 struct Desk {
     state: Mutex<State>,
     changed: Condvar,
+    /// For what is being packed: nobody waits for it any more.
+    stop: AtomicBool,
 }
 
 #[derive(Default)]
@@ -32,7 +39,13 @@ struct State {
 impl<'a> Packer<'a> {
     /// A packer that nobody serves yet; [`serve`](Self::serve) does, from as many threads as wanted.
     pub fn new(store: &'a Store, compression: Compression, threads: usize) -> Packer<'a> {
-        Packer { store, compression, threads, desk: Arc::default() }
+        Packer { store, compression, threads, desk: Arc::default(), told: None }
+    }
+
+    /// Has `told` called with each layer that is packed.
+    pub fn tell(mut self, told: Option<Told<'a>>) -> Packer<'a> {
+        self.told = told;
+        self
     }
 
     /// Asks for a layer's blob. Asking twice is asking once.
@@ -61,7 +74,7 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// Lets the serving threads return; what is queued and not begun stays undone.
+    /// Lets the serving threads return; what is not finished stays undone.
     pub fn close(&self) {
         self.desk.close();
     }
@@ -87,7 +100,19 @@ impl<'a> Packer<'a> {
                 state = self.desk.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             };
             drop(state);
-            let packed = self.store.pack_layer(&layer, self.compression, None, self.threads);
+            let packing = Packing {
+                compression: self.compression,
+                level: None,
+                threads: self.threads,
+                stop: &self.desk.stop,
+            };
+            let packed = self.store.pack_layer_unless(&layer, &packing);
+            if packed.is_err() && self.desk.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if let (Some(told), Ok(blob)) = (&self.told, &packed) {
+                told(&layer, blob);
+            }
             self.desk.lock().results.insert(layer, Some(packed));
             self.desk.changed.notify_all();
         }
@@ -96,6 +121,7 @@ impl<'a> Packer<'a> {
 
 impl Desk {
     fn close(&self) {
+        self.stop.store(true, Ordering::Relaxed);
         self.lock().closed = true;
         self.changed.notify_all();
     }

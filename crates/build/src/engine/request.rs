@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dockerfile::Source;
 use oci::layer::{Compression, Rules};
-use oci::{Descriptor, Digest, Platform, Reference};
+use oci::{Descriptor, DiffId, Digest, LayerId, Platform, Reference};
 
 use super::report::BuildReport;
 use super::secrets::Secret;
@@ -75,6 +75,23 @@ pub struct Request {
     pub jobs: usize,
     /// `--twice`: run each RUN twice and compare.
     pub twice: bool,
+    /// How much of the image must be here in the end.
+    pub keep: Keep,
+    /// Pack the layers of all stages, not of the image alone: a shared cache wants them.
+    pub pack_all: bool,
+}
+
+/// How much of a finished image must be in the store: what a base or a shared cache has, and no step needed, may still be
+/// elsewhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Keep {
+    /// Its documents: it goes to a registry.
+    Nothing,
+    /// Its blobs: it has a name here.
+    #[default]
+    Blobs,
+    /// Its layers, unpacked: somebody wants the tree.
+    Files,
 }
 
 /// A finished build.
@@ -90,6 +107,8 @@ pub struct Built {
     pub largest: Option<(super::StepId, u64)>,
     /// With `--twice`: what a second run wrote differently, by step.
     pub differences: Vec<Difference>,
+    /// What layers of bases hold, as far as a key had to know: what another machine may take over.
+    pub bases: Vec<(DiffId, LayerId)>,
     /// Whole time.
     pub wall: Duration,
 }
@@ -105,8 +124,10 @@ pub struct BuiltPlatform {
     pub config: Digest,
     /// Bytes of its blobs.
     pub size: u64,
-    /// The snapshot's layers, bottom first, for export as a tree.
-    pub layers: Vec<oci::LayerId>,
+    /// The snapshot's layers, bottom first: all of them with [`Keep::Files`], else those that somebody needed.
+    pub layers: Vec<LayerId>,
+    /// Whether these are all.
+    pub all_layers: bool,
 }
 
 /// A file that a step wrote differently in its second run.

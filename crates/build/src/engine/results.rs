@@ -23,6 +23,8 @@ pub struct Results<'a> {
 struct State {
     made: HashMap<Key, CachedStep>,
     batch: Vec<NewStep>,
+    /// What came from a shared cache: it counts here only once its layer is here.
+    shared: Vec<NewStep>,
     closed: bool,
 }
 
@@ -53,6 +55,19 @@ impl<'a> Results<'a> {
         Ok(step)
     }
 
+    /// Notes down a result that another machine made.
+    pub fn add_shared(&self, key: Key, step: CachedStep) {
+        let mut state = self.lock();
+        if state.shared.iter().all(|known| known.key != key) {
+            state.shared.push(NewStep { key, record: step.record, layer: step.layer });
+        }
+    }
+
+    /// Whether what earlier builds and other machines found counts for nothing.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     /// Writes batches until [closed](Self::close). A failure is not lost: the last batch, which is the caller's,
     /// contains what could not be written.
     pub fn write_batches(&self) {
@@ -79,9 +94,15 @@ impl<'a> Results<'a> {
         self.changed.notify_all();
     }
 
-    /// Takes what no batch has written yet.
+    /// Takes what no batch has written yet, and of what other machines made that whose layers are here by now.
     pub fn rest(&self) -> Vec<NewStep> {
-        std::mem::take(&mut self.lock().batch)
+        let (mut steps, shared) = {
+            let mut state = self.lock();
+            (std::mem::take(&mut state.batch), std::mem::take(&mut state.shared))
+        };
+        let here = |step: &NewStep| step.layer.is_some_and(|id| matches!(self.store.layer(&id), Ok(Some(_))));
+        steps.extend(shared.into_iter().filter(here));
+        steps
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use oci::record::{Record, Usage};
@@ -35,7 +36,6 @@ struct Once {
 impl Task<'_> {
     /// A RUN. What the command says is in `said` also when it fails.
     pub fn run(&self, action: &RunAction, said: &mut Said) -> Result<Made, Halt> {
-        let user = self.below.identity(&action.user)?;
         let mut mounts = Mounts::plan(self, action)?;
         let mut inputs = self.run_inputs(action, &mounts)?;
         let key = inputs.key_after(self.earlier);
@@ -44,6 +44,7 @@ impl Task<'_> {
             return Ok(found);
         }
         mounts.check_permitted(self)?;
+        let user = self.ground()?.identity(&action.user)?;
         mounts.take_caches(self)?;
         let _permit = self.world.board.permit()?;
         self.begin();
@@ -54,14 +55,14 @@ impl Task<'_> {
             self.second_run(action, &user, &mounts, &committed.layer.index)?;
         }
         mounts.release_caches();
-        let mut record = self.record(inputs, self.below, &committed);
+        let mut record = self.record(inputs, self.ground()?, &committed);
         self.complete(&mut record, action, &mounts, &once.outcome);
         record.log = self.store_log(&once.said)?;
         self.keep(&record, once.said)
     }
 
     fn run_inputs(&self, action: &RunAction, mounts: &Mounts) -> Result<Inputs, Halt> {
-        let mut inputs = self.inputs("run", self.below);
+        let mut inputs = self.inputs("run", self.below)?;
         inputs.add("rules", &self.world.rules);
         inputs.add("args", list(&action.args));
         for (name, value) in &action.env {
@@ -98,9 +99,9 @@ impl Task<'_> {
         said: &mut Said,
         show: bool,
     ) -> Result<Once, Halt> {
-        let work = self.below.work_dir(self.world.doors.store, self.stage.epoch)?;
+        let work = self.ground()?.work_dir(self.world.doors.store, self.stage.epoch)?;
         let prepared = mounts.prepare(self)?;
-        let spec = self.spec(action, user, &work, prepared.mounts.clone(), prepared.env.clone());
+        let spec = self.spec(action, user, &work, prepared.mounts.clone(), prepared.env.clone())?;
         let spawner = self.world.doors.spawner.ok_or(SandboxError::Gone)?;
         let (reader, stdio) =
             streams().map_err(|source| StepError::Io { action: "open a pipe".into(), source })?;
@@ -138,7 +139,7 @@ impl Task<'_> {
         work: &WorkDir,
         mut mounts: Vec<SandboxMount>,
         secrets: Vec<(OsString, OsString)>,
-    ) -> SandboxSpec {
+    ) -> Result<SandboxSpec, Halt> {
         if let Some(script) = &action.script {
             mounts.push(SandboxMount {
                 target: format!("{SCRIPT_DIRECTORY}/{}", script.name).into(),
@@ -156,11 +157,12 @@ impl Task<'_> {
             // Until there is a gateway, a step's own network is the machine's, and its record says so.
             Network::Default | Network::Host => sandbox::Network::Host,
         };
-        SandboxSpec {
-            layers: self.below.directories(),
+        Ok(SandboxSpec {
+            layers: self.ground()?.directories(),
             upper: work.upper(),
             work: work.work(),
             read_only: false,
+            stand_ins: Vec::new(),
             mounts,
             args: action.args.iter().map(OsString::from).collect(),
             env: self.environment(action, user, secrets),
@@ -176,12 +178,12 @@ impl Task<'_> {
             hosts: self.world.request.hosts.clone(),
             resolv_conf: match network {
                 sandbox::Network::Host => Some(self.world.request.resolv_conf.clone()),
-                sandbox::Network::None => None,
+                sandbox::Network::None | sandbox::Network::Gateway => None,
             },
             terminal: false,
             timeout: None,
             looks_like_chroot: false,
-        }
+        })
     }
 
     /// What the command finds in its environment: the image's and the Dockerfile's, then what the user's files say,
@@ -215,7 +217,7 @@ impl Task<'_> {
 
     fn commit(&self, work: WorkDir, needles: &Needles) -> Result<Committed, Halt> {
         let rules = self.world.request.rules;
-        Ok(self.world.committer(rules, self.stage.epoch, needles).commit(work, self.below.view())?)
+        Ok(self.world.committer(rules, self.stage.epoch, needles).commit(work, self.ground()?.view())?)
     }
 
     /// Fills in what a RUN's record says beyond what every step's does.
@@ -258,7 +260,9 @@ impl Task<'_> {
         let io = |source| StepError::Io { action: "keep the step's output".into(), source };
         let mut blob = self.world.doors.store.blob_writer()?;
         std::io::copy(&mut File::open(path).map_err(io)?, &mut blob).map_err(io)?;
-        Ok(Some(blob.finish()?.0))
+        let digest = blob.finish()?.0;
+        share(&self.world.doors.store.blob_path(&digest), path);
+        Ok(Some(digest))
     }
 
     /// `--twice`: the same command over the same snapshot, into an upper that is only compared.
@@ -273,7 +277,7 @@ impl Task<'_> {
         let once = self.once(action, user, mounts, &mut said, false)?;
         let none = Needles::default();
         let committer = self.world.committer(self.world.request.rules, self.stage.epoch, &none);
-        let (second, _, _) = committer.settle(&once.work.upper(), self.below.view())?;
+        let (second, _, _) = committer.settle(&once.work.upper(), self.ground()?.view())?;
         let differences = super::twice::differences(first, &second);
         self.world.progress(|mut progress| {
             progress.differences.extend(differences.into_iter().map(|(path, what)| Difference {
@@ -297,6 +301,14 @@ impl Task<'_> {
 
     fn unregister(&self) {
         self.world.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id.0);
+    }
+}
+
+/// Makes a log another name of its blob: the same bytes need not be there twice. Where that is not possible, they are.
+fn share(blob: &Path, log: &Path) {
+    let aside = log.with_extension("shared");
+    if std::fs::hard_link(blob, &aside).is_ok() && std::fs::rename(&aside, log).is_err() {
+        let _ = std::fs::remove_file(&aside);
     }
 }
 

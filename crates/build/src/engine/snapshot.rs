@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use oci::store::{Layer, Store, StoreError, WorkDir};
 use oci::tree::{Kind, View};
-use oci::{Descriptor, DiffId, LayerId, SnapshotId};
+use oci::{LayerId, SnapshotId};
 
 use super::error::StepError;
 use crate::copy::users::{self, Identity, UserError};
@@ -44,7 +44,7 @@ impl Snapshot {
     /// # Errors
     /// A blob is missing or is not what its descriptor says.
     pub fn of_image(store: &Store, image: &crate::plan::BaseImage) -> Result<Snapshot, StoreError> {
-        Ok(base_layers(store, image)?.0)
+        base_layers(store, image)
     }
 
     /// The snapshot of layers that a build's report names: for `shell`.
@@ -106,23 +106,21 @@ impl Snapshot {
     /// # Errors
     /// The image's files do not have the name.
     pub fn identity(&self, user: &str) -> Result<Identity, UserError> {
-        users::identity(user, &self.read_small("etc/passwd"), &self.read_small("etc/group"))
+        let read = |path| self.read_small(path, SMALL_FILE).unwrap_or_default();
+        users::identity(user, &read("etc/passwd"), &read("etc/group"))
     }
 
-    /// A small file, links followed inside the snapshot; nothing where there is none.
-    fn read_small(&self, path: &str) -> Vec<u8> {
-        let read = || {
-            let resolved = self.view().resolve(path.as_bytes(), true).ok()?;
-            let (layer, entry) = resolved.found?;
-            if !matches!(entry.kind, Kind::File { .. }) {
-                return None;
-            }
-            let path = self.files.directories[layer].join(OsStr::from_bytes(&entry.path));
-            let mut bytes = Vec::new();
-            File::open(path).ok()?.take(SMALL_FILE).read_to_end(&mut bytes).ok()?;
-            Some(bytes)
-        };
-        read().unwrap_or_default()
+    /// A file of at most so many bytes, links followed inside the snapshot; nothing where there is none.
+    pub fn read_small(&self, path: &str, most: u64) -> Option<Vec<u8>> {
+        let resolved = self.view().resolve(path.as_bytes(), true).ok()?;
+        let (layer, entry) = resolved.found?;
+        if !matches!(entry.kind, Kind::File { .. }) || entry.size > most {
+            return None;
+        }
+        let path = self.files.directories[layer].join(OsStr::from_bytes(&entry.path));
+        let mut bytes = Vec::new();
+        File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
     }
 
     /// A fresh work directory whose upper has the mode, owner and time that `/` has here.
@@ -152,39 +150,19 @@ fn shape(directory: &Path, mode: u32, uid: u32, gid: u32, mtime: i64) -> std::io
     Ok(())
 }
 
-/// A layer of the image in the making, in the order of its manifest.
-#[derive(Clone, Debug)]
-pub enum ImageLayer {
-    /// Of the base: it keeps the blob that it came as.
-    Base {
-        /// The blob.
-        descriptor: Box<Descriptor>,
-        /// Of its tar.
-        diff_id: DiffId,
-    },
-    /// Made here, by this build or an earlier one.
-    Made(LayerId),
-}
-
 /// Brings a base image's layers into the store, unpacked.
 ///
 /// # Errors
 /// A blob is missing or is not what its descriptor says.
-pub fn base_layers(
-    store: &Store,
-    image: &crate::plan::BaseImage,
-) -> Result<(Snapshot, Vec<ImageLayer>), StoreError> {
+fn base_layers(store: &Store, image: &crate::plan::BaseImage) -> Result<Snapshot, StoreError> {
     let mut layers = Vec::with_capacity(image.layers.len());
-    let mut of_image = Vec::with_capacity(image.layers.len());
     for (position, descriptor) in image.layers.iter().enumerate() {
         let expected = image.config.rootfs.diff_ids.get(position);
         let known = match store.layer_by_blob(&descriptor.digest)? {
             Some(known) => known,
             None => store.import_layer(descriptor, expected)?,
         };
-        let oci::store::ImportedLayer { id, diff_id } = known;
-        layers.push(store.layer(&id)?.ok_or(StoreError::NoLayer(id))?);
-        of_image.push(ImageLayer::Base { descriptor: Box::new(descriptor.clone()), diff_id });
+        layers.push(store.layer(&known.id)?.ok_or(StoreError::NoLayer(known.id))?);
     }
-    Ok((Snapshot::new(layers), of_image))
+    Ok(Snapshot::new(layers))
 }

@@ -1,6 +1,7 @@
 //! One stage, from its base to its last step. Each stage has a thread of its own and waits for others where it needs them.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oci::record::{Key, Record};
@@ -10,9 +11,10 @@ use super::StepId;
 use super::board::Stopped;
 use super::error::{BuildError, StepError, StepFailure};
 use super::event::Event;
+use super::layers::{Layers, LazyLayer};
 use super::output::Said;
 use super::report::{RunPlace, StepState};
-use super::snapshot::{ImageLayer, MOST_LAYERS, Snapshot};
+use super::snapshot::{MOST_LAYERS, Snapshot};
 use super::world::{StageRef, StageResult, World};
 use crate::copy::CopyError;
 use crate::copy::users::UserError;
@@ -26,6 +28,8 @@ pub enum Halt {
     Failed(StepError),
     /// Something else failed, or the build was cancelled.
     Stopped,
+    /// The shared cache is not what it says it is: what stands on its answers must be done again without it.
+    CacheFailed(String),
 }
 
 impl From<Stopped> for Halt {
@@ -54,7 +58,9 @@ pub struct Task<'a> {
     pub stage: &'a PlannedStage,
     pub step: &'a Step,
     pub id: StepId,
-    pub below: &'a Snapshot,
+    pub below: &'a Layers,
+    /// The same as files, once the step turns out to need them.
+    pub ground: OnceCell<Snapshot>,
     /// The keys of the steps before it, its base stages' included.
     pub earlier: &'a [Key],
     /// When its own work began: waiting for another stage or for a permit is not the step's time.
@@ -65,6 +71,7 @@ pub struct Task<'a> {
 pub struct Made {
     pub key: Key,
     pub result: CachedStep,
+    pub layer: Arc<LazyLayer>,
     pub ran: bool,
     pub written: u64,
     pub said: Said,
@@ -86,17 +93,16 @@ impl<'a> World<'a> {
         first: u32,
         packed: bool,
     ) -> Option<StageResult> {
-        let StageResult { mut snapshot, mut layers, mut keys } = match self.base(platform, stage) {
+        let StageResult { mut layers, mut keys } = match self.base(platform, stage) {
             Ok(base) => base,
-            Err(Halt::Stopped) => return None,
-            Err(Halt::Failed(error)) => {
-                self.fail(match error {
-                    StepError::Store(error) => BuildError::Store(error),
-                    other => BuildError::Context(Box::new(other)),
-                });
+            Err(halt) => {
+                self.halt(halt);
                 return None;
             }
         };
+        if packed {
+            self.offer(&layers);
+        }
         for (position, step) in stage.steps.iter().enumerate() {
             let id = StepId(first + position as u32);
             if !step.makes_layer() {
@@ -104,33 +110,28 @@ impl<'a> World<'a> {
                 continue;
             }
             let begun = Cell::new(None);
-            let task =
-                Task { world: self, platform, stage, step, id, below: &snapshot, earlier: &keys, begun };
+            let (below, earlier, ground) = (&layers, &keys[..], OnceCell::new());
+            let task = Task { world: self, platform, stage, step, id, below, ground, earlier, begun };
             let (key, layer) = task.carry_out()?;
             keys.push(key);
-            layers.push(ImageLayer::Made(layer.id));
-            if packed {
-                self.packer.want(layer.id);
+            if packed || self.request.pack_all {
+                self.pack(&layer, packed);
             }
-            snapshot = snapshot.with(layer);
+            layers = layers.with(layer);
         }
-        Some(StageResult { snapshot, layers, keys })
+        Some(StageResult { layers, keys })
     }
 
     fn base(&'a self, platform: usize, stage: &PlannedStage) -> Result<StageResult, Halt> {
-        let from = |(snapshot, layers)| StageResult { snapshot, layers, keys: Vec::new() };
+        let from = |layers| StageResult { layers, keys: Vec::new() };
         match &stage.base {
-            StageBase::Scratch => Ok(from((Snapshot::empty(), Vec::new()))),
-            StageBase::Image(image) => {
-                let _permit = self.board.permit()?;
-                Ok(from(self.import(image)?))
-            }
+            StageBase::Scratch => Ok(from(Layers::default())),
+            StageBase::Image(image) => Ok(from(Layers::of_base(image))),
             StageBase::Stage(other) => Ok(self.board.stage(&StageRef { platform, stage: *other })?),
             StageBase::Context(name) => {
                 let source = TreeSource::Context(name.clone());
                 let snapshot = self.mountable(platform, &source, "/", stage.epoch)?;
-                let layers: Vec<_> = snapshot.layer_ids().into_iter().map(ImageLayer::Made).collect();
-                Ok(from((snapshot, layers)))
+                Ok(from(Layers::of_snapshot(&snapshot)))
             }
         }
     }
@@ -154,22 +155,32 @@ impl Drop for Announcement<'_> {
 
 impl<'a> Task<'a> {
     /// Finds or makes the step's result and tells of it. `None`: the build is over, and somebody said why.
-    fn carry_out(&self) -> Option<(Key, oci::store::Layer)> {
-        self.world.note(self.id, |line| {
-            line.below = self.below.layer_ids();
-            line.run = self.run_place();
-        });
+    fn carry_out(&self) -> Option<(Key, Arc<LazyLayer>)> {
         let mut said = Said::default();
         match self.attempt(&mut said) {
-            Ok((made, layer)) => {
+            Ok(made) => {
                 self.tell_done(&made, self.elapsed());
-                Some((made.key, layer))
+                Some((made.key, made.layer))
             }
-            Err(Halt::Stopped) => None,
+            Err(halt @ (Halt::Stopped | Halt::CacheFailed(_))) => {
+                self.world.halt(halt);
+                None
+            }
             Err(Halt::Failed(_)) if self.world.board.is_stopped() => None,
             Err(Halt::Failed(cause)) => {
                 self.tell_failed(cause, said, self.elapsed());
                 None
+            }
+        }
+    }
+
+    /// What the step starts from, with its files.
+    pub fn ground(&self) -> Result<&Snapshot, Halt> {
+        match self.ground.get() {
+            Some(ground) => Ok(ground),
+            None => {
+                let ground = self.world.snapshot(self.below)?;
+                Ok(self.ground.get_or_init(|| ground))
             }
         }
     }
@@ -185,20 +196,21 @@ impl<'a> Task<'a> {
         self.begun.get().map_or(Duration::ZERO, |begun| begun.elapsed())
     }
 
-    fn attempt(&self, said: &mut Said) -> Result<(Made, oci::store::Layer), Halt> {
-        if self.below.layers().len() >= MOST_LAYERS {
-            let layers = self.below.layers().len() + 1;
-            return Err(StepError::TooManyLayers { layers, limit: MOST_LAYERS }.into());
+    fn attempt(&self, said: &mut Said) -> Result<Made, Halt> {
+        let below = self.world.layer_ids(self.below)?;
+        if below.len() >= MOST_LAYERS {
+            return Err(StepError::TooManyLayers { layers: below.len() + 1, limit: MOST_LAYERS }.into());
         }
-        let made = match &self.step.action {
-            Action::Run(action) => self.run(action, said)?,
-            Action::Copy(action) => self.copy(action)?,
-            Action::Workdir(action) => self.workdir(action)?,
-            Action::Metadata => return Err(Halt::Stopped),
-        };
-        let id = made.result.layer.ok_or_else(|| missing_layer(&made.result))?;
-        let layer = self.world.doors.store.layer(&id)?.ok_or(StoreError::NoLayer(id))?;
-        Ok((made, layer))
+        self.world.note(self.id, |line| {
+            line.below = below;
+            line.run = self.run_place();
+        });
+        match &self.step.action {
+            Action::Run(action) => self.run(action, said),
+            Action::Copy(action) => self.copy(action),
+            Action::Workdir(action) => self.workdir(action),
+            Action::Metadata => Err(Halt::Stopped),
+        }
     }
 
     fn run_place(&self) -> Option<RunPlace> {
@@ -250,16 +262,37 @@ impl<'a> Task<'a> {
     /// The result that an earlier step or build left for this key, if it is still whole.
     pub fn find(&self, key: &Key) -> Result<Option<Made>, Halt> {
         self.world.note(self.id, |line| line.key = Some(*key));
-        let Some((result, _)) = self.world.results.find(key)? else { return Ok(None) };
-        let Some(layer) = result.layer else { return Ok(None) };
-        let Some(layer) = self.world.doors.store.layer(&layer)? else { return Ok(None) };
-        Ok(Some(Made {
-            key: *key,
-            result,
-            ran: false,
-            written: layer.index.total_size(),
-            said: Said::default(),
-        }))
+        let found = self.world.results.find(key)?;
+        if let Some((result, _)) = found
+            && let Some(layer) = result.layer
+            && let Some(layer) = self.world.doors.store.layer(&layer)?
+        {
+            let written = layer.index.total_size();
+            let layer = LazyLayer::made(layer);
+            return Ok(Some(Made { key: *key, result, layer, ran: false, written, said: Said::default() }));
+        }
+        self.find_shared(key)
+    }
+
+    /// The result that another machine left for this key. Its layer stays where it is until somebody needs its files.
+    fn find_shared(&self, key: &Key) -> Result<Option<Made>, Halt> {
+        let Some(cache) = self.world.cache.filter(|_| !self.world.results.is_fresh()) else {
+            return Ok(None);
+        };
+        let Some(found) = cache.step(key) else { return Ok(None) };
+        let Ok(record) = self.world.doors.store.record(&found.record) else { return Ok(None) };
+        if record.key != *key || record.layer != Some(found.layer) {
+            return Ok(None);
+        }
+        if let Some(origin) = found.origin {
+            let digest = found.blob.descriptor.digest;
+            self.world.progress(|mut progress| progress.origins.push((digest, origin)));
+        }
+        let layer = LazyLayer::shared(found.layer, found.blob);
+        let result = CachedStep { record: found.record, layer: Some(found.layer) };
+        self.world.results.add_shared(*key, result);
+        let written = record.written.bytes;
+        Ok(Some(Made { key: *key, result, layer, ran: false, written, said: Said::default() }))
     }
 
     /// Keeps a record and makes it the step's result.
@@ -268,10 +301,9 @@ impl<'a> Task<'a> {
             self.world.warn(self.id, warning.clone());
         }
         let result = self.world.results.add(record)?;
-        Ok(Made { key: record.key, result, ran: true, written: record.written.bytes, said })
+        let id = result.layer.ok_or(StoreError::NoBlob(result.record))?;
+        let layer = self.world.doors.store.layer(&id)?.ok_or(StoreError::NoLayer(id))?;
+        let layer = LazyLayer::made(layer);
+        Ok(Made { key: record.key, result, layer, ran: true, written: record.written.bytes, said })
     }
-}
-
-fn missing_layer(step: &CachedStep) -> StoreError {
-    StoreError::NoBlob(step.record)
 }

@@ -1,5 +1,7 @@
 //! Whole builds without a sandbox: COPY, ADD and WORKDIR over a store of the test's own.
 
+mod distant;
+
 use std::io::Write;
 use std::path::Path;
 
@@ -65,6 +67,8 @@ impl Lab {
             epoch: Some(1_000_000_000),
             jobs: 2,
             twice: false,
+            keep: Keep::default(),
+            pack_all: false,
         }
     }
 
@@ -78,6 +82,9 @@ impl Lab {
             spawner: None,
             fetch: &Unreachable,
             git: &Unreachable,
+            upstream: None,
+            cache: None,
+            layers: None,
             events,
             cancel: Cancel::default(),
         };
@@ -184,4 +191,16 @@ fn an_ignore_file_of_a_named_context_that_is_no_text_stops_the_build() {
     request.named_contexts.insert("named".to_owned(), NamedContext::Tree);
     request.named_directories.insert("named".to_owned(), lab.context.path().join("named"));
     assert!(matches!(lab.build_request(&request, &NoEvents), Err(BuildError::Context(_))));
+}
+
+#[test]
+fn there_may_be_more_stages_than_threads() {
+    let lab = Lab::new(&[("a", "content")]);
+    let mut text = "FROM scratch AS s0\nCOPY a /\n".to_owned();
+    for number in 1..600 {
+        text += &format!("FROM s{} AS s{number}\n", number - 1);
+    }
+    text += "FROM scratch\nCOPY --from=s599 a /b\n";
+    let built = lab.build(&text).unwrap();
+    assert_eq!(lab.read(&built, "b"), "content");
 }

@@ -5,21 +5,22 @@ use std::sync::Arc;
 
 use oci::Digest;
 use oci::layer::Rules;
-use oci::record::{Key, Record, Usage, Written};
+use oci::record::{Record, Usage, Written};
 use oci::tree::View;
 
 use super::commit::Commit;
 use super::error::StepError;
 use super::key::Inputs;
+use super::layers::Layers;
 use super::secrets::Needles;
-use super::snapshot::{ImageLayer, Snapshot, base_layers};
+use super::snapshot::Snapshot;
 use super::stage::Halt;
 use super::world::{StageRef, World};
 use crate::context::Context;
 use crate::copy::{self, CopyError, GitError, Sources, Target, Tree};
 use crate::fetch::Fetch;
 use crate::plan::git::GitReference;
-use crate::plan::{BaseImage, CopyAction, CopySource, TreeSource, Unpack};
+use crate::plan::{CopyAction, CopySource, TreeSource, Unpack};
 
 /// A tree that a step needs, waited for and at hand.
 pub enum Held<'a> {
@@ -39,35 +40,36 @@ impl Held<'_> {
 }
 
 impl World<'_> {
-    /// The snapshot that a tree source names; a context is none. Waits for stages.
-    pub fn snapshot_of(&self, platform: usize, source: &TreeSource) -> Result<Option<Snapshot>, Halt> {
+    /// The layers that a tree source names; a context has none. Waits for stages.
+    pub fn layers_of(&self, platform: usize, source: &TreeSource) -> Result<Option<Layers>, Halt> {
         match source {
             TreeSource::MainContext | TreeSource::Context(_) => Ok(None),
             TreeSource::Stage(stage) => {
-                Ok(Some(self.board.stage(&StageRef { platform, stage: *stage })?.snapshot))
+                Ok(Some(self.board.stage(&StageRef { platform, stage: *stage })?.layers))
             }
-            TreeSource::Image(image) => Ok(Some(self.import(image)?.0)),
-            TreeSource::Empty => Ok(Some(Snapshot::empty())),
+            TreeSource::Image(image) => Ok(Some(Layers::of_base(image))),
+            TreeSource::Empty => Ok(Some(Layers::default())),
         }
     }
 
-    /// An image's layers, unpacked if they are not yet; stages that stand on the same image do not unpack it twice.
-    /// Takes no permit: whoever waits here may hold one.
-    pub fn import(&self, image: &BaseImage) -> Result<(Snapshot, Vec<ImageLayer>), Halt> {
-        let _claim = self.board.claim(&Key(image.digest))?;
-        Ok(base_layers(self.doors.store, image)?)
-    }
-
-    /// A tree, at hand.
+    /// A tree, at hand as far as names and digests go; [`settle`](Self::settle) brings the files.
     pub fn hold(&self, platform: usize, source: &TreeSource) -> Result<Held<'_>, Halt> {
         match source {
             TreeSource::MainContext => Ok(Held::Context(self.context("").map_err(StepError::from)?)),
             TreeSource::Context(name) => Ok(Held::Context(self.context(name).map_err(StepError::from)?)),
             TreeSource::Empty => Ok(Held::Empty),
-            other => match self.snapshot_of(platform, other)? {
-                Some(snapshot) => Ok(Held::Snapshot(snapshot.files().clone())),
+            other => match self.layers_of(platform, other)? {
+                Some(layers) => Ok(Held::Snapshot(self.files(&layers)?)),
                 None => Ok(Held::Empty),
             },
+        }
+    }
+
+    /// Brings the files of a tree.
+    pub fn settle(&self, platform: usize, source: &TreeSource) -> Result<(), Halt> {
+        match self.layers_of(platform, source)? {
+            Some(layers) => self.snapshot(&layers).map(drop),
+            None => Ok(()),
         }
     }
 
@@ -92,8 +94,8 @@ impl World<'_> {
         path: &str,
         epoch: i64,
     ) -> Result<Snapshot, Halt> {
-        if let Some(snapshot) = self.snapshot_of(platform, source)? {
-            return Ok(snapshot);
+        if let Some(layers) = self.layers_of(platform, source)? {
+            return self.snapshot(&layers);
         }
         let digest = self.digest_of(platform, source, path, epoch)?;
         let mut inputs = Inputs::default();
@@ -172,6 +174,7 @@ impl World<'_> {
         let parent = Snapshot::empty();
         let scratch = self.doors.store.work_dir().map_err(StepError::from)?;
         let held = StepSources::hold(self, platform, &action)?;
+        held.settle(platform)?;
         let gathered = copy::gather(&action, &held, scratch.path()).map_err(StepError::from)?;
         gathered.apply(&self.target(&parent, directory, epoch)).map_err(StepError::from)?;
         Ok(())
@@ -215,6 +218,11 @@ impl<'a> StepSources<'a> {
             }
         }
         Ok(StepSources { world, trees })
+    }
+
+    /// Brings the files of every tree: what was held until now is their names and digests.
+    pub fn settle(&self, platform: usize) -> Result<(), Halt> {
+        self.trees.iter().try_for_each(|(source, _)| self.world.settle(platform, source))
     }
 }
 

@@ -1,21 +1,24 @@
 //! What every thread of a build shares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use oci::record::Key;
 use oci::store::Store;
+use oci::{DiffId, Digest, LayerId, Reference};
 
 use super::board::{Board, Cancel};
 use super::downloads::Downloads;
 use super::event::{Event, Events};
+use super::layers::{ForeignBlob, Layers, LazyLayer};
 use super::packing::Packer;
 use super::report::{BuildReport, StepReport, StepState};
 use super::request::{Difference, Request};
 use super::results::Results;
-use super::snapshot::{ImageLayer, Snapshot};
-use super::{StepId, error::BuildError};
+use super::stage::Halt;
+use super::upstream::{LayerSink, SharedCache, Upstream};
+use super::{StepId, error::BuildError, error::StepError};
 use crate::context::Context;
 use crate::copy::{CopyError, GitError};
 use crate::fetch::Fetch;
@@ -44,6 +47,12 @@ pub struct Doors<'a> {
     pub fetch: &'a dyn Fetch,
     /// For ADD of a git repository.
     pub git: &'a dyn Git,
+    /// Where images come from that the store lacks; without it, they are not to be had.
+    pub upstream: Option<&'a dyn Upstream>,
+    /// Results of other machines.
+    pub cache: Option<&'a dyn SharedCache>,
+    /// Who is told of layers while later steps still run.
+    pub layers: Option<&'a dyn LayerSink>,
     /// Who is told.
     pub events: &'a dyn Events,
     /// Stops the build from outside.
@@ -62,10 +71,8 @@ pub struct StageRef {
 /// What a finished stage gives to those that need it.
 #[derive(Clone)]
 pub struct StageResult {
-    /// Its files.
-    pub snapshot: Snapshot,
     /// Its layers, as the image's manifest will list them.
-    pub layers: Vec<ImageLayer>,
+    pub layers: Layers,
     /// The keys of the steps that led here.
     pub keys: Vec<Key>,
 }
@@ -76,6 +83,12 @@ pub struct World<'a> {
     pub doors: &'a Doors<'a>,
     pub board: Arc<Board<StageRef, StageResult>>,
     pub results: Results<'a>,
+    /// Results of other machines, as long as they are any good.
+    pub cache: Option<&'a dyn SharedCache>,
+    /// What the layers of bases are, as far as somebody had to know.
+    pub bases: Mutex<BTreeMap<DiffId, LayerId>>,
+    /// Layers that the image will have.
+    pub of_image: Arc<Mutex<HashSet<LayerId>>>,
     pub packer: Packer<'a>,
     /// Build contexts by name; the main one is the empty name.
     pub contexts: BTreeMap<String, Context>,
@@ -97,6 +110,10 @@ pub struct Progress {
     pub differences: Vec<Difference>,
     /// The first failure; what follows from it is not told.
     pub failure: Option<BuildError>,
+    /// Where layers of a shared cache can be had.
+    pub origins: Vec<(Digest, Reference)>,
+    /// Why the shared cache is no good.
+    pub cache_failed: Option<String>,
 }
 
 impl World<'_> {
@@ -128,6 +145,51 @@ impl World<'_> {
             progress.failure.get_or_insert(failure);
         });
         self.stop();
+    }
+
+    /// Ends the build for this reason.
+    pub fn halt(&self, halt: Halt) {
+        match halt {
+            // Who stopped it said why.
+            Halt::Stopped => {}
+            Halt::CacheFailed(why) => {
+                self.progress(|mut progress| {
+                    progress.cache_failed.get_or_insert(why);
+                });
+                self.stop();
+            }
+            Halt::Failed(StepError::Store(error)) => self.fail(BuildError::Store(error)),
+            Halt::Failed(StepError::Upstream { name, source }) => {
+                self.fail(BuildError::Upstream { name, source });
+            }
+            Halt::Failed(other) => self.fail(BuildError::Context(Box::new(other))),
+        }
+    }
+
+    /// Tells of layers that the image has from its base.
+    pub fn offer(&self, layers: &Layers) {
+        let Some(sink) = self.doors.layers else { return };
+        for blob in layers.iter().filter_map(|layer| layer.foreign_blob()) {
+            sink.layer(&blob.descriptor, true);
+        }
+    }
+
+    /// Has a step's layer packed, unless it came packed.
+    pub fn pack(&self, layer: &LazyLayer, of_image: bool) {
+        let Some(id) = layer.known_id() else { return };
+        if of_image {
+            self.of_image.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        }
+        match (layer.foreign_blob(), self.doors.layers) {
+            (None, _) => self.packer.want(id),
+            (Some(blob), Some(sink)) if self.keeps(&blob) => sink.layer(&blob.descriptor, of_image),
+            (Some(_), _) => {}
+        }
+    }
+
+    /// Whether the image takes a blob as it came.
+    pub fn keeps(&self, blob: &ForeignBlob) -> bool {
+        blob.fixed || blob.descriptor.media_type == self.request.compression.layer_media_type()
     }
 
     /// Lets every thread return and kills what runs.

@@ -105,7 +105,8 @@ impl<'a> Bases<'a> {
                 Some(format!("it is there for {}", available.join(", ")))
             }
             ImageError::Name { .. } => near.map(|near| format!("did you mean the stage `{near}`?")),
-            _ => None,
+            ImageError::Upstream { hint, .. } => hint.clone(),
+            ImageError::Platform { .. } => None,
         };
         let mut message = error.to_string();
         let mut source = std::error::Error::source(error);

@@ -28,7 +28,10 @@ impl Display for StageBase {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
             StageBase::Scratch => formatter.write_str("scratch"),
-            StageBase::Image(image) => write!(formatter, "image {}", image.name),
+            StageBase::Image(image) => match &image.found {
+                Some(found) => write!(formatter, "image {} ({found})", image.name),
+                None => write!(formatter, "image {}", image.name),
+            },
             StageBase::Stage(stage) => write!(formatter, "stage {stage}"),
             StageBase::Context(name) => write!(formatter, "context {name}"),
         }

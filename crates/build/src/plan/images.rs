@@ -32,6 +32,29 @@ pub struct BaseImage {
     pub layers: Vec<Descriptor>,
     /// Its time (`created`, or a better one that its maker kept) in seconds since 1970.
     pub epoch: Option<i64>,
+    /// Where it was found; nothing where there is only one place.
+    pub found: Option<Found>,
+}
+
+/// Where an image was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// In an OCI layout.
+    Layout,
+    /// The store has a name for it.
+    Store,
+    /// In a registry, or a mirror of it: its name.
+    Registry(String),
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Found::Layout => f.write_str("an OCI layout"),
+            Found::Store => f.write_str("the store"),
+            Found::Registry(place) => f.write_str(place),
+        }
+    }
 }
 
 /// Why there is no such image.
@@ -72,6 +95,8 @@ pub enum ImageError {
         /// What went wrong.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+        /// What may help, where something may.
+        hint: Option<String>,
     },
 }
 

@@ -26,7 +26,7 @@ mod stages;
 mod tests;
 mod text;
 
-pub use images::{BaseImage, ImageError, ImageName, Images, NamedContext, NamedContexts};
+pub use images::{BaseImage, Found, ImageError, ImageName, Images, NamedContext, NamedContexts};
 pub use model::*;
 pub use request::{Permissions, PlanError, PlanRequest, Planned};
 pub use stages::plan;
@@ -43,6 +43,7 @@ pub fn fuzz_plan(data: &[u8]) {
                 config: oci::ImageConfig::for_platform(platform),
                 layers: Vec::new(),
                 epoch: None,
+                found: None,
             })
         }
     }

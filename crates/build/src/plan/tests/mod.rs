@@ -243,6 +243,6 @@ impl Images for FakeImages<'_> {
             config.variant.clone_from(&platform.variant);
         }
         let digest = Digest::of(name.as_bytes());
-        Ok(BaseImage { name: name.to_owned(), digest, config, layers: Vec::new(), epoch })
+        Ok(BaseImage { name: name.to_owned(), digest, config, layers: Vec::new(), epoch, found: None })
     }
 }
