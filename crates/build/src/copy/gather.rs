@@ -34,7 +34,8 @@ pub(super) enum Input<'a> {
     Git(Box<Context>, Selected),
 }
 
-/// Finds what an action selects; downloads go below `scratch`, a directory that lives as long as the result.
+/// Finds what an action selects; what has to be fetched goes below `scratch`, a directory
+/// that lives as long as the result.
 pub fn gather<'a>(
     action: &'a CopyAction,
     sources: &'a dyn Sources,

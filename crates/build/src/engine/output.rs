@@ -20,33 +20,70 @@ pub struct Said {
     pub trouble: Option<std::io::Error>,
 }
 
-/// Reads a step's output to its end. Secrets are masked before anybody sees a byte.
-pub fn listen(mut output: impl Read, log: &Path, needles: Needles, mut show: impl FnMut(Vec<u8>)) -> Said {
-    let mut masker = Masker::new(needles);
-    let mut said = Said::default();
-    let mut file = Log::new(log);
+/// Hears a step. Secrets are masked before anybody sees a byte.
+pub struct Ear<'a> {
+    masker: Masker,
+    file: Log,
+    said: Said,
+    show: &'a mut dyn FnMut(Vec<u8>),
+    /// The last line has no end yet.
+    in_line: bool,
+}
+
+impl<'a> Ear<'a> {
+    /// Output goes to the file `log` and to `show`.
+    pub fn new(log: &Path, needles: Needles, show: &'a mut dyn FnMut(Vec<u8>)) -> Ear<'a> {
+        let (masker, file) = (Masker::new(needles), Log::new(log));
+        Ear { masker, file, said: Said::default(), show, in_line: false }
+    }
+
+    /// Takes what the command said.
+    pub fn hear(&mut self, bytes: &[u8]) {
+        self.in_line = !bytes.ends_with(b"\n");
+        let bytes = self.masker.push(bytes);
+        self.keep(bytes);
+    }
+
+    /// Takes whole lines that are not the command's.
+    pub fn aside(&mut self, lines: &[u8]) {
+        if self.in_line {
+            self.hear(b"\n");
+        }
+        self.hear(lines);
+    }
+
+    fn keep(&mut self, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.said.remember(&bytes);
+        if self.said.trouble.is_none() {
+            self.said.trouble = self.file.push(&bytes).err();
+        }
+        (self.show)(bytes);
+    }
+
+    /// The end of it.
+    pub fn finish(mut self) -> Said {
+        let rest = self.masker.finish();
+        self.keep(rest);
+        match self.file.finish() {
+            Ok(log) => self.said.log = log,
+            Err(error) => self.said.trouble = self.said.trouble.or(Some(error)),
+        }
+        self.said
+    }
+}
+
+/// Hears a command's output to its end.
+pub fn listen(mut output: impl Read, ear: &mut Ear<'_>) {
     let mut buffer = vec![0u8; 16 << 10];
     loop {
-        let read = match output.read(&mut buffer) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+        match output.read(&mut buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             // A terminal whose last user is gone answers EIO: that is its end.
-            Ok(0) | Err(_) => 0,
-            Ok(read) => read,
-        };
-        let bytes = if read == 0 { masker.finish() } else { masker.push(&buffer[..read]) };
-        if !bytes.is_empty() {
-            said.remember(&bytes);
-            if said.trouble.is_none() {
-                said.trouble = file.push(&bytes).err();
-            }
-            show(bytes);
-        }
-        if read == 0 {
-            match file.finish() {
-                Ok(log) => said.log = log,
-                Err(error) => said.trouble = said.trouble.or(Some(error)),
-            }
-            return said;
+            Ok(0) | Err(_) => return,
+            Ok(read) => ear.hear(&buffer[..read]),
         }
     }
 }
@@ -65,6 +102,12 @@ impl Said {
 mod tests {
     use super::*;
     use crate::engine::secrets::Secret;
+
+    fn listen(output: &[u8], log: &Path, needles: Needles, mut show: impl FnMut(Vec<u8>)) -> Said {
+        let mut ear = Ear::new(log, needles, &mut show);
+        super::listen(output, &mut ear);
+        ear.finish()
+    }
 
     #[test]
     fn output_is_shown_kept_and_masked() {

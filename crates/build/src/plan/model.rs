@@ -336,6 +336,13 @@ pub enum CopySource {
     },
 }
 
+impl CopySource {
+    /// Whether it has to be fetched.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, CopySource::Url { .. } | CopySource::Git { .. })
+    }
+}
+
 /// A WORKDIR.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkdirAction {
