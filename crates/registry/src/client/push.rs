@@ -45,6 +45,20 @@ enum Origin<'a> {
 }
 
 impl Client {
+    /// Pushes blobs of the store, ahead of the manifest that will name them; the bytes that were sent. A blob that the
+    /// store lacks is no error if the registry has it.
+    pub fn push_blobs(
+        &self,
+        store: &Store,
+        blobs: &[Descriptor],
+        repository: &Reference,
+        options: &PushOptions,
+        progress: &dyn Progress,
+    ) -> Result<u64, PushError> {
+        let place = push_place(&self.inner.registries, repository)?;
+        self.send_blobs(&Origin::Store(store), &place, blobs, options, progress)
+    }
+
     /// Pushes an image or index of the store: blobs first, several at once, what names them last.
     pub fn push(
         &self,
@@ -58,19 +72,6 @@ impl Client {
         let mut parts = Parts::default();
         collect(store, image, image, &mut parts, 0)?;
         self.send_parts(&Origin::Store(store), &place, &TagOrDigest::of(reference), &parts, options, progress)
-    }
-
-    /// Sends some blobs of the store ahead: for pushes that begin before the image is complete.
-    pub fn push_blobs(
-        &self,
-        store: &Store,
-        blobs: &[Descriptor],
-        reference: &Reference,
-        options: &PushOptions,
-        progress: &dyn Progress,
-    ) -> Result<u64, PushError> {
-        let place = push_place(&self.inner.registries, reference)?;
-        self.send_blobs(&Origin::Store(store), &place, blobs, options, progress)
     }
 
     /// Puts an artifact, whose blobs are in the store and whose manifest speaks about another, beside that one. It is
@@ -194,20 +195,25 @@ impl Client {
         progress: &dyn Progress,
     ) -> Result<u64, PushError> {
         let bytes = AtomicU64::new(0);
-        for_each(blobs, self.inner.parallel, |blob| {
+        for_each(blobs, self.inner.parallel, |blob| -> Result<(), PushError> {
             let mut source = match origin {
                 Origin::Place(from) => Source::Remote(from),
                 Origin::Store(_) if blob.size == 0 => Source::Bytes(Bytes::new()),
                 Origin::Store(store) => match store.open_blob(&blob.digest) {
-                    Err(StoreError::NoBlob(missing)) => {
-                        return Err(PushError::Incomplete { image: blob.digest, missing });
-                    }
+                    // The registry may have it.
+                    Err(StoreError::NoBlob(_)) => Source::Missing,
                     other => Source::File(other?),
                 },
             };
             let mut report = |done| progress.transfer(blob, Transfer::At(done));
             let sending = self.send_blob(place, blob, &mut source, &options.mount_from, &mut report);
-            match self.runtime.wait(sending).map_err(|error| part(&blob.digest, place, error))? {
+            let sent = self.runtime.wait(sending).map_err(|error| match error {
+                RequestError::Store(StoreError::NoBlob(missing)) => {
+                    PushError::Incomplete { image: blob.digest, missing }
+                }
+                error => part(&blob.digest, place, error),
+            });
+            match sent? {
                 Sent::Uploaded => {
                     bytes.fetch_add(blob.size, Ordering::Relaxed);
                     progress.transfer(blob, Transfer::Done);

@@ -8,6 +8,7 @@ use std::pin::pin;
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode, header};
 use oci::Descriptor;
+use oci::store::StoreError;
 use reqwest::{Body, Response, Url};
 
 use super::Client;
@@ -35,6 +36,8 @@ pub(super) enum Source<'a> {
     Bytes(Bytes),
     /// Another registry, or another repository.
     Remote(&'a Place),
+    /// Nobody here has them.
+    Missing,
 }
 
 /// How a blob came to be where it is.
@@ -95,6 +98,9 @@ impl Client {
             if upload.mount(from).await? {
                 return Ok(Sent::Mounted);
             }
+        }
+        if matches!(source, Source::Missing) {
+            return Err(StoreError::NoBlob(blob.digest).into());
         }
         upload.run(source, progress).await?;
         Ok(Sent::Uploaded)
@@ -333,6 +339,7 @@ impl<'a> Reader<'a> {
                 Reader::Bytes(bytes.slice(usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len())..))
             }
             Source::Remote(place) => Reader::Remote(Box::new(RemoteBlob::new(client, place, blob, offset))),
+            Source::Missing => return Err(StoreError::NoBlob(blob.digest).into()),
         })
     }
 
