@@ -27,6 +27,7 @@ mod leases;
 mod origins;
 mod process;
 mod repositories;
+mod sizes;
 mod steps;
 mod verify;
 mod work;
