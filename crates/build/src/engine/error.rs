@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dockerfile::{Diagnostic, Source, Span};
+use oci::record::{Intake, Verdict};
 use oci::store::StoreError;
 
 use super::StepId;
@@ -100,7 +101,21 @@ pub enum StepError {
         oom_kills: u64,
         /// Whether its limit on processes was reached.
         pids_limit_hits: u64,
+        /// What it asked the network for in vain, and why there was no answer.
+        unreached: Vec<String>,
     },
+    /// It was refused something from the network.
+    #[error("{}", list_refusals(.0))]
+    Refused(Vec<Refusal>),
+    /// Its gateway could not be had.
+    #[error(transparent)]
+    Gateway(#[from] crate::network::GatewayError),
+    /// Its gateway's certificate is of no use.
+    #[error(transparent)]
+    Authority(#[from] super::trust::AuthorityError),
+    /// Something of its gateway's would be in the layer.
+    #[error(transparent)]
+    Clean(#[from] super::trust::CleanError),
     /// The sandbox could not be made, or the command not be started.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -176,11 +191,71 @@ impl StepError {
             StepError::Exit { pids_limit_hits: 1.., .. } => {
                 Some("it reached its limit of processes; raise it with `--pids`".to_owned())
             }
+            StepError::Exit { unreached, .. } if !unreached.is_empty() => {
+                Some(format!("its network gave no answer to {}", some(unreached)))
+            }
+            StepError::Clean(super::trust::CleanError::Found { .. }) => Some(
+                "a step's network has an authority of its own, which no image may trust; a program has put it into a file that cannot be restored: let it read the system's bundle where it is, instead of a copy, or import only the certificates that are meant"
+                    .to_owned(),
+            ),
             StepError::TooManyLayers { .. } => {
                 Some("join RUN instructions, or copy the result into a new stage".to_owned())
             }
             _ => None,
         }
+    }
+}
+
+/// A request that a rule or the lock refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was asked for: the method, where it is not the usual one, and the URL.
+    pub request: String,
+    /// The package, where it is one.
+    pub purl: Option<String>,
+    /// Which rule, as the settings call it.
+    pub rule: String,
+    /// Why, and what would allow it.
+    pub reason: String,
+}
+
+impl Refusal {
+    /// The refusal that an intake is, if it is one.
+    pub fn of(intake: &Intake) -> Option<Refusal> {
+        let Verdict::Refused { rule, reason } = &intake.verdict else { return None };
+        let request = match intake.method.as_str() {
+            "" | "GET" => intake.url.clone(),
+            method => format!("{method} {}", intake.url),
+        };
+        Some(Refusal { request, purl: intake.purl.clone(), rule: rule.clone(), reason: reason.clone() })
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "`{}`", self.request)?;
+        if let Some(purl) = &self.purl {
+            write!(out, " ({purl})")?;
+        }
+        write!(out, " is refused by `{}`: {}", self.rule, self.reason)
+    }
+}
+
+/// Messages name so many of a list; the log and the record have all.
+const NAMED: usize = 3;
+
+fn list_refusals(refusals: &[Refusal]) -> String {
+    let mut lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    lines.dedup();
+    some(&lines)
+}
+
+/// The first few of a list.
+fn some(lines: &[String]) -> String {
+    let named = lines.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+    match lines.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named}; and {more} more"),
     }
 }
 

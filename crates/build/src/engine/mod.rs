@@ -21,6 +21,7 @@ mod key;
 mod layers;
 mod log;
 mod mounts;
+mod network;
 mod output;
 mod packing;
 mod queue;
@@ -65,7 +66,7 @@ use world::{Progress, World, kill_all};
 
 pub use board::Cancel;
 pub use cachemount::{CacheMount, cache_mounts, remove_cache_mounts};
-pub use error::{BuildError, StepError, StepFailure};
+pub use error::{BuildError, Refusal, StepError, StepFailure};
 pub use event::{Event, Events, NoEvents, StepId, StepInfo};
 pub use report::{BuildReport, RunPlace, StepReport, StepState};
 pub use request::{Built, BuiltPlatform, Difference, Keep, Request};

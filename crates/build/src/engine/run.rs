@@ -11,15 +11,17 @@ use oci::store::WorkDir;
 use oci::tree::PathIndex;
 
 use super::commit::Committed;
-use super::error::StepError;
+use super::error::{Refusal, StepError};
 use super::event::Event;
 use super::key::{Inputs, list};
 use super::mounts::Mounts;
-use super::output::{Said, listen};
+use super::network::{self, RunNetwork};
+use super::output::{Ear, Said, listen};
 use super::request::Difference;
 use super::secrets::Needles;
 use super::stage::{Halt, Made, Task};
 use crate::copy::users::Identity;
+use crate::network::{Gateway, Served};
 use crate::plan::{Network, RunAction, SCRIPT_DIRECTORY, Security};
 use crate::sandbox::{self, Ids, MountSource, Outcome, SandboxError, SandboxMount, SandboxSpec, Stdio};
 
@@ -31,6 +33,8 @@ struct Once {
     work: WorkDir,
     outcome: Outcome,
     said: Said,
+    /// What it had from its gateway, if it had one.
+    served: Served,
 }
 
 impl Task<'_> {
@@ -57,6 +61,7 @@ impl Task<'_> {
         mounts.release_caches();
         let mut record = self.record(inputs, self.ground()?, &committed);
         self.complete(&mut record, action, &mounts, &once.outcome);
+        take_in(&mut record, once.served);
         record.log = self.store_log(&once.said)?;
         self.keep(&record, once.said)
     }
@@ -70,7 +75,13 @@ impl Task<'_> {
         }
         inputs.add("cwd", &action.cwd);
         inputs.add("user", &action.user);
-        inputs.add("network", self.network(action).name());
+        inputs.add(
+            "network",
+            match self.gateway(action) {
+                Some(gateway) => network::key_part(gateway),
+                None => self.network(action).name().to_owned(),
+            },
+        );
         inputs.add("security", action.security.name());
         if let Some(script) = &action.script {
             inputs.add("script", format!("{}\n{}", script.name, script.content));
@@ -90,6 +101,11 @@ impl Task<'_> {
         }
     }
 
+    /// The gateway through which a step's network goes.
+    fn gateway(&self, action: &RunAction) -> Option<&dyn Gateway> {
+        self.world.doors.gateway.filter(|_| self.network(action) == Network::Default)
+    }
+
     /// Runs the command once. On failure `said` has what it said.
     fn once(
         &self,
@@ -101,35 +117,61 @@ impl Task<'_> {
     ) -> Result<Once, Halt> {
         let work = self.ground()?.work_dir(self.world.doors.store, self.stage.epoch)?;
         let prepared = mounts.prepare(self)?;
-        let spec = self.spec(action, user, &work, prepared.mounts.clone(), prepared.env.clone())?;
+        let mut spec = self.spec(action, user, &work, prepared.mounts.clone(), prepared.env.clone())?;
+        let gateway = self.gateway(action);
+        let mut network = gateway.map(|gateway| RunNetwork::open(self, gateway, &spec.env)).transpose()?;
+        if let Some(network) = &network {
+            network.trust.apply(&mut spec.env);
+            spec.stand_ins.clone_from(&network.trust.stand_ins);
+            spec.mounts.push(network.trust.mount());
+        }
         let spawner = self.world.doors.spawner.ok_or(SandboxError::Gone)?;
         let (reader, stdio) =
             streams().map_err(|source| StepError::Io { action: "open a pipe".into(), source })?;
-        let handle = Arc::new(spawner.start_run(&spec, stdio)?);
+        let mut handle = spawner.start_run(&spec, stdio)?;
+        if let Some(network) = &mut network {
+            network.serve(&mut handle)?;
+        }
+        let handle = Arc::new(handle);
         self.register(&handle);
         let log =
             self.world.logs.join(format!("{}{}.log", self.id.number(), if show { "" } else { "-again" }));
-        *said = listen(reader, &log, mounts.needles(), |bytes| {
+        let mut tell = |bytes| {
             if show {
                 self.world.tell(Event::Output { step: self.id, bytes });
             }
-        });
+        };
+        let mut ear = Ear::new(&log, mounts.needles(), &mut tell);
+        match &mut network {
+            Some(network) => network.listen(reader, &mut ear),
+            None => listen(reader, &mut ear),
+        }
         let outcome = handle.wait();
+        let network = network.map(|network| network.finish(&mut ear));
+        *said = ear.finish();
         self.unregister();
         let outcome = outcome?;
         drop(prepared);
+        let (mut served, cleaner) = network.unzip();
         if let Some(trouble) = &said.trouble {
             self.world.warn(self.id, format!("its output could not be kept: {trouble}"));
+        }
+        if let Some(served) = &served {
+            check_refusals(served)?;
         }
         if !outcome.status.success() {
             return Err(StepError::Exit {
                 status: outcome.status,
                 oom_kills: outcome.oom_kills,
                 pids_limit_hits: outcome.pids_limit_hits,
+                unreached: served.as_ref().map(unreached).unwrap_or_default(),
             }
             .into());
         }
-        Ok(Once { work, outcome, said: std::mem::take(said) })
+        if let (Some(cleaner), Some(served)) = (cleaner, &mut served) {
+            served.warnings.extend(cleaner.clean(&work.upper(), self.world.request.jobs.max(1))?);
+        }
+        Ok(Once { work, outcome, said: std::mem::take(said), served: served.unwrap_or_default() })
     }
 
     fn spec(
@@ -154,7 +196,8 @@ impl Task<'_> {
         }
         let network = match self.network(action) {
             Network::None => sandbox::Network::None,
-            // Until there is a gateway, a step's own network is the machine's, and its record says so.
+            Network::Default if self.gateway(action).is_some() => sandbox::Network::Gateway,
+            // Without a gateway, a step's own network is the machine's, and its record says so.
             Network::Default | Network::Host => sandbox::Network::Host,
         };
         Ok(SandboxSpec {
@@ -178,7 +221,8 @@ impl Task<'_> {
             hosts: self.world.request.hosts.clone(),
             resolv_conf: match network {
                 sandbox::Network::Host => Some(self.world.request.resolv_conf.clone()),
-                sandbox::Network::None | sandbox::Network::Gateway => None,
+                sandbox::Network::Gateway => Some(RunNetwork::resolv_conf()),
+                sandbox::Network::None => None,
             },
             terminal: false,
             timeout: None,
@@ -222,7 +266,7 @@ impl Task<'_> {
 
     /// Fills in what a RUN's record says beyond what every step's does.
     fn complete(&self, record: &mut Record, action: &RunAction, mounts: &Mounts, outcome: &Outcome) {
-        if self.network(action) != Network::None {
+        if self.network(action) != Network::None && self.gateway(action).is_none() {
             record.unobserved.push("network".to_owned());
         }
         record.unobserved.extend(mounts.unobserved());
@@ -310,6 +354,31 @@ fn share(blob: &Path, log: &Path) {
     if std::fs::hard_link(blob, &aside).is_ok() && std::fs::rename(&aside, log).is_err() {
         let _ = std::fs::remove_file(&aside);
     }
+}
+
+/// Puts what came from the network into the record.
+fn take_in(record: &mut Record, served: Served) {
+    record.intakes.extend(served.intakes);
+    record.unobserved.extend(served.unobserved);
+    record.warnings.extend(served.warnings);
+}
+
+/// A step that was refused something has failed, whatever its command made of it: `apt-get update` ends well without any
+/// network.
+fn check_refusals(served: &Served) -> Result<(), StepError> {
+    let refusals: Vec<Refusal> = served.intakes.iter().filter_map(Refusal::of).collect();
+    if refusals.is_empty() { Ok(()) } else { Err(StepError::Refused(refusals)) }
+}
+
+/// What the command asked the network for in vain.
+fn unreached(served: &Served) -> Vec<String> {
+    let line = |intake: &oci::record::Intake| match &intake.verdict {
+        oci::record::Verdict::Failed { reason } => Some(format!("`{}`: {reason}", intake.url)),
+        _ => None,
+    };
+    let mut lines: Vec<String> = served.intakes.iter().filter_map(line).collect();
+    lines.dedup();
+    lines
 }
 
 /// Where a command's output is read, and the ends that the command gets.

@@ -275,7 +275,7 @@ fn json(value: &[u8]) -> Vec<u8> {
 }
 
 /// The characters of base64 that depend on the value alone when it starts `alignment` bytes into a group of three.
-fn base64_core(value: &[u8], alignment: usize) -> Vec<u8> {
+pub(super) fn base64_core(value: &[u8], alignment: usize) -> Vec<u8> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut padded = vec![0u8; alignment];
     padded.extend_from_slice(value);

@@ -85,6 +85,7 @@ impl Lab {
             upstream: None,
             cache: None,
             layers: None,
+            gateway: None,
             events,
             cancel: Cancel::default(),
         };

@@ -22,6 +22,7 @@ use super::{StepId, error::BuildError, error::StepError};
 use crate::context::Context;
 use crate::copy::{CopyError, GitError};
 use crate::fetch::Fetch;
+use crate::network::Gateway;
 use crate::plan::StageId;
 use crate::plan::git::GitReference;
 use crate::sandbox::{Handle, Spawner};
@@ -53,6 +54,8 @@ pub struct Doors<'a> {
     pub cache: Option<&'a dyn SharedCache>,
     /// Who is told of layers while later steps still run.
     pub layers: Option<&'a dyn LayerSink>,
+    /// The way out of a RUN with the default network; without one, that is the machine's network.
+    pub gateway: Option<&'a dyn Gateway>,
     /// Who is told.
     pub events: &'a dyn Events,
     /// Stops the build from outside.

@@ -135,6 +135,7 @@ fn build_here(
         upstream: Some(&doorway),
         cache: Some(&doorway),
         layers: None,
+        gateway: None,
         events: &warnings,
         cancel: Cancel::default(),
     };
