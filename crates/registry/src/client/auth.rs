@@ -44,6 +44,8 @@ pub(super) enum Action {
     Pull,
     Push,
     Delete,
+    /// Nothing in any repository: only whether the registry takes who we say we are.
+    LogIn,
 }
 
 impl Action {
@@ -52,6 +54,7 @@ impl Action {
             Action::Pull => "pull from",
             Action::Push => "push to",
             Action::Delete => "delete from",
+            Action::LogIn => "log in for",
         }
     }
 }
@@ -62,6 +65,7 @@ impl Scope {
             Action::Pull => "pull",
             Action::Push => "pull,push",
             Action::Delete => "delete",
+            Action::LogIn => return Vec::new(),
         };
         let mut texts = vec![format!("repository:{}:{actions}", self.repository)];
         texts.extend(self.from.iter().map(|from| format!("repository:{from}:pull")));

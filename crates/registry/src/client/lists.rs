@@ -167,13 +167,13 @@ impl Client {
 
     /// Whether the registry takes what we have to show.
     pub(super) async fn check(&self, place: &Place) -> Result<(), RequestError> {
-        let scope = self.scope(place, Action::Pull);
+        let scope = self.scope(place, Action::LogIn);
         let connection = self.inner.connector.connect(place).await?;
         let response = self.ask(place, &scope, Ask::new(Method::GET, connection.base.clone())).await?;
         if response.status().is_success() {
             Ok(())
         } else {
-            Err(refusal(place, Action::Pull, response).await)
+            Err(refusal(place, Action::LogIn, response).await)
         }
     }
 }
