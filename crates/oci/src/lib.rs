@@ -9,6 +9,7 @@ pub mod config;
 pub mod descriptor;
 pub mod digest;
 pub mod layer;
+pub mod lock;
 pub mod manifest;
 pub mod platform;
 pub mod record;

@@ -31,6 +31,7 @@ const TARGETS: [(&str, Entry); 15] = [
     ("reference", oci::reference::fuzz_reference),
     ("config", oci::config::fuzz_config),
     ("tar", oci::layer::tar::fuzz_tar),
+    ("lock", oci::lock::fuzz_lock),
     ("paragraphs", build::base::debian::deb822::fuzz_paragraphs),
     ("release", build::base::debian::release::fuzz_release),
     ("deb", build::base::debian::deb::fuzz_deb),
