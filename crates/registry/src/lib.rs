@@ -9,6 +9,7 @@
 
 mod body;
 pub mod client;
+pub mod gateway;
 mod name;
 pub mod packages;
 mod redact;

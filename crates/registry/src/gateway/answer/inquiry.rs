@@ -1,0 +1,145 @@
+//! A request taken apart: what decides its answer, and what of it an upstream is told.
+
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, COOKIE, ETAG, EXPECT, HOST, HeaderMap, HeaderName,
+    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
+    PRAGMA, PROXY_AUTHORIZATION, RANGE,
+};
+use http::request::Parts;
+use http::{Method, StatusCode};
+use hyper::body::{Body, Incoming};
+use oci::Digest;
+
+use crate::gateway::asked::Asked;
+use crate::gateway::kept::{Head, Request, strip_connection};
+use crate::gateway::ledger::Note;
+use crate::gateway::spool::Broken;
+use crate::packages::Artifact;
+
+/// Headers by which answers differ and that are no preference.
+const DECIDING: &[&str] = &["git-protocol", "content-type", "x-requested-with", "soapaction"];
+
+/// Headers by which a client says that it has something already.
+const CONDITIONS: &[HeaderName] =
+    &[IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE];
+
+/// A request of a step.
+pub(super) struct Inquiry {
+    pub asked: Asked,
+    pub method: Method,
+    /// As the client sent them, without those of its connection.
+    pub headers: HeaderMap,
+    pub artifact: Artifact,
+    pub note: Note,
+}
+
+impl Inquiry {
+    pub(super) fn new(asked: Asked, parts: Parts, artifact: Artifact, mut note: Note) -> Inquiry {
+        let mut headers = parts.headers;
+        strip_connection(&mut headers);
+        note.intake.ecosystem = Some(artifact.ecosystem.name().to_owned());
+        note.intake.purl = artifact.purl().map(|purl| purl.to_string());
+        note.intake.mutable = artifact.is_mutable();
+        let mut inquiry = Inquiry { asked, method: parts.method, headers, artifact, note };
+        inquiry.note.intake.request = inquiry.request().digest();
+        inquiry
+    }
+
+    /// Whether anybody could have asked it, so that the store may answer.
+    pub(super) fn is_plain(&self, body: &Incoming) -> bool {
+        let reads = matches!(self.method, Method::GET | Method::HEAD);
+        reads && body.is_end_stream() && !self.is_private()
+    }
+
+    /// Whether it carries somebody's credentials.
+    pub(super) fn is_private(&self) -> bool {
+        self.asked.has_login || self.headers.contains_key(AUTHORIZATION) || self.headers.contains_key(COOKIE)
+    }
+
+    fn text(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The request as it decides its answer: with its range, if it has one.
+    pub(super) fn request(&self) -> Request {
+        let mut request = self.whole_request();
+        if let Some(range) = self.text(&RANGE).filter(|_| self.artifact.is_mutable()) {
+            request.variant += &format!("range={}\n", range.trim());
+        }
+        request
+    }
+
+    /// The request for all of it. What never changes is asked for in one form, whatever a client prefers.
+    pub(super) fn whole_request(&self) -> Request {
+        let mut variant = String::new();
+        if self.artifact.is_mutable() {
+            let accept = self.text(&ACCEPT).map(str::trim).filter(|accept| !matches!(*accept, "" | "*/*"));
+            if let Some(accept) = accept {
+                variant += &format!("accept={accept}\n");
+            }
+            if self.takes_gzip() {
+                variant += "encoding=gzip\n";
+            }
+        }
+        for name in DECIDING {
+            if let Some(value) = self.headers.get(*name).and_then(|value| value.to_str().ok()) {
+                variant += &format!("{name}={value}\n");
+            }
+        }
+        Request {
+            method: self.method.as_str().to_owned(),
+            url: self.asked.url.clone(),
+            variant,
+            private: self.is_private(),
+        }
+    }
+
+    /// Whether the client can unpack gzip. Of all encodings it is the one that everybody has.
+    fn takes_gzip(&self) -> bool {
+        let encodings = self.text(&ACCEPT_ENCODING).unwrap_or_default().to_ascii_lowercase();
+        encodings.split(',').any(|encoding| {
+            let (name, weight) = encoding.split_once(';').unwrap_or((encoding, ""));
+            matches!(name.trim(), "gzip" | "*")
+                && !matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
+        })
+    }
+
+    /// What an upstream is told: the client's headers, but the gateway's own conditions and forms.
+    pub(super) fn outgoing_headers(&self, request: &Request, conditions: HeaderMap) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        for name in CONDITIONS {
+            headers.remove(name);
+        }
+        for name in [HOST, EXPECT, PROXY_AUTHORIZATION, CACHE_CONTROL, PRAGMA] {
+            headers.remove(name);
+        }
+        if !request.variant.contains("range=") {
+            headers.remove(RANGE);
+        }
+        let gzip = request.variant.contains("encoding=gzip");
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(if gzip { "gzip" } else { "identity" }));
+        headers.extend(conditions);
+        headers
+    }
+
+    /// Digests that the address itself promises.
+    pub(super) fn promised(&self, status: StatusCode) -> Vec<(Digest, Broken)> {
+        let promised =
+            self.artifact.digest.filter(|_| status == StatusCode::OK && self.method == Method::GET);
+        let wrong = || Broken::failed("the bytes are not those that its address promises");
+        promised.map(|digest| (digest, wrong())).into_iter().collect()
+    }
+}
+
+/// Conditions that ask whether an answer is still so.
+pub(super) fn conditions(head: &Head) -> HeaderMap {
+    let mut conditions = HeaderMap::new();
+    let mut add = |name: HeaderName, value: Option<&str>| {
+        if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
+            conditions.insert(name, value);
+        }
+    };
+    add(IF_NONE_MATCH, head.header(&ETAG));
+    add(IF_MODIFIED_SINCE, head.header(&LAST_MODIFIED));
+    conditions
+}

@@ -1,0 +1,132 @@
+//! Requests under a lock: the answer must be the one that the lock names, from wherever it comes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::RANGE;
+use http::{Method, Response};
+use hyper::body::{Body as _, Incoming};
+use oci::Digest;
+
+use super::fetch::{Answered, Fetch, Keep};
+use super::inquiry::Inquiry;
+use super::refuse;
+use crate::gateway::body::{Body, whole};
+use crate::gateway::flights::Source;
+use crate::gateway::kept::{Head, Kept, Request};
+use crate::gateway::options::{Pin, Pins};
+use crate::gateway::spool::{Broken, Whole};
+use crate::gateway::step::Step;
+use crate::gateway::upstream::{NoAnswer, chain};
+
+/// The rules under which a lock refuses.
+pub(super) const LOCKED: &str = "locked";
+const OFFLINE: &str = "offline";
+
+impl Step {
+    /// Answers as the lock says.
+    pub(super) async fn replay(self: &Arc<Step>, mut inquiry: Inquiry, body: Incoming) -> Response<Body> {
+        let sent = if body.is_end_stream() {
+            None
+        } else {
+            match self.read_body(body).await {
+                Ok(sent) => Some(sent),
+                Err(no_answer) => return self.conclude(inquiry, Err(no_answer)),
+            }
+        };
+        let mut request = inquiry.request();
+        if let Some(sent) = &sent {
+            request.variant += &format!("body={}\n", Digest::of(sent));
+        }
+        inquiry.note.intake.request = request.digest();
+        let mode = &self.shared.options.mode;
+        let rule = if mode.is_offline() { OFFLINE } else { LOCKED };
+        let Some(found) = mode.pins().and_then(|pins| find(pins.as_ref(), &inquiry, &request)) else {
+            let reason = format!("the lock has no {} of {}", request.method, request.url);
+            return refuse(inquiry.note, rule, &reason);
+        };
+        let (pin, request) = found;
+        if request.variant.contains("range=") {
+            inquiry.headers.remove(RANGE);
+        }
+        match self.pinned_in_store(&request, &pin) {
+            Ok(Some(kept)) => return self.from_store(inquiry, kept, None),
+            Ok(None) => {}
+            Err(no_answer) => return self.conclude(inquiry, Err(no_answer)),
+        }
+        if mode.is_offline() {
+            let what = pin.digest.map_or_else(|| "it".to_owned(), |digest| digest.to_string());
+            let reason = format!("the store has no copy of {}, which the lock names as {what}", request.url);
+            return refuse(inquiry.note, rule, &reason);
+        }
+        let source = self.fetch_pinned(&inquiry, request, &pin, sent).await;
+        self.conclude(inquiry, source)
+    }
+
+    /// The answer that the lock names, if the store has it: with the headers that it had, or at least its bytes.
+    fn pinned_in_store(&self, request: &Request, pin: &Pin) -> Result<Option<Kept>, NoAnswer> {
+        let store = &self.shared.options.store;
+        let failed = |error| NoAnswer::Failed { reason: format!("the store: {}", chain(&error)) };
+        let Some(digest) = pin.digest else {
+            return request.latest(store).map_err(failed);
+        };
+        if let Some(kept) = request.exactly(store, &digest).map_err(failed)? {
+            return Ok(Some(kept));
+        }
+        if !store.has_blob(&digest).map_err(failed)? {
+            return Ok(None);
+        }
+        let size = store.blob_size(&digest).map_err(failed)?;
+        let head = Head::bare(pin.status.unwrap_or(200));
+        Ok(Some(Kept { head, whole: Whole { digest, size }, fetched: 0 }))
+    }
+
+    async fn fetch_pinned(
+        self: &Arc<Step>,
+        inquiry: &Inquiry,
+        request: Request,
+        pin: &Pin,
+        sent: Option<Bytes>,
+    ) -> Result<Source, NoAnswer> {
+        let fetch = Fetch {
+            method: Method::from_bytes(request.method.as_bytes()).unwrap_or(Method::GET),
+            url: request.url.clone(),
+            headers: inquiry.outgoing_headers(&request, http::HeaderMap::new()),
+            body: sent.map(whole),
+            private: inquiry.is_private(),
+        };
+        match self.shared.fetch(fetch, &inquiry.asked.address).await? {
+            Answered::Directory(source) => match (source.spool.end(), pin.digest) {
+                (Some(Ok(whole)), Some(digest)) if whole.digest != digest => {
+                    Err(NoAnswer::Mismatch { reason: differs(&request, &digest) })
+                }
+                _ => Ok(source),
+            },
+            Answered::Upstream(fetched) => {
+                let mut expected = inquiry.promised(fetched.incoming.response.status());
+                if let Some(digest) = pin.digest {
+                    let reason = differs(&request, &digest);
+                    expected.push((digest, Broken::Refused { rule: LOCKED.to_owned(), reason }));
+                }
+                self.shared.take(fetched, Keep { request, expected, over: None })
+            }
+        }
+    }
+}
+
+fn differs(request: &Request, digest: &Digest) -> String {
+    format!("{} has other bytes than the lock says ({digest})", request.url)
+}
+
+/// What the lock says of a request. Of a HEAD it says what it says of the GET, of a part what it says of the whole.
+fn find(pins: &dyn Pins, inquiry: &Inquiry, request: &Request) -> Option<(Pin, Request)> {
+    let of = |request: &Request| pins.pin(&request.method, &request.url, request.digest().as_ref());
+    if let Some(pin) = of(request) {
+        return Some((pin, request.clone()));
+    }
+    if !matches!(inquiry.method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let get = Request { method: Method::GET.as_str().to_owned(), ..inquiry.whole_request() };
+    of(&get).map(|pin| (pin, get))
+}

@@ -1,0 +1,128 @@
+//! Requests that only the upstream can answer: with a body, with credentials, with methods that change something. They
+//! are streamed both ways, and recorded.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use oci::Digest;
+use oci::digest::Hasher;
+
+use super::fetch::{Answered, Fetch, Keep};
+use super::inquiry::Inquiry;
+use crate::gateway::body::Body;
+use crate::gateway::step::Step;
+use crate::gateway::upstream::NoAnswer;
+
+impl Step {
+    /// Passes a request through.
+    pub(super) async fn through(self: &Arc<Step>, mut inquiry: Inquiry, body: Incoming) -> Response<Body> {
+        let mut request = inquiry.request();
+        let hashing = (!body.is_end_stream()).then(|| Hashing::new(body));
+        let digest = hashing.as_ref().map(|hashing| hashing.digest.clone());
+        let mut headers = inquiry.outgoing_headers(&request, HeaderMap::new());
+        // Between client and upstream there is nobody who could keep this: their conditions are their own.
+        for (name, value) in &inquiry.headers {
+            if name.as_str().starts_with("if-") || name == http::header::RANGE {
+                headers.insert(name, value.clone());
+            }
+        }
+        let fetch = Fetch {
+            method: inquiry.method.clone(),
+            url: inquiry.asked.url.clone(),
+            headers,
+            body: hashing.map(Body::new),
+            private: inquiry.is_private(),
+        };
+        let answered = self.shared.fetch(fetch, &inquiry.asked.address).await;
+        if let Some(digest) = digest.and_then(|digest| digest.get()) {
+            request.variant += &format!("body={digest}\n");
+        }
+        inquiry.note.intake.request = request.digest();
+        let source = match answered {
+            Ok(Answered::Directory(source)) => Ok(source),
+            Ok(Answered::Upstream(fetched)) => {
+                let expected = inquiry.promised(fetched.incoming.response.status());
+                self.shared.take(fetched, Keep { request, expected, over: None })
+            }
+            Err(no_answer) => Err(no_answer),
+        };
+        // What the client asked for in part came in part.
+        inquiry.headers.remove(http::header::RANGE);
+        self.conclude(inquiry, source)
+    }
+
+    /// A body of a request that must be known before anything is sent.
+    pub(super) async fn read_body(&self, body: Incoming) -> Result<Bytes, NoAnswer> {
+        use http_body_util::{BodyExt, Limited};
+        let limit = usize::try_from(self.shared.options.limits.locked_request).unwrap_or(usize::MAX);
+        let failed = |error| NoAnswer::Failed { reason: format!("the request's body: {error}") };
+        Ok(Limited::new(body, limit).collect().await.map_err(failed)?.to_bytes())
+    }
+}
+
+/// A body whose digest is known when it has passed.
+struct Hashing {
+    body: Incoming,
+    hasher: Option<Hasher>,
+    digest: Passed,
+}
+
+/// The digest of a body that may still be on its way.
+#[derive(Clone, Default)]
+struct Passed(Arc<Mutex<Option<Digest>>>);
+
+impl Passed {
+    fn get(&self) -> Option<Digest> {
+        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Hashing {
+    fn new(body: Incoming) -> Hashing {
+        Hashing { body, hasher: Some(Hasher::default()), digest: Passed::default() }
+    }
+
+    fn end(&mut self) {
+        if let Some(hasher) = self.hasher.take() {
+            *self.digest.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(hasher.finish());
+        }
+    }
+}
+
+impl hyper::body::Body for Hashing {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        let frame = match ready!(Pin::new(&mut this.body).poll_frame(context)) {
+            None => {
+                this.end();
+                return Poll::Ready(None);
+            }
+            Some(frame) => frame.map_err(io::Error::other),
+        };
+        if let Ok(frame) = &frame
+            && let (Some(data), Some(hasher)) = (frame.data_ref(), &mut this.hasher)
+        {
+            hasher.update(data);
+        }
+        if this.body.is_end_stream() {
+            this.end();
+        }
+        Poll::Ready(Some(frame))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,94 @@
+//! The only way out of a step: every byte that it fetches comes through here, is recorded, judged and kept.
+//!
+//! A step's network leads every name and every address to a few sockets. A [`StepGateway`] serves them: it answers
+//! questions for names, finds out what a connection speaks, ends its TLS with a certificate that only this step trusts,
+//! and answers its requests out of the store or by asking upstreams, one pool of connections for all steps.
+//!
+//! ```text
+//!  dns ──▶ names                                            ┌─▶ upstream ─▶ spool ─▶ store
+//!  tcp ──▶ sniff ──▶ (TLS) ──▶ answer ──▶ gate ──▶ kept? ───┤                 │
+//!               └──▶ refused, tunnelled                     └─▶ store ────────┴─▶ the step
+//! ```
+
+mod answer;
+mod asked;
+mod authority;
+mod body;
+mod connection;
+mod dns;
+mod flights;
+pub mod gate;
+pub mod hosts;
+mod kept;
+mod ledger;
+mod mirrors;
+mod options;
+mod percent;
+mod sniff;
+mod spool;
+mod step;
+mod upstream;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use authority::AuthorityError;
+pub use hosts::{HostPattern, HostPatternError};
+pub use ledger::{Say, Served};
+pub use mirrors::{Mirror, MirrorError};
+pub use options::{Clock, Credential, GatewayOptions, Limits, Mode, Pin, Pins};
+pub use step::{ServeError, Sockets, StepGateway};
+pub use upstream::{Resolver, system_resolver};
+
+use crate::TlsError;
+
+/// Lets steps fetch. One serves a whole build.
+pub struct Gateway(Arc<Shared>);
+
+/// What all steps share.
+struct Shared {
+    options: GatewayOptions,
+    upstream: upstream::Upstream,
+    flights: Arc<flights::Flights>,
+}
+
+/// What a gateway is told of a step.
+#[derive(Clone)]
+pub struct StepOptions {
+    /// Takes a line for the step's output.
+    pub say: Say,
+    /// Names with addresses that the user gave.
+    pub hosts: Vec<(String, IpAddr)>,
+}
+
+impl Gateway {
+    /// A gateway; nothing is opened before a step asks for something.
+    pub fn new(options: GatewayOptions) -> Result<Gateway, TlsError> {
+        let upstream = upstream::Upstream::new(&options)?;
+        Ok(Gateway(Arc::new(Shared { options, upstream, flights: Arc::default() })))
+    }
+
+    /// What decides which answers a step gets, in one text: it goes into the keys of steps.
+    pub fn policy(&self) -> String {
+        self.0.options.gate.policy()
+    }
+
+    /// Makes ready for a step.
+    pub fn step(&self, options: StepOptions) -> Result<StepGateway, AuthorityError> {
+        self.0.upstream.know(&options.hosts);
+        StepGateway::new(self.0.clone(), options.say, Arc::new(connection::original_destination))
+    }
+}
+
+/// Feeds everything in the gateway that reads what a step or a stranger wrote.
+pub(crate) fn fuzz(data: &[u8], text: &str) {
+    dns::fuzz(data);
+    sniff::fuzz(data);
+    let _ = asked::Destination::parse(text);
+    let _ = text.parse::<HostPattern>();
+    let _ = Mirror::new(text, &[text.to_owned()]);
+    let _ = percent::decode(text);
+}
