@@ -18,7 +18,7 @@ const FIXTURE: &str = "\
 //- /Dockerfile
 FROM rich
 USER root
-RUN rm -r /old && mkfifo /pipe && ln /data/one /data/more && touch '/with space' && chown 1000660000 /pipe
+RUN seq 1 500000 > /more-than-a-block && rm -r /old && mkfifo /pipe && ln /data/one /data/more && touch '/with space' && chown 1000660000 /pipe
 COPY --chown=app:staff dir /dir
 LABEL one=1
 ENTRYPOINT []
@@ -178,13 +178,14 @@ fn buildah(world: &World) -> Result<(), Trouble> {
 }
 
 /// A docker daemon of our own; it ends with this value.
-struct Docker {
+pub struct Docker {
     daemon: Child,
     socket: String,
 }
 
 impl Docker {
-    fn start(state: &Path) -> Result<Docker, Trouble> {
+    /// Starts it with its state in this directory.
+    pub fn start(state: &Path) -> Result<Docker, Trouble> {
         needs_root()?;
         needs(&["dockerd", "docker", "containerd", "runc"])?;
         fs::create_dir_all(state)?;
@@ -217,7 +218,8 @@ impl Docker {
         Err(Trouble::Skipped(format!("dockerd does not start here: {last}")))
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    /// A command for it.
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.args(["--host", &self.socket]).args(words);
         command
