@@ -14,11 +14,12 @@ use dockerfile::{Diagnostic, Source};
 use oci::archive::ArchiveError;
 use oci::reference::ReferenceError;
 use oci::store::StoreError;
-use registry::client::{PullError, PushError};
+use registry::client::{PullError, PushError, RequestError};
 use registry::server::StartError;
 
 use crate::apt::AptError;
 use crate::commands::build::failed::FailedStep;
+use crate::commands::serve::access::AccessError;
 use crate::exit::Exit;
 use crate::registry::logins::LoginError;
 use crate::registry::{RegistryError, hints};
@@ -88,9 +89,32 @@ pub enum Failure {
     /// An image cannot be brought to a registry.
     #[error(transparent)]
     Push(Box<PushError>),
+    /// A registry was asked in vain.
+    #[error(transparent)]
+    Request(Box<RequestError>),
+    /// A registry does not take credentials.
+    #[error("`{registry}` does not accept this password of `{user}`")]
+    Refused {
+        /// Which.
+        registry: String,
+        /// Whose.
+        user: String,
+    },
+    /// An image is built, and is not where it should be.
+    #[error("the image is built and in the store, but not in its registry")]
+    Unpushed {
+        /// Its names.
+        names: Vec<String>,
+        /// Why.
+        #[source]
+        source: Box<PushError>,
+    },
     /// Credentials cannot be kept.
     #[error(transparent)]
     Login(#[from] LoginError),
+    /// Users, tokens and rights of a registry cannot be read.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A registry does not come up.
     #[error(transparent)]
     Serve(#[from] StartError),
@@ -220,6 +244,10 @@ impl Failure {
             Failure::Base(error) => base_exit(error),
             Failure::Pull(error) => hints::pull_exit(error),
             Failure::Push(error) => hints::push_exit(error),
+            Failure::Unpushed { .. } => Exit::Upstream,
+            Failure::Request(error) => hints::request_exit(error),
+            // The answer of somebody who was asked a question.
+            Failure::Refused { .. } => Exit::No,
             Failure::Store(error) if matches!(**error, StoreError::NoImage(_)) => Exit::No,
             _ if causes(self).any(|error| error.is::<FetchError>()) => Exit::Upstream,
             _ => Exit::Usage,
@@ -261,6 +289,11 @@ impl Failure {
             Failure::Sandbox(error) => error.hint(),
             Failure::Apt(error) => error.hint(),
             Failure::Store(error) => store_hint(error),
+            Failure::Unpushed { names, .. } => {
+                let again = format!("`kapok push {}` sends it again", names.join(" "));
+                let first = causes(self).find_map(hint_for);
+                Some(first.map_or(again.clone(), |first| format!("{first}; then {again}")))
+            }
             _ => causes(self).find_map(hint_for),
         }
     }

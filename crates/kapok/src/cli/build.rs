@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::limits::LimitFlags;
-use super::values::{Assignment, HostEntry, LabelFlag, OutputFlag, Pair, SecretFlag, SshFlag};
+use super::values::{
+    Assignment, CacheFrom, CacheTo, HostEntry, LabelFlag, OutputFlag, Pair, SecretFlag, SshFlag,
+};
 
 /// Builds an image from a Dockerfile and a build context.
 ///
@@ -22,9 +24,14 @@ pub struct Build {
     #[arg(short, long, value_name = "NAME", help_heading = "Result")]
     pub tag: Vec<String>,
 
-    /// Write the result: `type=oci|docker|tar|local,dest=PATH`, a directory, or `-` for a tar archive; may be repeated.
+    /// Write the result: `type=oci|docker|tar|local,dest=PATH`, a directory, `-` for a tar archive, or `type=registry`; may be
+    /// repeated.
     #[arg(short, long, value_name = "OUTPUT", help_heading = "Result")]
     pub output: Vec<OutputFlag>,
+
+    /// Send the image to the registries that its names say, its layers while later steps still run.
+    #[arg(long, help_heading = "Result")]
+    pub push: bool,
 
     /// How layers are compressed.
     #[arg(long, value_name = "KIND", help_heading = "Result")]
@@ -42,7 +49,7 @@ pub struct Build {
     #[arg(long, value_name = "SECRET", help_heading = "Steps")]
     pub secret: Vec<SecretFlag>,
 
-    /// An agent for `RUN --mount=type=ssh`: `default`, `ID` or `ID=SOCKET`; may be repeated.
+    /// An agent for `RUN --mount=type=ssh`: `default`, `ID`, `ID=SOCKET` or `ID=KEYFILE,KEYFILE`; may be repeated.
     #[arg(long, value_name = "AGENT", help_heading = "Steps")]
     pub ssh: Vec<SshFlag>,
 
@@ -51,10 +58,18 @@ pub struct Build {
     pub add_host: Vec<HostEntry>,
 
     /// Run every step; results of earlier builds are not used.
-    #[arg(long, help_heading = "Steps", action = ArgAction::Set, value_name = "BOOL")]
-    #[arg(num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
-    #[arg(hide_default_value = true, hide_possible_values = true)]
+    #[arg(long, help_heading = "Steps")]
     pub no_cache: bool,
+
+    /// Take results of steps that other machines left there: `type=registry,ref=NAME`, `type=local,src=DIRECTORY`, or a name
+    /// alone; may be repeated.
+    #[arg(long, value_name = "CACHE", help_heading = "Steps")]
+    pub cache_from: Vec<CacheFrom>,
+
+    /// Leave results of steps there for other machines: `type=registry,ref=NAME[,mode=max]`, `type=local,dest=DIRECTORY`, or
+    /// a name alone; may be repeated.
+    #[arg(long, value_name = "CACHE", help_heading = "Steps")]
+    pub cache_to: Vec<CacheTo>,
 
     /// Run every step twice and list the files that differ.
     #[arg(long, help_heading = "Steps")]

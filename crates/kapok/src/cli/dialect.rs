@@ -77,12 +77,12 @@ const VERBS: Table = &[
         ],
         FOREGROUND,
     ),
-    (
-        &["pull", "push", "login", "logout", "search"],
-        "registries are not built yet; `kapok load` and `kapok save` move archives, and `skopeo copy` takes them from there",
-    ),
+    (&["search"], "registries have no common way to search; look at their web pages"),
     (&["history"], "`kapok inspect IMAGE` shows the history, `kapok explain IMAGE#STEP` one step's record"),
-    (&["image"], "the verbs stand alone: `kapok images`, `inspect`, `diff`, `tag`, `rmi`, `load`, `save`"),
+    (
+        &["image"],
+        "the verbs stand alone: `kapok images`, `inspect`, `diff`, `tag`, `rmi`, `pull`, `push`, `copy`, `load`, `save`",
+    ),
     (&["buildx", "builder", "buildah", "bake"], "it is `kapok build`; `kapok gc` frees the cache's space"),
     (&["system", "prune"], "`kapok gc` frees space, `kapok doctor` looks at the machine"),
     (&["info", "version"], "it is `kapok doctor` and `kapok --version`"),
@@ -104,14 +104,9 @@ const FLAGS: &[(&str, Table)] =
     &[("build", BUILD), ("run", RUN), ("images", IMAGES), ("inspect", INSPECT), ("rmi", RMI), ("save", SAVE)];
 
 const BUILD: Table = &[
-    (&["--push"], "registries are not built yet; use `--output type=oci,dest=FILE` and `skopeo copy`"),
     (
         &["--load"],
         "the image is always kept in Kapok's store; `--output type=docker,dest=FILE` is for `docker load`",
-    ),
-    (
-        &["--cache-from", "--cache-to"],
-        "the cache is the store, by content; shared caches come with registries",
     ),
     (
         &["--rm", "--force-rm", "--layers"],
@@ -146,7 +141,10 @@ const BUILD: Table = &[
     (&["--builder"], "there is one builder: this process"),
     (&["--check", "--call"], "`kapok plan` parses and plans without building"),
     (&["--stdin"], "use `-` as the build context"),
-    (&["--creds", "--authfile", "--tls-verify", "--cert-dir"], "registries are not built yet"),
+    (
+        &["--creds", "--authfile", "--tls-verify", "--cert-dir"],
+        "`kapok login` keeps credentials, `registries` in kapok.yaml says the rest",
+    ),
 ];
 
 const RUN: Table = &[
@@ -162,7 +160,7 @@ const RUN: Table = &[
     ),
     (&["--mount", "--tmpfs", "--volumes-from"], "use `-v HOST:INSIDE[:ro]`"),
     (&["--env-file"], "repeat `-e NAME=VALUE`"),
-    (&["--pull"], "registries are not built yet; `kapok load` brings images in"),
+    (&["--pull"], "`kapok pull IMAGE` fetches an image before it is run"),
     (&["--init"], "the sandbox has an init: drop the flag"),
     (
         &["--shm-size", "--ulimit", "--memory-swap", "--cpu-shares", "--cpuset-cpus"],
@@ -205,7 +203,7 @@ mod tests {
         assert_eq!(ask("run -d web").as_deref(), Some("`kapok run` has no `-d`"));
         assert_eq!(ask("run -itd web").as_deref(), Some("`kapok run` has no `-d`"));
         assert_eq!(ask("run --name=x web").as_deref(), Some("`kapok run` has no `--name`"));
-        assert_eq!(ask("build . --push").as_deref(), Some("`kapok build` has no `--push`"));
+        assert_eq!(ask("build . --load").as_deref(), Some("`kapok build` has no `--load`"));
     }
 
     #[test]

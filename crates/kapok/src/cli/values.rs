@@ -2,12 +2,14 @@
 //!
 //! Each type parses once, here, and its error says what the form is.
 
+mod cache;
 mod output;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+pub use cache::{CacheFrom, CacheMode, CachePlace, CacheTo};
 pub use output::{Destination, OutputFlag, OutputKind};
 
 /// A flag's value that does not have its form; the text says which form is expected.
@@ -211,27 +213,25 @@ impl FromStr for SecretFlag {
     }
 }
 
-/// `default`, `ID`, or `ID=SOCKET`.
+/// `default`, `ID`, `ID=SOCKET`, or `ID=KEYFILE,KEYFILE…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SshFlag {
     /// The id that `RUN --mount=type=ssh,id=…` names.
     pub id: String,
-    /// The agent's socket; without it the one of `SSH_AUTH_SOCK`.
-    pub socket: Option<PathBuf>,
+    /// The agent's socket, or files with private keys; without any the socket of `SSH_AUTH_SOCK`.
+    pub paths: Vec<PathBuf>,
 }
 
 impl FromStr for SshFlag {
     type Err = FormError;
 
     fn from_str(text: &str) -> Result<SshFlag, FormError> {
-        let (id, socket) = match text.split_once('=') {
-            Some((id, socket)) => (id, Some(PathBuf::from(socket))),
-            None => (text, None),
-        };
+        let (id, paths) = text.split_once('=').unwrap_or((text, ""));
         if id.is_empty() {
-            return Err(form("expected `default`, `ID` or `ID=SOCKET`"));
+            return Err(form("expected `default`, `ID`, `ID=SOCKET` or `ID=KEYFILE,KEYFILE`"));
         }
-        Ok(SshFlag { id: id.to_owned(), socket })
+        let paths = paths.split(',').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
+        Ok(SshFlag { id: id.to_owned(), paths })
     }
 }
 

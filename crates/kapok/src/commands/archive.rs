@@ -73,6 +73,9 @@ fn report(image: &Loaded, quiet: bool) -> String {
 pub fn save(program: &Program, arguments: &Save) -> Result<Exit, Failure> {
     let store = program.store(&program.settings()?)?;
     let images = exports(&store, &arguments.images)?;
+    for image in &images {
+        crate::snapshot::bring(program, &store, &image.digest)?;
+    }
     let output = arguments.output.as_ref().filter(|path| path.as_os_str() != "-");
     let directory = &program.environment.directory;
     match (arguments.format, output) {

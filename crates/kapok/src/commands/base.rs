@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use build::base::debian::{self, Assembled, Progress as Stage, Request};
-use build::engine::{Cancel, Event, StepId, StepInfo};
-use oci::Platform;
-use oci::store::Batch;
+use build::engine::{BuildReport, Cancel, Event, StepId, StepInfo, StepReport, StepState};
+use oci::store::{Batch, BuildState, NewBuild};
+use oci::{Digest, Platform};
 
 use super::build::request;
 use crate::apt;
@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::fetch::HttpFetch;
 use crate::program::Program;
 use crate::ui::{self, View, format};
-use crate::{clock, files, signals};
+use crate::{clock, files, randomness, signals};
 
 /// Assembles the base of a distribution.
 pub fn run(program: &Program, arguments: &Base) -> Result<Exit, Failure> {
@@ -51,7 +51,8 @@ fn debian(program: &Program, flags: &Debian, begun: Instant) -> Result<Exit, Fai
     let compression = request::compression(flags.compression, &settings);
     let digest = debian::store_image(&assembled, &store, compression, request.jobs)?;
     let tags = names.iter().map(|name| (name.clone(), digest)).collect();
-    store.sync_and_commit(&Batch { tags, images: vec![digest], ..Batch::default() })?;
+    let builds = vec![history_line(flags, &assembled, &platform, digest, begun)];
+    store.sync_and_commit(&Batch { tags, images: vec![digest], builds, ..Batch::default() })?;
     view.finish();
 
     if let Some(path) = &flags.iidfile {
@@ -67,11 +68,50 @@ fn debian(program: &Program, flags: &Debian, begun: Instant) -> Result<Exit, Fai
         let size = assembled.record.written.bytes;
         let digest = digest.to_string();
         program.say(&match flags.progress {
-            Progress::Json => ui::json::built(begun.elapsed(), &digest, &names, size),
+            Progress::Json => ui::json::built(begun.elapsed(), &digest, &names, Some(size)),
             _ => summary(&assembled, &digest, &names, begun),
         });
     }
     Ok(Exit::Done)
+}
+
+/// The assembly as a build of one step, so that `explain` and `logs` find its record.
+fn history_line(
+    flags: &Debian,
+    assembled: &Assembled,
+    platform: &Platform,
+    image: Digest,
+    begun: Instant,
+) -> NewBuild {
+    let (now, millis) = clock::now_with_millis();
+    let wall = begun.elapsed();
+    let record = &assembled.record;
+    let step = StepReport {
+        id: StepId(0),
+        stage: flags.suite.clone(),
+        platform: platform.clone(),
+        number: 1,
+        of: 1,
+        text: record.instruction.clone(),
+        state: if assembled.cached { StepState::Cached } else { StepState::Ran },
+        key: Some(record.key),
+        record: Some(assembled.stored_record),
+        below: Vec::new(),
+        layer: record.layer,
+        written: record.written.bytes,
+        wall_ms: if assembled.cached { 0 } else { u64::try_from(wall.as_millis()).unwrap_or(u64::MAX) },
+        log: None,
+        run: None,
+    };
+    NewBuild {
+        id: randomness::build_id(millis),
+        name: flags.tag.first().unwrap_or(&flags.suite).clone(),
+        started: now.saturating_sub_unsigned(wall.as_secs()),
+        finished: Some(now),
+        state: BuildState::Succeeded,
+        image: Some(image),
+        detail: serde_json::to_string(&BuildReport { steps: vec![step] }).unwrap_or_default(),
+    }
 }
 
 fn platform(flag: Option<&str>) -> Result<Platform, Failure> {

@@ -27,7 +27,7 @@ struct Difference {
 pub fn run(program: &Program, arguments: &images::Diff) -> Result<Exit, Failure> {
     let store = program.store(&program.settings()?)?;
     let (from, to) = (image(&store, &arguments.from)?, image(&store, &arguments.to)?);
-    let files = compare_trees(&tree(&store, &from)?, &tree(&store, &to)?, arguments.ignore_times);
+    let files = compare_trees(&tree(program, &store, &from)?, &tree(program, &store, &to)?, arguments.ignore_times);
     let config = compare_configs(&from, &to);
     let same = files.is_empty() && config.is_empty();
     let text = match arguments.format {
@@ -63,8 +63,8 @@ fn image(store: &Store, name: &str) -> Result<Image, Failure> {
 
 type Tree = BTreeMap<Vec<u8>, Entry>;
 
-fn tree(store: &Store, image: &Image) -> Result<Tree, Failure> {
-    let layers = snapshot::of_image(store, image)?;
+fn tree(program: &Program, store: &Store, image: &Image) -> Result<Tree, Failure> {
+    let layers = snapshot::of_image(program, store, image)?;
     let view = View::new(layers.into_iter().map(|layer| layer.index).collect());
     Ok(view.walk(b"").map(|(_, entry)| (entry.path.clone(), entry)).collect())
 }

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::fetch::HttpFetch;
 use crate::git::GitCommand;
 use crate::program::Program;
+use crate::registry::images::RegistryImages;
 use crate::ui::plain;
 
 /// Warnings go to the user; there are no other events of a plan.
@@ -33,12 +34,18 @@ pub fn run(program: &Program, arguments: &Arguments) -> Result<Exit, Failure> {
     let (fetch, git) = (HttpFetch::new(&program.environment), GitCommand::new(&program.environment));
     let means = Means { store: &store, fetch: &fetch, git: &git, directory: &program.environment.directory };
     let prepared = request::prepare(program, &arguments.input, &settings, &means)?;
+    let (registries, warnings) = (program.registries(&settings), Warnings(program));
+    let images = RegistryImages::new(&registries, &store, &warnings);
     let doors = Doors {
         store: &store,
         spawner: None,
         fetch: &fetch,
         git: &git,
-        events: &Warnings(program),
+        upstream: Some(&images),
+        cache: None,
+        layers: None,
+        gateway: None,
+        events: &warnings,
         cancel: Cancel::default(),
     };
     let plans = engine::plans(&prepared.request, &doors)

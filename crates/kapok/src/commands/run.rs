@@ -31,7 +31,7 @@ pub fn run(program: &Program, arguments: &Run) -> Result<Exit, Failure> {
     let settings = program.settings()?;
     let store = program.store(&settings)?;
     let image = find(&store, &arguments.image, arguments.platform.as_deref())?;
-    let snapshot = Snapshot::new(snapshot::of_image(&store, &image)?);
+    let snapshot = Snapshot::new(snapshot::of_image(program, &store, &image)?);
     let execution = &image.config.value().config;
     let place = Place {
         args: command(arguments, execution)?,

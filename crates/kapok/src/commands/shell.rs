@@ -23,7 +23,7 @@ pub fn run(program: &Program, arguments: &Shell) -> Result<Exit, Failure> {
     let (snapshot, mut place) = match &arguments.address {
         None => before_failure(program, &store)?,
         Some(address) if address.step.is_some() || address.image.is_empty() => after_step(&store, address)?,
-        Some(address) => in_image(&store, address)?,
+        Some(address) => in_image(program, &store, address)?,
     };
     if !arguments.command.is_empty() {
         place.args = arguments.command.clone();
@@ -53,7 +53,7 @@ fn after_step(store: &Store, address: &StepAddress) -> Result<(Snapshot, Place),
     Ok((layers(store, &past.snapshot_after(step)?)?, place(step)))
 }
 
-fn in_image(store: &Store, address: &StepAddress) -> Result<(Snapshot, Place), Failure> {
+fn in_image(program: &Program, store: &Store, address: &StepAddress) -> Result<(Snapshot, Place), Failure> {
     let image = find(store, &address.image, None)?;
     let execution = &image.config.value().config;
     let shell = execution.shell.iter().flatten().next().map_or("/bin/sh", String::as_str);
@@ -64,7 +64,7 @@ fn in_image(store: &Store, address: &StepAddress) -> Result<(Snapshot, Place), F
         user: execution.user.clone(),
         terminal: false,
     };
-    Ok((Snapshot::new(snapshot::of_image(store, &image)?), place))
+    Ok((Snapshot::new(snapshot::of_image(program, store, &image)?), place))
 }
 
 fn layers(store: &Store, ids: &[LayerId]) -> Result<Snapshot, Failure> {

@@ -1,8 +1,11 @@
 //! Registries for the product: what the `registry` crate is given of settings, environment, clock and terminal.
 
+pub mod cache;
 pub mod hints;
+pub mod images;
 pub mod logins;
 mod options;
+pub mod pushing;
 pub mod transfers;
 
 use std::io;

@@ -30,7 +30,7 @@ enum What<'a> {
     Cancelled { step: u32 },
     Transfer { what: &'a str, done: u64, total: Option<u64> },
     Warning { message: &'a str, step: Option<u32> },
-    Built { digest: &'a str, names: &'a [String], size: u64 },
+    Built { digest: &'a str, names: &'a [String], size: Option<u64> },
     Pulled { name: &'a str, digest: &'a str, fetched: u64 },
     Pushed { name: &'a str, digest: &'a str, sent: u64 },
     Copied { name: &'a str, digest: &'a str },
@@ -79,7 +79,7 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("cancelled", "`step`", "it was not reached"),
     ("transfer", "`what`, `done`, `total` or null", "bytes are on their way"),
     ("warning", "`message`, `step` or null", "something deserves attention"),
-    ("built", "`digest`, `names`, `size` in bytes of files", "the last line of a build that ended well"),
+    ("built", "`digest`, `names`, `size` in bytes of files, or null", "the last line of a build that ended well"),
     ("pulled", "`name`, `digest`, `fetched` in bytes", "`kapok pull` has an image"),
     ("pushed", "`name`, `digest`, `sent` in bytes", "`kapok push` has sent one"),
     ("copied", "`name`, `digest`", "`kapok copy` has copied one"),
@@ -120,7 +120,7 @@ pub fn line(at: Duration, event: &Event) -> String {
 }
 
 /// The last line of a build that ended well.
-pub fn built(at: Duration, digest: &str, names: &[String], size: u64) -> String {
+pub fn built(at: Duration, digest: &str, names: &[String], size: Option<u64>) -> String {
     write(at, What::Built { digest, names, size })
 }
 
@@ -169,7 +169,7 @@ mod tests {
         ];
         let at = Duration::ZERO;
         let ends = [
-            built(at, "", &[], 0),
+            built(at, "", &[], None),
             pulled(at, "", "", 0),
             pushed(at, "", "", 0),
             copied(at, "", ""),

@@ -13,8 +13,8 @@ pub struct Result<'a> {
     pub digest: &'a str,
     /// Its names.
     pub names: &'a [String],
-    /// Bytes of the files in all its layers, its base's included.
-    pub size: u64,
+    /// Bytes of the files in all its layers, its base's included; unknown while some of them were not needed here.
+    pub size: Option<u64>,
     /// Bytes of its blobs: what a push sends.
     pub compressed: u64,
     /// The step whose layer is its largest, and the bytes of that layer's files.
@@ -46,8 +46,11 @@ pub fn lines(state: &State, result: &Result<'_>, wall: Duration) -> Vec<String> 
     let largest = result
         .largest
         .and_then(|(id, written)| Some((state.visible().find(|step| step.info.id == id)?, written)));
-    let compressed = format!("({} compressed)", format::size(result.compressed));
-    lines.push(format!("  size     {} {compressed}", format::size(result.size)));
+    let compressed = format::size(result.compressed);
+    lines.push(match result.size {
+        Some(size) => format!("  size     {} ({compressed} compressed)", format::size(size)),
+        None => format!("  size     {compressed} compressed"),
+    });
     if let Some((step, written)) = largest.filter(|(_, written)| *written > 0) {
         lines.push(format!("  largest  {:>8}  {}", format::size(written), named(state, step)));
     }

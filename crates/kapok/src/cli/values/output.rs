@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::ValueEnum;
+
+use super::super::build::CompressionFlag;
 use super::{FormError, boolean, fields, form};
 
 /// What kind of artifact an `--output` is.
@@ -40,6 +43,10 @@ pub struct OutputFlag {
     pub archive: bool,
     /// Names given to an image in it; without any, those of `--tag`.
     pub names: Vec<String>,
+    /// Whether the image goes to the registries that its names say.
+    pub push: bool,
+    /// How its layers are compressed, if it says so.
+    pub compression: Option<CompressionFlag>,
 }
 
 impl FromStr for OutputFlag {
@@ -57,35 +64,47 @@ impl FromStr for OutputFlag {
                 }
             };
         }
-        let (mut kind, mut destination, mut archive, mut names) = (None, None, true, Vec::new());
+        let (mut kind, mut destination, mut archive) = (None, None, true);
+        let (mut names, mut compression, mut push) = (Vec::new(), None, false);
         for (key, value) in fields(text)? {
             match key.as_str() {
+                // The image in a registry, and nowhere else that matters.
+                "type" if value == "registry" => (kind, push) = (Some(OutputKind::Image), true),
                 "type" => kind = Some(output_kind(&value)?),
+                "push" => push = boolean("push", &value)?,
+                "oci-mediatypes" if boolean("oci-mediatypes", &value)? => {}
                 "dest" | "destination" if value == "-" => destination = Some(Destination::Stdout),
                 "dest" | "destination" => destination = Some(Destination::Path(value.into())),
                 "tar" => archive = boolean("tar", &value)?,
                 "name" => names.extend(value.split(',').map(str::to_owned)),
+                "compression" => compression = Some(compressed(&value)?),
                 other => {
                     return Err(form(format!(
-                        "unknown key `{other}`; an output has `type`, `dest`, `tar` and `name`"
+                        "unknown key `{other}`; an output has `type`, `dest`, `tar`, `name`, `push` and `compression`"
                     )));
                 }
             }
         }
-        let kind = kind.ok_or_else(|| form("an output needs a type: `type=oci|docker|tar|local`"))?;
-        let output = OutputFlag { archive, names, ..OutputFlag::new(kind, destination) };
+        let kind = kind.ok_or_else(|| form("an output needs a type: `type=oci|docker|tar|local|registry`"))?;
+        if push && kind != OutputKind::Image {
+            return Err(form("`push` is of `type=image`"));
+        }
+        let output = OutputFlag { archive, names, push, compression, ..OutputFlag::new(kind, destination) };
         output.checked()
     }
 }
 
 impl OutputFlag {
     fn new(kind: OutputKind, destination: Option<Destination>) -> OutputFlag {
-        OutputFlag { kind, destination, archive: true, names: Vec::new() }
+        OutputFlag { kind, destination, archive: true, names: Vec::new(), push: false, compression: None }
     }
 
     /// Refuses what cannot be written: a directory to standard output, an artifact to nowhere.
     fn checked(mut self) -> Result<OutputFlag, FormError> {
         let directory = self.kind == OutputKind::Local || !self.archive;
+        if self.compression.is_some() && matches!(self.kind, OutputKind::Tar | OutputKind::Local) {
+            return Err(form("`compression` is of an image's layers; this output has none"));
+        }
         match (self.kind, &self.destination) {
             (OutputKind::Image, _) => Ok(self),
             (_, Some(Destination::Stdout)) if directory => {
@@ -101,6 +120,11 @@ impl OutputFlag {
     }
 }
 
+fn compressed(value: &str) -> Result<CompressionFlag, FormError> {
+    CompressionFlag::from_str(value, false)
+        .map_err(|_| form(format!("unknown compression `{value}`; it is `gzip`, `zstd` or `none`")))
+}
+
 fn output_kind(value: &str) -> Result<OutputKind, FormError> {
     Ok(match value {
         "oci" => OutputKind::Oci,
@@ -108,12 +132,9 @@ fn output_kind(value: &str) -> Result<OutputKind, FormError> {
         "tar" => OutputKind::Tar,
         "local" => OutputKind::Local,
         "image" => OutputKind::Image,
-        "registry" => {
-            return Err(form("pushing to a registry is not built yet; use `type=oci` and `skopeo copy`"));
-        }
         other => {
             return Err(form(format!(
-                "unknown output type `{other}`; it is `oci`, `docker`, `tar` or `local`"
+                "unknown output type `{other}`; it is `oci`, `docker`, `tar`, `local`, `image` or `registry`"
             )));
         }
     })

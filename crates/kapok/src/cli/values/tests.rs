@@ -44,6 +44,15 @@ fn secrets_have_dockers_forms() {
 }
 
 #[test]
+fn an_agent_is_a_socket_or_keys() {
+    check::<SshFlag>("default", r#"SshFlag { id: "default", paths: [] }"#);
+    check::<SshFlag>("a=", r#"SshFlag { id: "a", paths: [] }"#);
+    check::<SshFlag>("a=/run/agent", r#"SshFlag { id: "a", paths: ["/run/agent"] }"#);
+    check::<SshFlag>("a=one,two", r#"SshFlag { id: "a", paths: ["one", "two"] }"#);
+    check::<SshFlag>("=x", "error: expected `default`, `ID`, `ID=SOCKET` or `ID=KEYFILE,KEYFILE`");
+}
+
+#[test]
 fn outputs_have_dockers_short_forms() {
     let output = |text: &str| text.parse::<OutputFlag>().map(|output| (output.kind, output.destination));
     assert_eq!(output("-"), Ok((OutputKind::Tar, Some(Destination::Stdout))));
@@ -55,6 +64,51 @@ fn outputs_have_dockers_short_forms() {
     assert!(output("type=oci,tar=false,dest=-").is_err());
     assert!(output("type=zip,dest=x").is_err());
     assert!(output("dest=x").is_err());
+}
+
+#[test]
+fn an_output_may_say_how_layers_are_compressed() {
+    use crate::cli::build::CompressionFlag;
+    let compression = |text: &str| text.parse::<OutputFlag>().map(|output| output.compression);
+    assert_eq!(compression("type=oci,dest=x"), Ok(None));
+    assert_eq!(compression("type=oci,dest=x,compression=zstd"), Ok(Some(CompressionFlag::Zstd)));
+    assert_eq!(compression("type=docker,compression=uncompressed"), Ok(Some(CompressionFlag::None)));
+    assert!(compression("type=oci,compression=lzma").is_err());
+    assert!(compression("type=tar,compression=gzip").is_err());
+}
+
+#[test]
+fn an_output_may_be_a_registry() {
+    let output = |text: &str| text.parse::<OutputFlag>().map(|output| (output.kind, output.push, output.names));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(output("type=registry"), Ok((OutputKind::Image, true, vec![])));
+    assert_eq!(
+        output("type=image,\"name=r.example.org/a,r.example.org/b\",push=true"),
+        Ok((OutputKind::Image, true, names(&["r.example.org/a", "r.example.org/b"])))
+    );
+    assert_eq!(output("type=image,name=a"), Ok((OutputKind::Image, false, names(&["a"]))));
+    assert!(output("type=oci,dest=x,push=true").is_err() && output("type=image,push=maybe").is_err());
+}
+
+#[test]
+fn shared_caches_have_buildx_forms() {
+    let from = |text: &str| text.parse::<CacheFrom>().map_err(|error| error.to_string());
+    let registry = CachePlace::Registry("r.example.org/team/cache:main".to_owned());
+    assert_eq!(from("r.example.org/team/cache:main"), Ok(CacheFrom(registry.clone())));
+    assert_eq!(from("type=registry,ref=r.example.org/team/cache:main"), Ok(CacheFrom(registry.clone())));
+    assert_eq!(from("type=local,src=dir"), Ok(CacheFrom(CachePlace::Local("dir".into()))));
+    for bad in ["", "type=registry", "type=local", "type=local,dest=x", "type=registry,ref=a,tag=b"] {
+        assert!(from(bad).is_err(), "{bad}");
+    }
+    assert!(from("type=gha").unwrap_err().contains("`registry` or `local`"));
+
+    let to = |text: &str| text.parse::<CacheTo>().map_err(|error| error.to_string());
+    let usual = CacheTo { place: registry.clone(), mode: CacheMode::Min, ignore_error: None };
+    assert_eq!(to("type=registry,ref=r.example.org/team/cache:main"), Ok(usual.clone()));
+    let all = CacheTo { mode: CacheMode::Max, ignore_error: Some(false), ..usual };
+    assert_eq!(to("type=registry,ref=r.example.org/team/cache:main,mode=max,ignore-error=false"), Ok(all));
+    assert!(to("type=local,dest=dir,mode=max").is_ok() && to("type=registry,ref=a,mode=most").is_err());
+    assert!(to("type=inline").unwrap_err().contains("registry"));
 }
 
 #[test]

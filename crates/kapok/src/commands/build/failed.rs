@@ -5,6 +5,7 @@ use build::fetch::FetchError;
 use build::plan::ImageError;
 use build::sandbox::SandboxError;
 use dockerfile::{Diagnostic, Source};
+use registry::client::{PullError, RequestError};
 
 use crate::exit::Exit;
 use crate::failure::{Failure, causes};
@@ -72,7 +73,12 @@ pub fn lacks_spawner(error: &BuildError) -> bool {
 }
 
 fn is_upstream(error: &ImageError) -> bool {
-    causes(error).any(|cause| cause.is::<FetchError>())
+    causes(error).any(is_network)
+}
+
+/// Whether an error is of the network, or of who is at its other end.
+fn is_network(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<FetchError>() || error.is::<PullError>() || error.is::<RequestError>() || error.is::<Box<RequestError>>()
 }
 
 fn step(failure: StepFailure, source: &Source) -> FailedStep {
@@ -117,7 +123,7 @@ fn last_lines(tail: &[u8]) -> Vec<String> {
 
 fn exit(cause: &StepError) -> Exit {
     match cause {
-        _ if causes(cause).any(|cause| cause.is::<FetchError>()) => Exit::Upstream,
+        _ if causes(cause).any(is_network) => Exit::Upstream,
         // The machine cannot make the sandbox that was asked for: nothing is wrong with the step.
         StepError::Sandbox(error) if error.exit_code().is_none() => Exit::Usage,
         StepError::Store(_) | StepError::Io { .. } => Exit::Usage,

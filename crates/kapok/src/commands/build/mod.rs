@@ -1,10 +1,12 @@
 //! `kapok build`: from flags to an image, and to everything that was asked for beside it.
 
+mod agents;
 pub mod context;
 pub mod failed;
 pub mod input;
 pub mod request;
 mod result;
+mod sharing;
 
 use std::path::Path;
 use std::time::Instant;
@@ -20,6 +22,7 @@ use crate::program::Program;
 use crate::signals;
 use crate::ui;
 use context::Means;
+use sharing::{Plans, Sharing};
 
 /// Builds.
 pub fn run(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
@@ -50,24 +53,38 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let git = GitCommand::new(&program.environment);
     let means = Means { store: &store, fetch: &fetch, git: &git, directory: &program.environment.directory };
     let mut prepared = request::prepare(program, &arguments.input, &settings, &means)?;
-    request::complete(&mut prepared.request, program, arguments, &settings)?;
+    let _agents = request::complete(&mut prepared.request, program, arguments, &settings)?;
+    let registries = program.registries(&settings);
+    let plans = Plans::of(program, &registries, arguments, &mut prepared.request)?;
     let request = &prepared.request;
 
     let view = ui::view(program.terminal, arguments.progress, arguments.quiet);
     let cancel = Cancel::default();
     signals::watch(cancel.clone(), view.noter());
-    let doors = Doors {
+    let sharing = Sharing::new(&plans, &registries, &store, &*view)?;
+    let doors = sharing.doors(Doors {
         store: &store,
         spawner: spawner.as_ref().ok().copied(),
         fetch: &fetch,
         git: &git,
+        upstream: None,
+        cache: None,
+        layers: None,
+        gateway: None,
         events: &*view,
         cancel,
-    };
-    let outcome = engine::build(request, &doors);
+    });
+    let outcome = sharing.beside(|| engine::build(request, &doors));
+    let outcome = outcome.map(|built| (sharing.finish(request, &built), built));
     let state = view.finish();
     match outcome {
-        Ok(built) => result::deliver(program, arguments, request, &store, &built, &state),
+        Ok((shared, built)) => {
+            result::deliver(program, arguments, request, &store, &built, &shared, &state)?;
+            match shared.failure {
+                None => Ok(result::exit(&built)),
+                Some(failure) => Err(failure),
+            }
+        }
         Err(error) => match spawner {
             Err(reason) if failed::lacks_spawner(&error) => Err(reason),
             _ => Err(failed::explain(error, &request.source)),

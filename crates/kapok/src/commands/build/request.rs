@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 
-use build::engine::{Request, Secret};
+use build::engine::{Keep, Request, Secret};
 use build::plan::{NamedContext, NamedContexts, Network, Permissions};
 use build::sandbox::Limits;
 use oci::layer::{Compression, Rules};
 use oci::{Platform, Reference};
 
+use super::agents::{self, Agents};
 use super::context::{Means, Opened, git_reference, is_url};
 use super::input::{self, Input};
 use crate::cli;
 use crate::cli::build::{CompressionFlag, NetworkFlag, Permission};
 use crate::cli::limits::LimitFlags;
-use crate::cli::values::{HostEntry, SecretFlag, SecretFrom, SshFlag};
+use crate::cli::values::{HostEntry, SecretFlag, SecretFrom};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::program::{Program, image_name};
@@ -84,17 +84,21 @@ pub fn prepare(
         epoch,
         jobs: jobs(None, settings),
         twice: false,
+        keep: Keep::default(),
+        pack_all: false,
+        empty_caches: false,
     };
     Ok(Prepared { request, _contexts: contexts })
 }
 
-/// Takes over the flags that only `build` has.
+/// Takes over the flags that only `build` has. The agents must live as long as the build.
 pub fn complete(
     request: &mut Request,
     program: &Program,
     flags: &cli::build::Build,
     settings: &Settings,
-) -> Result<(), Failure> {
+) -> Result<Agents, Failure> {
+    let agents = agents::find(&flags.ssh, &program.environment)?;
     request.tags = names(&flags.tag)?;
     if let Some(first) = request.tags.first() {
         request.name = first.familiar();
@@ -102,13 +106,13 @@ pub fn complete(
     request.no_cache = flags.no_cache;
     request.hosts = hosts(&flags.add_host);
     request.secrets = secrets(&flags.secret, program)?;
-    request.ssh = agents(&flags.ssh, program)?;
+    request.ssh = agents.sockets.clone();
     request.limits = limits(&settings.limits_with(&flags.limits));
-    request.compression = compression(flags.compression, settings);
+    request.compression = compression(outputs_compression(flags)?, settings);
     request.rules.keep_logs = flags.keep_logs;
     request.jobs = jobs(flags.jobs, settings);
     request.twice = flags.twice;
-    Ok(())
+    Ok(agents)
 }
 
 /// Names for an image, each once.
@@ -159,6 +163,19 @@ pub fn compression(flag: Option<CompressionFlag>, settings: &Settings) -> Compre
         None | Some(CompressionFlag::Gzip) => Compression::Gzip,
         Some(CompressionFlag::Zstd) => Compression::Zstd,
         Some(CompressionFlag::None) => Compression::None,
+    }
+}
+
+/// What `--compression` and the outputs say. All layers of a build are compressed alike, so they must agree.
+fn outputs_compression(flags: &cli::build::Build) -> Result<Option<CompressionFlag>, Failure> {
+    let mut asked = flags.compression.into_iter().chain(flags.output.iter().filter_map(|one| one.compression));
+    let first = asked.next();
+    match asked.find(|other| Some(*other) != first) {
+        Some(_) => Err(Failure::usage_with(
+            "`--output` asks for layers that are compressed in different ways",
+            "build once for each; what is the same is found in the cache",
+        )),
+        None => Ok(first),
     }
 }
 
@@ -295,31 +312,4 @@ fn secret_value(flag: &SecretFlag, program: &Program) -> Result<Vec<u8>, Failure
         return Err(Failure::usage(format!("secret `{}` is larger than 500 KiB", flag.id)));
     }
     Ok(value)
-}
-
-/// The agents' sockets.
-fn agents(flags: &[SshFlag], program: &Program) -> Result<BTreeMap<String, PathBuf>, Failure> {
-    let environment = &program.environment;
-    let mut agents = BTreeMap::new();
-    for flag in flags {
-        let socket = match (&flag.socket, environment.text("SSH_AUTH_SOCK")) {
-            (Some(socket), _) => environment.directory.join(socket),
-            (None, Some(socket)) => environment.directory.join(socket),
-            (None, None) => {
-                return Err(Failure::usage_with(
-                    format!("`--ssh {}`: there is no agent", flag.id),
-                    "start one with `eval $(ssh-agent)` and `ssh-add`, or give `--ssh ID=SOCKET`",
-                ));
-            }
-        };
-        let metadata = std::fs::metadata(&socket).map_err(Failure::file("find the agent", &socket))?;
-        if !metadata.file_type().is_socket() {
-            return Err(Failure::usage_with(
-                format!("`{}` is not the socket of an agent", socket.display()),
-                "add the key to an agent with `ssh-add` and give its socket",
-            ));
-        }
-        agents.insert(flag.id.clone(), socket);
-    }
-    Ok(agents)
 }

@@ -10,6 +10,7 @@ use oci::store::{Layer, Store, StoreError};
 use serde_json::json;
 
 use super::request;
+use super::sharing::Shared;
 use crate::cli::build::{Build, Progress};
 use crate::cli::values::{Destination, OutputFlag, OutputKind};
 use crate::exit::Exit;
@@ -18,7 +19,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::program::Program;
 use crate::ui::state::State;
-use crate::ui::{json, summary};
+use crate::ui::{format, json, summary};
 
 /// Refuses before the build what could not be delivered after it.
 pub fn check(program: &Program, arguments: &Build) -> Result<(), Failure> {
@@ -43,8 +44,9 @@ pub fn deliver(
     request: &Request,
     store: &Store,
     built: &Built,
+    shared: &Shared,
     state: &State,
-) -> Result<Exit, Failure> {
+) -> Result<(), Failure> {
     for output in &arguments.output {
         write_output(program, output, request, store, built)?;
     }
@@ -66,10 +68,35 @@ pub fn deliver(
             program.data(&format!("{digest}\n"))?;
         }
     } else {
+        tell_pushed(program, built, shared, arguments.progress, true);
         tell(program, request, store, built, state, arguments.progress)?;
+        tell_pushed(program, built, shared, arguments.progress, false);
     }
-    // `--twice` asks a question: are the steps reproducible?
-    Ok(if built.differences.is_empty() { Exit::Done } else { Exit::No })
+    Ok(())
+}
+
+/// `--twice` asks a question: are the steps reproducible?
+pub fn exit(built: &Built) -> Exit {
+    if built.differences.is_empty() { Exit::Done } else { Exit::No }
+}
+
+/// Says where the image is: for programs before the line that is the last, for people below the summary.
+fn tell_pushed(program: &Program, built: &Built, shared: &Shared, progress: Progress, before: bool) {
+    let Some(pushed) = &shared.pushed else { return };
+    let digest = built.image.digest.to_string();
+    for name in pushed.names.iter().map(oci::Reference::familiar) {
+        match (progress, before) {
+            (Progress::Json, true) => {
+                program.say(&json::pushed(built.wall + pushed.wall, &name, &digest, pushed.tally.bytes));
+            }
+            (Progress::Json, false) | (_, true) => {}
+            (_, false) => program.say(&format!(
+                "  pushed   {name} ({} sent, {} after the build)",
+                format::size(pushed.tally.bytes),
+                format::duration(pushed.wall)
+            )),
+        }
+    }
 }
 
 fn tell_difference(program: &Program, difference: &Difference, progress: Progress) {
@@ -95,10 +122,7 @@ fn tell(
     progress: Progress,
 ) -> Result<(), Failure> {
     let names: Vec<String> = request.tags.iter().map(oci::Reference::familiar).collect();
-    let mut size = 0;
-    for platform in &built.platforms {
-        size += layers(store, platform)?.iter().map(|layer| layer.index.total_size()).sum::<u64>();
-    }
+    let size = files_size(store, built)?;
     let compressed = built.platforms.iter().map(|platform| platform.size).sum();
     let digest = built.image.digest.to_string();
     let result = summary::Result { digest: &digest, names: &names, size, compressed, largest: built.largest };
@@ -107,6 +131,21 @@ fn tell(
         _ => summary::lines(state, &result, built.wall).join("\n"),
     });
     Ok(())
+}
+
+/// Bytes of the files in all layers; unknown while some of them are elsewhere.
+fn files_size(store: &Store, built: &Built) -> Result<Option<u64>, Failure> {
+    let mut size = 0;
+    for platform in &built.platforms {
+        if !platform.all_layers {
+            return Ok(None);
+        }
+        for id in &platform.layers {
+            let Some(layer) = store.layer(id)? else { return Ok(None) };
+            size += layer.index.total_size();
+        }
+    }
+    Ok(Some(size))
 }
 
 /// Field names as buildx writes them, so that scripts find what they look for.

@@ -220,7 +220,7 @@ fn the_summary_names_what_was_slow_and_large() {
     let result = summary::Result {
         digest: "sha256:0123",
         names: &names,
-        size: 128_000_000,
+        size: Some(128_000_000),
         compressed: 41_000_000,
         largest: Some((StepId(2), 48_000_000)),
     };
