@@ -1,6 +1,13 @@
 //! Randomness: the only place that asks for it.
 
-use std::io::Read;
+use std::io::{self, Read};
+
+/// Bytes that nobody can guess.
+pub fn secret() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// Twelve characters of `[0-9a-f]`: the name of a build that began in this millisecond of its second. They come first,
 /// so that builds of the same second sort in their order; the rest is random.

@@ -11,8 +11,11 @@ pub mod house;
 pub mod images;
 pub mod limits;
 pub mod reference;
+pub mod registry;
 pub mod run;
+pub mod serve;
 pub mod steps;
+pub mod switches;
 pub mod values;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -20,7 +23,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 /// Builds container images from Dockerfiles, and can say what went into each.
 #[derive(Debug, Parser)]
 #[command(name = "kapok", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(disable_help_subcommand = true, infer_subcommands = false)]
+#[command(disable_help_subcommand = true, infer_subcommands = false, args_override_self = true)]
 pub struct Cli {
     /// When to use colour on the terminal.
     #[arg(
@@ -63,7 +66,7 @@ pub enum Format {
 /// The verbs. Each is described where its flags are.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Build(build::Build),
+    Build(Box<build::Build>),
     Plan(build::Plan),
     Logs(steps::Logs),
     Shell(steps::Shell),
@@ -77,6 +80,12 @@ pub enum Command {
     Run(run::Run),
     Load(archive::Load),
     Save(archive::Save),
+    Pull(registry::Pull),
+    Push(registry::Push),
+    Copy(registry::Copy),
+    Login(registry::Login),
+    Logout(registry::Logout),
+    Serve(serve::Serve),
     Gc(house::Gc),
     Doctor(house::Doctor),
     Completion(house::Completion),

@@ -4,16 +4,22 @@ mod archive;
 mod base;
 pub mod build;
 mod completion;
+mod copy;
 mod diff;
 mod doctor;
 mod explain;
 mod gc;
 mod images;
 mod inspect;
+mod login;
 mod logs;
+mod moving;
 mod names;
 mod plan;
+mod pull;
+mod push;
 mod run;
+pub mod serve;
 mod shell;
 
 use crate::cli::Command;
@@ -24,7 +30,11 @@ use crate::program::{Needs, Program};
 /// What a verb needs of the machine.
 pub fn needs(command: &Command) -> Needs {
     match command {
-        Command::Completion(_) | Command::Reference(_) | Command::Doctor(_) => Needs::Nothing,
+        Command::Completion(_)
+        | Command::Reference(_)
+        | Command::Doctor(_)
+        | Command::Login(_)
+        | Command::Logout(_) => Needs::Nothing,
         Command::Build(_) | Command::Base(_) | Command::Run(_) | Command::Shell(_) => Needs::Sandboxes,
         Command::Plan(_)
         | Command::Logs(_)
@@ -36,6 +46,10 @@ pub fn needs(command: &Command) -> Needs {
         | Command::Rmi(_)
         | Command::Load(_)
         | Command::Save(_)
+        | Command::Pull(_)
+        | Command::Push(_)
+        | Command::Copy(_)
+        | Command::Serve(_)
         | Command::Gc(_) => Needs::Store,
     }
 }
@@ -56,6 +70,12 @@ pub fn run(program: &Program, command: Command) -> Result<Exit, Failure> {
         Command::Rmi(arguments) => names::remove(program, &arguments),
         Command::Load(arguments) => archive::load(program, &arguments),
         Command::Save(arguments) => archive::save(program, &arguments),
+        Command::Pull(arguments) => pull::run(program, &arguments),
+        Command::Push(arguments) => push::run(program, &arguments),
+        Command::Copy(arguments) => copy::run(program, &arguments),
+        Command::Login(arguments) => login::login(program, &arguments),
+        Command::Logout(arguments) => login::logout(program, &arguments),
+        Command::Serve(arguments) => serve::run(program, &arguments),
         Command::Gc(arguments) => gc::run(program, &arguments),
         Command::Doctor(arguments) => doctor::run(program, &arguments),
         Command::Completion(arguments) => completion::run(program, &arguments),

@@ -33,7 +33,7 @@ pub fn push_exit(error: &PushError) -> Exit {
 }
 
 /// Our own disk, certificates and credential helpers are nobody else's fault.
-fn request_exit(error: &RequestError) -> Exit {
+pub fn request_exit(error: &RequestError) -> Exit {
     match error {
         RequestError::Io { .. }
         | RequestError::Store(_)

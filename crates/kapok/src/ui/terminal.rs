@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
 use crate::cli::Colour;
 use crate::environment::Environment;
 
@@ -47,6 +49,26 @@ impl Terminal {
     pub fn say(&self, text: &str) {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
+}
+
+/// Asks the user on the terminal; what they type is shown only if `shown`.
+pub fn ask(question: &str, shown: bool) -> std::io::Result<String> {
+    let stdin = rustix::stdio::stdin();
+    let before = if shown { None } else { tcgetattr(stdin).ok() };
+    if let Some(mut hidden) = before.clone() {
+        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(stdin, OptionalActions::Flush, &hidden)?;
+    }
+    let _ = std::io::stderr().lock().write_all(question.as_bytes());
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    if let Some(before) = before {
+        // Nothing more can be done for a terminal that is gone.
+        let _ = tcsetattr(stdin, OptionalActions::Now, &before);
+    }
+    read?;
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// Tells the user of a panic: calmly, and with what a report needs.

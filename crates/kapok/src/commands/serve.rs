@@ -1,0 +1,137 @@
+//! `kapok serve`: the store as a registry.
+
+pub mod access;
+mod log;
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use build::engine::Cancel;
+use registry::Identity;
+use registry::server::{Challenge, Limits, Server, Settings, Storage, StoreContent};
+
+use crate::cli::serve::{Auth, Serve};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::program::Program;
+use crate::{randomness, signals};
+use log::Log;
+
+/// How long requests that run may take when the server is told to end; as long as Kubernetes waits.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Serves until a signal comes.
+pub fn run(program: &Program, arguments: &Serve) -> Result<Exit, Failure> {
+    let address = address(&arguments.registry)?;
+    let settings = server_settings(program, arguments, address)?;
+    let store = Arc::new(program.store(&program.settings()?)?);
+    let place = store.root().display().to_string();
+    warn(program, &settings);
+    let (secured, storage) = (settings.tls.is_some(), Storage::new(Arc::new(StoreContent::new(store))));
+    let log = Arc::new(Log::new(program.terminal, arguments.quiet));
+
+    let (ends, ended) = mpsc::channel();
+    let cancel = Cancel::default();
+    cancel.on_cancel(move || drop(ends.send(())));
+    let server = Server::start(&program.runtime().get()?, settings, storage, log)?;
+    let terminal = program.terminal;
+    signals::watch(cancel, move |note| terminal.say(&format!("{note}\n")));
+    let scheme = if secured { "https" } else { "http" };
+    program.say(&format!("serving `{place}` as a registry at {scheme}://{}", server.address()));
+    // Nobody but the signal ends it; a channel without a sender cannot be, the closure is kept.
+    let _ = ended.recv();
+    server.shut_down(PATIENCE);
+    Ok(Exit::Done)
+}
+
+fn server_settings(program: &Program, arguments: &Serve, address: SocketAddr) -> Result<Settings, Failure> {
+    let directory = &program.environment.directory;
+    let challenge = match arguments.auth {
+        Auth::Basic => Challenge::Basic,
+        Auth::Token => Challenge::Bearer { service: "kapok".to_owned(), realm: None },
+    };
+    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => {
+            let certificate = directory.join(certificate);
+            Some(Identity {
+                certificates: read(&certificate)?,
+                key: read(&directory.join(key))?,
+                origin: format!("`{}`", certificate.display()),
+            })
+        }
+        _ => None,
+    };
+    let limits = Limits {
+        blob: arguments.max_blob.0,
+        connections: usize::from(arguments.max_connections),
+        ..Limits::default()
+    };
+    Ok(Settings {
+        address,
+        access: access::load(arguments, directory)?,
+        challenge,
+        open_to_all: arguments.open_to_all,
+        tls,
+        limits,
+        secret: randomness::secret().map_err(Failure::file("read", "/dev/urandom"))?,
+    })
+}
+
+/// What is allowed and still deserves a word.
+fn warn(program: &Program, settings: &Settings) {
+    if settings.address.ip().is_loopback() {
+        return;
+    }
+    if settings.access.has_credentials() && settings.tls.is_none() {
+        program.warn(
+            "passwords come over the network in the clear; give `--tls-cert` and `--tls-key`, or let a proxy do TLS",
+        );
+    } else if !settings.access.has_credentials() {
+        program.warn("everybody who can reach this machine can read, write and delete everything");
+    }
+}
+
+/// `127.0.0.1:5000`, `localhost:5000`, `[::1]:5000`, `:5000`.
+fn address(text: &str) -> Result<SocketAddr, Failure> {
+    let bad = || {
+        Failure::usage_with(
+            format!("`{text}` is not an address"),
+            "it is a host and a port: `127.0.0.1:5000`, or `:5000` for all addresses of this machine",
+        )
+    };
+    let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
+    let port: u16 = port.parse().map_err(|_| bad())?;
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    let found: io::Result<Option<SocketAddr>> = match name {
+        // Both families, where the machine has both.
+        "" => Ok(Some(SocketAddr::from(([0u16; 8], port)))),
+        "localhost" => Ok(Some(SocketAddr::from(([127, 0, 0, 1], port)))),
+        name => (name, port).to_socket_addrs().map(|mut found| found.next()),
+    };
+    found.ok().flatten().ok_or_else(bad)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(Failure::file("read", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let address =
+            |text: &str| address(text).map(|found| found.to_string()).map_err(|error| error.to_string());
+        assert_eq!(address("127.0.0.1:5000").as_deref(), Ok("127.0.0.1:5000"));
+        assert_eq!(address("localhost:0").as_deref(), Ok("127.0.0.1:0"));
+        assert_eq!(address("[::1]:5000").as_deref(), Ok("[::1]:5000"));
+        assert_eq!(address(":5000").as_deref(), Ok("[::]:5000"));
+        for bad in ["5000", "", "127.0.0.1", "127.0.0.1:x", "http://127.0.0.1:5000/"] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+}
