@@ -1,5 +1,7 @@
 //! `kapok explain`: why a step ran, what it was given and what it wrote. Everything here is a view of its record.
 
+mod intakes;
+
 use std::collections::BTreeMap;
 
 use build::engine::{StepReport, StepState};
@@ -9,6 +11,7 @@ use serde_json::json;
 
 use crate::cli::Format;
 use crate::cli::steps::Explain;
+use crate::clock;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history::{self, Past};
@@ -22,13 +25,18 @@ pub fn run(program: &Program, arguments: &Explain) -> Result<Exit, Failure> {
     let past = history::find(&store, Some(&arguments.address))?;
     let text = match (arguments.address.step, arguments.format) {
         (None, Format::Table) => overview(&store, &past)?,
-        (None, Format::Json) => pretty(&json!({ "build": past.build.id, "steps": past.report.steps })),
+        (None, Format::Json) => {
+            let intakes = intakes_of_all(&store, &past)?;
+            pretty(&json!({ "build": past.build.id, "steps": past.report.steps, "intakes": intakes }))
+        }
         (Some(number), format) => {
             let step = past.step(number)?;
             let record = record(&store, step)?;
             match (format, record) {
                 (Format::Json, record) => pretty(&json!({ "step": step, "record": record })),
-                (Format::Table, Some(record)) => one(step, &record, &why(&store, &past, step, &record)?),
+                (Format::Table, Some(record)) => {
+                    one(step, &record, &why(&store, &past, step, &record)?, clock::now())
+                }
                 (Format::Table, None) => format!("{}\n{}\n", step.text, state(step)),
             }
         }
@@ -45,6 +53,19 @@ fn record(store: &Store, step: &StepReport) -> Result<Option<Record>, Failure> {
     Ok(step.record.as_ref().map(|digest| store.record(digest)).transpose()?)
 }
 
+/// What all steps fetched, each intake with its step's number.
+fn intakes_of_all(store: &Store, past: &Past) -> Result<Vec<serde_json::Value>, Failure> {
+    let mut all = Vec::new();
+    for step in &past.report.steps {
+        for intake in record(store, step)?.map(|record| record.intakes).unwrap_or_default() {
+            let mut value = serde_json::to_value(&intake).unwrap_or_default();
+            value["step"] = step.id.number().into();
+            all.push(value);
+        }
+    }
+    Ok(all)
+}
+
 fn state(step: &StepReport) -> &'static str {
     match step.state {
         StepState::Pending | StepState::Cancelled => "not reached",
@@ -58,8 +79,9 @@ fn state(step: &StepReport) -> &'static str {
 fn overview(store: &Store, past: &Past) -> Result<String, Failure> {
     let mut rows = Vec::new();
     for step in &past.report.steps {
-        let why = match record(store, step)? {
-            Some(record) if step.state == StepState::Ran => why(store, past, step, &record)?,
+        let record = record(store, step)?;
+        let why = match &record {
+            Some(record) if step.state == StepState::Ran => why(store, past, step, record)?,
             _ => String::new(),
         };
         let time = std::time::Duration::from_millis(step.wall_ms);
@@ -68,11 +90,12 @@ fn overview(store: &Store, past: &Past) -> Result<String, Failure> {
             state(step).to_owned(),
             if step.state == StepState::Ran { duration(time) } else { String::new() },
             if step.layer.is_some() { size(step.written) } else { String::new() },
+            record.map_or_else(String::new, |record| intakes::summary(&record.intakes)),
             crate::ui::text::cut(&format!("[{} {}/{}] {}", step.stage, step.number, step.of, step.text), 60),
             why,
         ]);
     }
-    Ok(table(&["STEP", "STATE", "TIME", "WROTE", "INSTRUCTION", "WHY"], &rows))
+    Ok(table(&["STEP", "STATE", "TIME", "WROTE", "FETCHED", "INSTRUCTION", "WHY"], &rows))
 }
 
 /// What changed since the build before; the parts of the key have names for that.
@@ -116,7 +139,7 @@ fn changed(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Ve
         .collect()
 }
 
-fn one(step: &StepReport, record: &Record, why: &str) -> String {
+fn one(step: &StepReport, record: &Record, why: &str, now: i64) -> String {
     let mut text = format!("{}\n\n", record.instruction);
     let mut line = |title: &str, value: String| text += &format!("{title:<15}{value}\n");
     line("state", state(step).to_owned());
@@ -141,9 +164,11 @@ fn one(step: &StepReport, record: &Record, why: &str) -> String {
     );
     list(&mut text, "unobserved", &record.unobserved);
     list(&mut text, "unreproducible", &record.unreproducible);
-    let fetched: Vec<String> =
-        record.intakes.iter().map(|intake| format!("{} ({})", intake.url, size(intake.size))).collect();
-    list(&mut text, "fetched", &fetched);
+    let fetched: Vec<String> = record.intakes.iter().flat_map(|intake| intakes::lines(intake, now)).collect();
+    if !fetched.is_empty() {
+        list(&mut text, "fetched", &[intakes::summary(&record.intakes)]);
+        list(&mut text, "", &fetched);
+    }
     let treated: Vec<String> =
         record.normalised.iter().map(|one| format!("/{}: {}", one.path, one.reason)).collect();
     list(&mut text, "normalised", &treated);
@@ -156,7 +181,7 @@ fn one(step: &StepReport, record: &Record, why: &str) -> String {
 fn list(text: &mut String, title: &str, items: &[String]) {
     for (position, item) in items.iter().enumerate() {
         let title = if position == 0 { title } else { "" };
-        *text += &format!("{title:<15}{}\n", crate::ui::text::cut(&readable(item), 160));
+        *text += &format!("{title:<15}{}\n", crate::ui::text::cut(&readable(item), 240));
     }
 }
 
