@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use oci::store::WorkDir;
@@ -31,11 +31,13 @@ pub struct Mounts<'a> {
 }
 
 /// Mounts that are ready for one run, and what must live as long as it.
+#[derive(Default)]
 pub struct Prepared {
     /// For the sandbox.
     pub mounts: Vec<SandboxMount>,
     /// Secrets and sockets as environment variables.
     pub env: Vec<(OsString, OsString)>,
+    fresh_caches: BTreeMap<String, PathBuf>,
     _work: Vec<WorkDir>,
     _agents: Vec<Agent>,
 }
@@ -97,7 +99,8 @@ impl<'a> Mounts<'a> {
                 }
                 RunMountKind::Cache { id, from, source, sharing, owner } => {
                     let content = content(task, from, source)?;
-                    vec!["cache".to_owned(), id.clone(), sharing.name().to_owned(), owned(*owner), content]
+                    let sharing = if task.world.request.empty_caches { "empty" } else { sharing.name() };
+                    vec!["cache".to_owned(), id.clone(), sharing.to_owned(), owned(*owner), content]
                 }
                 RunMountKind::Tmpfs { size } => {
                     vec![
@@ -116,14 +119,14 @@ impl<'a> Mounts<'a> {
         Ok(())
     }
 
-    /// What of the mounts nobody observes.
-    pub fn unobserved(&self) -> Vec<String> {
+    /// What of the mounts nobody observes. A cache that was empty is nothing to observe.
+    pub fn unobserved(&self, empty_caches: bool) -> Vec<String> {
         let mut names: Vec<String> = self
             .action
             .mounts
             .iter()
             .filter_map(|mount| match &mount.kind {
-                RunMountKind::Cache { id, .. } => Some(format!("cache:{id}")),
+                RunMountKind::Cache { id, .. } if !empty_caches => Some(format!("cache:{id}")),
                 RunMountKind::Secret { id, .. } if self.has_secret(id) => Some(format!("secret:{id}")),
                 RunMountKind::Ssh { id, .. } => Some(format!("ssh:{id}")),
                 _ => None,
@@ -155,6 +158,9 @@ impl<'a> Mounts<'a> {
             if let RunMountKind::Cache { id, .. } = &mount.kind {
                 wanted.entry(id).or_insert(mount);
             }
+        }
+        if task.world.request.empty_caches {
+            return Ok(());
         }
         for (id, mount) in wanted {
             if let RunMountKind::Cache { from, source, owner, .. } = &mount.kind {
@@ -188,8 +194,7 @@ impl<'a> Mounts<'a> {
 
     /// Makes the mounts ready for one run.
     pub fn prepare(&self, task: &Task<'_>) -> Result<Prepared, Halt> {
-        let mut prepared =
-            Prepared { mounts: Vec::new(), env: Vec::new(), _work: Vec::new(), _agents: Vec::new() };
+        let mut prepared = Prepared::default();
         for mount in &self.action.mounts {
             self.prepare_one(task, mount, &mut prepared)?;
         }
@@ -213,6 +218,12 @@ impl<'a> Mounts<'a> {
                 };
                 prepared._work.push(work);
                 mounted
+            }
+            RunMountKind::Cache { id, from, source, owner, .. } if task.world.request.empty_caches => {
+                MountSource::Bind {
+                    source: fresh_cache(task, prepared, id, (from, source), *owner)?,
+                    subpath: None,
+                }
             }
             RunMountKind::Cache { id, .. } => {
                 let Some(cache) = self.caches.get(id.as_str()) else { return Ok(()) };
@@ -265,17 +276,47 @@ fn open_cache(
         Trouble::Io(source) => StepError::Io { action: format!("open the cache `{id}`"), source }.into(),
     };
     let root = task.world.doors.store.cache_dir(cachemount::PLACE)?;
-    let fill = |directory: &Path| {
-        if *from != TreeSource::Empty {
-            task.world.fill(task.platform, from, source, directory, task.stage.epoch)?;
-        }
-        let (uid, gid) = (owner.uid.unwrap_or(0), owner.gid.unwrap_or(0));
-        std::os::unix::fs::chown(directory, Some(uid), Some(gid))?;
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(owner.mode.unwrap_or(0o755));
-        Ok(std::fs::set_permissions(directory, mode)?)
-    };
+    let fill = |directory: &Path| fill_cache(task, directory, (from, source), owner);
     let wait = || Ok(task.world.board.pause(LOOK_EVERY)?);
     cachemount::open(&root, id, sharing, wait, fill).map_err(opening)
+}
+
+/// A directory for a cache that goes with the step. A step that mounts a cache twice finds one directory.
+fn fresh_cache(
+    task: &Task<'_>,
+    prepared: &mut Prepared,
+    id: &str,
+    from: (&TreeSource, &str),
+    owner: dockerfile::Owner,
+) -> Result<PathBuf, Halt> {
+    if let Some(path) = prepared.fresh_caches.get(id) {
+        return Ok(path.clone());
+    }
+    let work = task.world.doors.store.work_dir()?;
+    let path = work.upper();
+    fill_cache(task, &path, from, owner).map_err(|trouble| match trouble {
+        Trouble::Halt(halt) => halt,
+        Trouble::Io(source) => StepError::Io { action: format!("make the cache `{id}`"), source }.into(),
+    })?;
+    prepared._work.push(work);
+    prepared.fresh_caches.insert(id.to_owned(), path.clone());
+    Ok(path)
+}
+
+/// What a new cache has, and whose it is.
+fn fill_cache(
+    task: &Task<'_>,
+    directory: &Path,
+    (from, source): (&TreeSource, &str),
+    owner: dockerfile::Owner,
+) -> Result<(), Trouble> {
+    if *from != TreeSource::Empty {
+        task.world.fill(task.platform, from, source, directory, task.stage.epoch)?;
+    }
+    let (uid, gid) = (owner.uid.unwrap_or(0), owner.gid.unwrap_or(0));
+    std::os::unix::fs::chown(directory, Some(uid), Some(gid))?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(owner.mode.unwrap_or(0o755));
+    Ok(std::fs::set_permissions(directory, mode)?)
 }
 
 /// Why a cache could not be opened.

@@ -75,6 +75,9 @@ pub struct Request {
     pub jobs: usize,
     /// `--twice`: run each RUN twice and compare.
     pub twice: bool,
+    /// Give every cache mount a fresh directory, which goes with the step: nothing shall come from a place that no record
+    /// knows. What a lock or a replay needs.
+    pub empty_caches: bool,
     /// How much of the image must be here in the end.
     pub keep: Keep,
     /// Pack the layers of all stages, not of the image alone: a shared cache wants them.

@@ -269,7 +269,7 @@ impl Task<'_> {
         if self.network(action) != Network::None && self.gateway(action).is_none() {
             record.unobserved.push("network".to_owned());
         }
-        record.unobserved.extend(mounts.unobserved());
+        record.unobserved.extend(mounts.unobserved(self.world.request.empty_caches));
         record.warnings.extend(mounts.warnings());
         if outcome.oom_kills > 0 {
             record.warnings.push(format!(

@@ -69,6 +69,7 @@ impl Lab {
             twice: false,
             keep: Keep::default(),
             pack_all: false,
+            empty_caches: false,
         }
     }
 
