@@ -22,6 +22,7 @@ mod registry;
 mod settings;
 mod signals;
 mod snapshot;
+mod ssh_agent;
 mod ui;
 
 use std::process::ExitCode;
