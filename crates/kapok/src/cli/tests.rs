@@ -6,7 +6,7 @@ use super::*;
 
 fn build(line: &str) -> build::Build {
     match Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.command) {
-        Ok(Command::Build(build)) => build,
+        Ok(Command::Build(build)) => *build,
         other => panic!("`{line}` gave {other:?}"),
     }
 }
@@ -63,7 +63,6 @@ fn what_follows_the_image_belongs_to_its_command() {
 
 #[test]
 fn switches_may_be_spelled_out() {
-    assert!(build("kapok build --no-cache .").no_cache && !build("kapok build --no-cache=false .").no_cache);
     assert!(build("kapok build --pull .").input.pull && build("kapok build --pull=always .").input.pull);
     assert!(!build("kapok build --pull=never .").input.pull && !build("kapok build .").input.pull);
 }

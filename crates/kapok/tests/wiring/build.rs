@@ -135,3 +135,31 @@ fn explain_says_why_a_step_ran() {
     let why = here.kapok(&format!("explain app#{number}")).ok().stdout;
     assert!(why.contains("changed: `"), "{why}");
 }
+
+#[test]
+fn an_output_may_say_how_its_layers_are_compressed() {
+    let here = simple();
+    let media_types = |directory: &str| -> Vec<String> {
+        let read = |path: &str| -> Value { serde_json::from_str(&here.read(path)).expect("JSON") };
+        let blob = |digest: &Value| {
+            format!("{directory}/blobs/{}", digest.as_str().expect("a digest").replace(':', "/"))
+        };
+        let manifest = read(&blob(&read(&format!("{directory}/index.json"))["manifests"][0]["digest"]));
+        let layers = manifest["layers"].as_array().expect("layers");
+        layers.iter().map(|layer| layer["mediaType"].as_str().expect("a type").to_owned()).collect()
+    };
+    here.kapok("build . -q=1 -o type=oci,tar=false,dest=zstd,compression=zstd").ok();
+    here.kapok("build . -q -o type=oci,tar=false,dest=plain,compression=none --compression=none").ok();
+    assert!(media_types("zstd").iter().all(|kind| kind.ends_with("+zstd")), "{:?}", media_types("zstd"));
+    assert!(media_types("plain").iter().all(|kind| kind.ends_with(".tar")), "{:?}", media_types("plain"));
+    let both = here.kapok("build . --compression gzip -o type=oci,dest=x,compression=zstd").code(2).stderr;
+    assert!(both.contains("different ways"), "{both}");
+}
+
+#[test]
+fn a_source_that_is_ignored_is_warned_of_at_its_place() {
+    let here = simple();
+    here.write(".dockerignore", "b\n");
+    let failed = here.kapok("build . --progress plain").code(4).stderr;
+    assert!(failed.contains("CopyIgnoredFile") && failed.contains("Dockerfile:6:6"), "{failed}");
+}
