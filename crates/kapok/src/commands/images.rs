@@ -15,13 +15,18 @@ use crate::ui::{format, table::table};
 struct Row<'a> {
     name: Option<&'a Reference>,
     image: &'a ImageSummary,
+    /// Bytes of its files, as Docker counts; not known of an image that was never unpacked.
+    unpacked: Option<u64>,
 }
 
 /// Lists images, newest first.
 pub fn run(program: &Program, arguments: &images::Images) -> Result<Exit, Failure> {
     let store = program.store(&program.settings()?)?;
     let images = store.images()?;
-    let rows = rows(&images, arguments.name.as_deref());
+    let mut rows = rows(&images, arguments.name.as_deref());
+    for row in &mut rows {
+        row.unpacked = store.unpacked_size(&row.image.image.digest)?;
+    }
     let text = if arguments.quiet {
         rows.iter().map(|row| format!("{}\n", shortened(row.image, arguments.no_trunc))).collect()
     } else {
@@ -37,8 +42,9 @@ pub fn run(program: &Program, arguments: &images::Images) -> Result<Exit, Failur
 /// The lines: one per name, one for an image without names; only those asked for.
 fn rows<'a>(images: &'a [ImageSummary], wanted: Option<&str>) -> Vec<Row<'a>> {
     let names = images.iter().flat_map(|image| {
-        let unnamed = image.tags.is_empty().then_some(Row { name: None, image });
-        image.tags.iter().map(move |name| Row { name: Some(name), image }).chain(unnamed)
+        let row = |name| Row { name, image, unpacked: None };
+        let unnamed = image.tags.is_empty().then(|| row(None));
+        image.tags.iter().map(move |name| row(Some(name))).chain(unnamed)
     });
     names
         .filter(|row| wanted.is_none_or(|wanted| row.name.is_some_and(|name| matches(name, wanted))))
@@ -73,7 +79,7 @@ fn as_table(rows: &[Row<'_>], arguments: &images::Images) -> String {
             line.extend([
                 shortened(row.image, arguments.no_trunc),
                 created.map_or_else(|| "-".to_owned(), |then| format::ago(then, now)),
-                format::size(row.image.size),
+                size(row),
             ]);
             line
         })
@@ -83,6 +89,13 @@ fn as_table(rows: &[Row<'_>], arguments: &images::Images) -> String {
         false => &["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"],
     };
     table(heading, &lines)
+}
+
+fn size(row: &Row<'_>) -> String {
+    match row.unpacked {
+        Some(bytes) => format::size(bytes),
+        None => format!("{} packed", format::size(row.image.size)),
+    }
 }
 
 /// An array, so that one call of `jq` sees all of it.
@@ -95,7 +108,8 @@ fn json_lines(rows: &[Row<'_>]) -> String {
                 "digest": row.image.image.digest.to_string(),
                 "id": row.image.id.to_string(),
                 "created": row.image.created,
-                "size": row.image.size,
+                "size": row.unpacked,
+                "packed_size": row.image.size,
                 "platforms": row.image.platforms.iter().map(ToString::to_string).collect::<Vec<_>>(),
             })
         })

@@ -56,6 +56,7 @@ fn platforms(
 fn describe(store: &Store, named: &Digest, image: &Image) -> Result<Value, Failure> {
     let config = image.config.value();
     let manifest = image.manifest.value();
+    let packed: u64 = manifest.layers.iter().map(|layer| layer.size).sum();
     let tags: Vec<String> = store
         .tags()?
         .into_iter()
@@ -87,7 +88,8 @@ fn describe(store: &Store, named: &Digest, image: &Image) -> Result<Value, Failu
         "Os": config.os,
         "Architecture": config.architecture,
         "Variant": config.variant,
-        "Size": manifest.layers.iter().map(|layer| layer.size).sum::<u64>(),
+        "Size": store.unpacked_size(&image.descriptor.digest)?.unwrap_or(packed),
+        "PackedSize": packed,
         "Config": whole.get("config"),
         "RootFS": { "Type": "layers", "Layers": config.rootfs.diff_ids },
         "Layers": layers,

@@ -39,6 +39,10 @@ fn inspect_speaks_dockers_language() {
     assert_eq!(image["RepoTags"][0], "app:latest");
     assert_eq!(image["Config"]["Env"][1], "A=1", "{image}");
     assert_eq!(image["RootFS"]["Layers"].as_array().map(Vec::len), Some(1));
+    let size = here.read("Dockerfile").len();
+    assert_eq!(image["Size"].as_u64(), Some(size as u64), "as docker counts");
+    assert!(image["PackedSize"].as_u64() > Some(0));
+    assert!(here.kapok("images app").ok().stdout.contains(&format!("{size} B")));
     let id = image["Id"].as_str().expect("an id").to_owned();
     here.kapok(&format!("inspect {id}")).ok();
     here.kapok("inspect missing").code(1);
