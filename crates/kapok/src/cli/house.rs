@@ -8,8 +8,8 @@ use super::values::Size;
 /// Frees space in the store: what no name, no recent build and no running build needs.
 #[derive(Debug, Args)]
 pub struct Gc {
-    /// Keep the results of steps that were used last, up to this size; by default `gc.keep-storage` of the settings,
-    /// else 20 GiB. What named images need always stays.
+    /// Keep results of steps, downloads and caches of `RUN --mount=type=cache` that were used last, up to this size; by
+    /// default `gc.keep-storage` of the settings, else 20 GiB. What named images need always stays.
     #[arg(long, alias = "budget", value_name = "SIZE")]
     pub keep_storage: Option<Size>,
 
