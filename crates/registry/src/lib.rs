@@ -55,6 +55,10 @@ mod tests {
             r#"{"auths":{"a.example.org":{"auth":"dTpw"}},"credHelpers":{"b":"c"}}"#,
             "user:$2y$05$abcdefghijklmnopqrstuuXxDkyPzYbJLGcQfpuRmPVAFZTpaRYZC",
             "team/**",
+            "https://h/simple/six/?x\npip/23",
+            r#"{"name":"a","files":[{"filename":"a-1.whl","url":"a-1.whl"}],"versions":{"1":{"dist":{"integrity":"sha512-AA=="}}},"dist-tags":{"latest":"1"}}"#,
+            "<a href=\"a-1.0.tar.gz#sha256=00\" data-upload-time=x>a</a><br/>\n",
+            "001e# service=git-upload-pack\n0000003d1111111111111111111111111111111111111111 refs/heads/m\n",
         ];
         let seeds = seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect();
         let mut mutator = Mutator::new(seeds, 1);

@@ -24,7 +24,7 @@ pub use rules::{Advisories, Advisory, Rule, Rules};
 
 /// Decides what may reach a step.
 pub trait Gate: Send + Sync {
-    /// Everything that decides, in one canonical text: it goes into the keys of steps. The date is not in it.
+    /// Everything that decides, in one line: it goes into the keys of steps. The date is not in it.
     fn policy(&self) -> String;
 
     /// Whether an address may be asked at all, `method` as in an intake. Asked again for every address that a

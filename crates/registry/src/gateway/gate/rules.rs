@@ -159,7 +159,7 @@ impl Gate for Rules {
         let holding = self.exceptions.iter().filter(|exception| self.now < exception.until);
         lines.extend(holding.map(|exception| format!("exception {} {}", exception.rule, exception.package)));
         lines.sort();
-        lines.join("\n")
+        lines.join("; ")
     }
 
     fn address(&self, method: &str, url: &str) -> Verdict {

@@ -209,7 +209,7 @@ fn advisories_and_the_policy() {
     rules.exceptions =
         vec![exception(Rule::Advisories, "pypi/requests", NOW + 1), exception(Rule::Cooldown, "npm/x", NOW)];
     assert_eq!(judged(&rules, SDIST, None, None), "allowed");
-    assert_eq!(rules.policy(), "advisories 1\nexception network.advisories pypi/requests");
+    assert_eq!(rules.policy(), "advisories 1; exception network.advisories pypi/requests");
     assert_eq!(Rules::default().policy(), "");
     assert!("allow".parse::<Rule>().is_err());
     assert_eq!("network.cooldown".parse::<Rule>(), Ok(Rule::Cooldown));

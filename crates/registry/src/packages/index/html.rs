@@ -7,6 +7,8 @@ use serde_json::Value;
 pub struct Anchor {
     /// Where it points to, unescaped.
     pub href: String,
+    /// When the file was uploaded, which some servers say here as PEP 700 does in JSON.
+    pub uploaded: Option<String>,
     /// Where it begins in the text.
     pub start: usize,
     /// Where it ends.
@@ -32,7 +34,8 @@ pub fn anchors(text: &str) -> Vec<Anchor> {
         }
         let Some(href) = attribute(tag, "href") else { continue };
         let end = closing(bytes, end).map_or(end, |closed| after_break(bytes, closed));
-        found.push(Anchor { href: unescape(&href), start, end });
+        let uploaded = attribute(tag, "data-upload-time");
+        found.push(Anchor { href: unescape(&href), uploaded, start, end });
         at = end;
     }
     found
@@ -59,6 +62,10 @@ pub fn page(document: &Value) -> String {
         let python = text(file, "requires-python");
         if !python.is_empty() {
             page += &format!(" data-requires-python=\"{}\"", escape(&python));
+        }
+        let uploaded = text(file, "upload-time");
+        if !uploaded.is_empty() {
+            page += &format!(" data-upload-time=\"{}\"", escape(&uploaded));
         }
         match file.get("yanked") {
             Some(Value::String(why)) => page += &format!(" data-yanked=\"{}\"", escape(why)),

@@ -64,16 +64,17 @@ fn integrity(text: &str) -> Option<Digest> {
 fn retag(tags: &mut Map<String, Value>, left: &[String]) {
     let there = |tag: &Value| tag.as_str().is_some_and(|version| left.iter().any(|known| known == version));
     let latest = tags.get("latest").filter(|tag| !there(tag)).and_then(Value::as_str).map(str::to_owned);
-    tags.retain(|_, tag| there(tag));
+    tags.retain(|tag, version| tag == "latest" || there(version));
     let Some(before) = latest else { return };
     let older = |version: &&String| compare(version, &before) == Ordering::Less;
     let releases = left.iter().filter(|version| !version.contains('-'));
     let newest = releases.filter(older).max_by(|a, b| compare(a, b));
     let newest = newest.or_else(|| left.iter().filter(older).max_by(|a, b| compare(a, b)));
     let newest = newest.or_else(|| left.iter().max_by(|a, b| compare(a, b)));
-    if let Some(version) = newest {
-        tags.insert("latest".to_owned(), Value::String(version.clone()));
-    }
+    match newest {
+        Some(version) => tags.insert("latest".to_owned(), Value::String(version.clone())),
+        None => tags.remove("latest"),
+    };
 }
 
 /// Semantic versioning's precedence. (semver.org 2.0.0, 11)

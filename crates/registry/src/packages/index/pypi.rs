@@ -96,6 +96,7 @@ fn page(index: &Index<'_>, judge: &mut Judge<'_>) -> Result<Filtered, IndexError
         let path = address.split('?').next().unwrap_or_default();
         let mut offer = of_file(&decode(path.rsplit('/').next().unwrap_or_default()));
         offer.url = base.as_ref().and_then(|base| base.join(address));
+        offer.published = anchor.uploaded.as_deref().and_then(parse_rfc3339);
         let sum = fragment.split('&').find_map(|part| part.strip_prefix("sha256="));
         offer.digest = sum.and_then(|hex| format!("sha256:{}", hex.to_ascii_lowercase()).parse().ok());
         if !filtered.judged(offer, judge) {

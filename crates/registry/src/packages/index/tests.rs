@@ -104,7 +104,7 @@ fn python_for_a_client_that_reads_pages() {
     assert_eq!(filtered.content_type, Some("text/html; charset=utf-8"));
     let page = body(&filtered).to_owned();
     assert!(page.contains(&format!(
-        "<a href=\"../../packages/six-1.0.tar.gz#sha256={HEX}\" data-requires-python=\"&gt;=3.8\">six-1.0.tar.gz</a><br>\n"
+        "<a href=\"../../packages/six-1.0.tar.gz#sha256={HEX}\" data-requires-python=\"&gt;=3.8\" data-upload-time=\"2026-01-01T00:00:00.123456Z\">six-1.0.tar.gz</a><br>\n"
     )));
     // The page reads back as the same offers.
     let again = Case { content_type: "text/html", ..Case::default() }.filter(&page).unwrap();
@@ -116,12 +116,16 @@ fn python_as_a_page() {
     let page = format!(
         "<!DOCTYPE html>\n<html><body><!-- <a href=\"x-1.0.tar.gz\">no</a> -->\n<a href=\"/p/six-1.0.tar.gz#sha256={HEX}\" \
          data-requires-python=\"&gt;=3\" >six-1.0.tar.gz</a><br/>\n  <A HREF='/p/six-1.0-py3-none-any.whl' data-dist-info-metadata=true>six\n\
-         wheel</A> <br />\n<a href=/p/six-1.1.tar.gz>x</a>\n</body></html>\n"
+         wheel</A> <br />\n<a href=/p/six-1.1.tar.gz>x</a>\n<a href=\"six-1.2.tar.gz\" data-upload-time=\"2026-01-09T19:56:36.719942Z\">y</a><br/>\n</body></html>\n"
     );
     let filtered = Case { content_type: "text/html", ..Case::default() }.filter(&page).unwrap();
-    assert_eq!(removed(&filtered), ["1.0 prebuilt"]);
+    assert_eq!(removed(&filtered), ["1.0 prebuilt", "1.2 young"]);
     let wanted = page.replace(
         "<A HREF='/p/six-1.0-py3-none-any.whl' data-dist-info-metadata=true>six\nwheel</A> <br />\n",
+        "",
+    );
+    let wanted = wanted.replace(
+        "<a href=\"six-1.2.tar.gz\" data-upload-time=\"2026-01-09T19:56:36.719942Z\">y</a><br/>\n",
         "",
     );
     assert_eq!(body(&filtered), wanted);

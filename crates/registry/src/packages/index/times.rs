@@ -61,7 +61,7 @@ pub fn ask_of_file(artifact: &Artifact, url: &str) -> Option<Ask> {
         Ecosystem::Npm => path.split_once("/-/")?.0.to_owned(),
         Ecosystem::Crates => {
             let stem = path.strip_suffix("/download")?;
-            Address::parse(stem)?.path.contains("/api/v1/crates/").then(|| stem.to_owned())?
+            Address::parse(stem)?.path.contains("/v1/crates/").then(|| stem.to_owned())?
         }
         _ => return None,
     };
