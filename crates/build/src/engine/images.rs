@@ -9,10 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use oci::archive::{Loaded, load_layout};
 use oci::store::{Batch, Document, Store, StoreError};
-use oci::{Digest, Platform, Reference};
+use oci::{Descriptor, Digest, Platform, Reference};
 
 use super::upstream::{Resolved, Upstream};
 use crate::plan::{BaseImage, Found, ImageError, ImageName, Images};
+
+/// Hexadecimal digits of an image's id as lists show it, and of a whole one.
+const SHORT_ID: usize = 12;
+const WHOLE_ID: usize = 64;
 
 /// The images that a store has, those of registries, and those in layout directories. Each is asked for once.
 pub struct StoreImages<'a> {
@@ -46,6 +50,9 @@ impl<'a> StoreImages<'a> {
     }
 
     fn by_reference(&self, name: &str, platform: &Platform) -> Result<BaseImage, ImageError> {
+        if let Some(image) = self.by_id(name)? {
+            return self.by_digest(name, &image.digest, platform, Found::Store);
+        }
         let reference: Reference = name
             .parse()
             .map_err(|source| ImageError::Name { name: name.to_owned(), source: Box::new(source) })?;
@@ -74,6 +81,29 @@ impl<'a> StoreImages<'a> {
         };
         self.answered().images.insert(asked, image.clone());
         Ok(image)
+    }
+
+    /// The image of the store that this is the id of, or the beginning of its id as lists show it. A whole id is nothing
+    /// else: no registry is asked for an image named `sha256`.
+    fn by_id(&self, name: &str) -> Result<Option<Descriptor>, ImageError> {
+        let digits = name.strip_prefix("sha256:").unwrap_or(name);
+        if !(SHORT_ID..=WHOLE_ID).contains(&digits.len())
+            || !digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        {
+            return Ok(None);
+        }
+        let failed = |source| upstream(name, source);
+        if digits.len() == WHOLE_ID {
+            let found = self.store.resolve(&format!("sha256:{digits}")).map_err(failed)?;
+            let hint = || Some("`kapok images --no-trunc` lists the ids of the store's images".to_owned());
+            return found
+                .map(Some)
+                .ok_or_else(|| ImageError::NotFound { name: name.to_owned(), hint: hint() });
+        }
+        match name.parse::<Reference>() {
+            Ok(named) if self.store.resolve_reference(&named).map_err(failed)?.is_some() => Ok(None),
+            _ => self.store.resolve(name).map_err(failed),
+        }
     }
 
     /// Asks upstream, and notes down what it says.

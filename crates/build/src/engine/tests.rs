@@ -206,3 +206,26 @@ fn there_may_be_more_stages_than_threads() {
     let built = lab.build(&text).unwrap();
     assert_eq!(lab.read(&built, "b"), "content");
 }
+
+#[test]
+fn images_of_the_store_have_ids() {
+    let lab = Lab::new(&[("a", "content")]);
+    let first = lab.build("FROM scratch\nCOPY a /\n").unwrap();
+    let (manifest, config) = (first.image.digest, first.platforms[0].config);
+    let ids = [
+        manifest.to_string(),
+        config.to_string(),
+        config.hex(),
+        config.hex()[..12].to_owned(),
+        format!("sha256:{}", &manifest.hex()[..20]),
+        format!("any/name@{manifest}"),
+    ];
+    for id in ids {
+        let built = lab.build(&format!("FROM {id} AS base\nFROM scratch\nCOPY --from={id} a /b\n")).unwrap();
+        assert_eq!(lab.read(&built, "b"), "content", "{id}");
+        let config = lab.build(&format!("FROM {id}\n")).unwrap().platforms[0].config;
+        assert_eq!(config, first.platforms[0].config, "{id}");
+    }
+    let missing = lab.build(&format!("FROM sha256:{}\n", "0".repeat(64)));
+    assert!(matches!(missing, Err(BuildError::Dockerfile { images, .. }) if images.len() == 1));
+}
