@@ -32,6 +32,7 @@ pub fn fuzz(data: &[u8]) {
     wire::range::parse_content(&text);
     wire::range::parse_received(&text);
     wire::error::parse(data);
+    gateway::fuzz(data, &text);
     server::fuzz(data, &text);
     client::fuzz(data, &text);
     packages::fuzz(&text);

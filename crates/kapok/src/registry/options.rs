@@ -39,7 +39,7 @@ fn certificate_directories(environment: &Environment) -> Vec<PathBuf> {
 }
 
 /// The proxies of the environment. None for this machine itself, as Docker has it.
-fn proxy(environment: &Environment) -> ProxyChooser {
+pub fn proxy(environment: &Environment) -> ProxyChooser {
     let proxies = Proxies::of(environment);
     Arc::new(move |text| {
         let url = Url::parse(text).ok()?;

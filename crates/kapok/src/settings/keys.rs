@@ -80,7 +80,7 @@ pub const KEYS: &[Key] = &[
         path: "gc.keep-storage",
         kind: Kind::Size,
         places: Places::MachineAndUser,
-        meaning: "how much of the results of steps `kapok gc` keeps; default `20g`",
+        meaning: "how much of results of steps, downloads and caches `kapok gc` keeps; default `20g`",
         set: |settings, text| {
             settings.keep_storage = Some(text.parse::<Size>().map_err(|error| error.to_string())?);
             Ok(())

@@ -1,7 +1,9 @@
 //! Settings: `kapok.yaml` of the machine, of the user and of the project, merged key by key.
 
+pub mod gate;
 pub mod keys;
 mod load;
+pub mod network;
 pub mod registries;
 pub mod schema;
 pub mod tree;
@@ -35,6 +37,10 @@ pub struct Settings {
     pub host_network: bool,
     /// Whether a step may ask for `--security=insecure`.
     pub insecure: bool,
+    /// What a RUN may fetch.
+    pub gate: gate::GateSettings,
+    /// What the gateway is told of the world.
+    pub network: network::NetworkSettings,
     /// Registries that are not as their names say.
     pub registries: Vec<RegistryConfig>,
     /// Whether names without a registry are refused, instead of being Docker Hub's.

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::keys::Places;
 use super::yaml::{self, Node, Pair, Value};
-use super::{Settings, registries};
+use super::{Settings, gate, network, registries};
 
 /// A key with a value of several parts.
 pub struct Tree {
@@ -24,7 +24,20 @@ pub struct Tree {
 }
 
 /// All such keys, sorted by path.
-pub const TREES: &[Tree] = &[registries::TREE];
+pub const TREES: &[Tree] = &[
+    network::MIRRORS,
+    gate::ALLOW,
+    network::CA,
+    gate::COOLDOWN,
+    gate::DENY,
+    gate::DIGESTS,
+    gate::EXCEPTIONS,
+    gate::FROM_SOURCE,
+    network::INTERNAL,
+    network::PASSTHROUGH,
+    gate::PRIVATE,
+    registries::TREE,
+];
 
 /// Reads parts of a value; what is wrong with them is collected.
 pub struct Reader<'a> {

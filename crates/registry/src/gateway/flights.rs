@@ -17,6 +17,7 @@ pub(super) struct Source {
     /// Where it came from, when that is another place than the one asked for.
     pub from: Option<String>,
     /// Keeps the body coming until somebody reads it.
+    #[expect(dead_code, reason = "that there is one is what counts")]
     pub hold: Option<Arc<Hold>>,
 }
 

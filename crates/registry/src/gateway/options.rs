@@ -31,7 +31,7 @@ pub struct GatewayOptions {
     /// What is asked in other places' stead.
     pub mirrors: Vec<Mirror>,
     /// Hosts and networks that steps may reach although they are inside.
-    pub private: Vec<HostPattern>,
+    pub internal: Vec<HostPattern>,
     /// Hosts to which TLS goes through unread.
     pub passthrough: Vec<HostPattern>,
     /// Logins that upstreams get and steps do not.

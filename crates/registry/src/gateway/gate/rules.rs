@@ -39,8 +39,8 @@ pub enum Rule {
 /// What `network:` in the settings says, and the time at which it is judged.
 #[derive(Clone, Default)]
 pub struct Rules {
-    /// Addresses that may be asked; `None` means all.
-    pub allow: Option<Vec<AddressPattern>>,
+    /// Lists of addresses that may be asked: every list must have it. No list means all.
+    pub allow: Vec<Vec<AddressPattern>>,
     /// Addresses that may not, even if they are allowed.
     pub deny: Vec<AddressPattern>,
     /// How old a version must be, in seconds; 0 means any age.
@@ -143,7 +143,7 @@ impl Gate for Rules {
             texts.sort();
             texts.join(" ")
         };
-        lines.extend(self.allow.as_ref().map(|allow| format!("allow {}", joined(allow))));
+        lines.extend(self.allow.iter().map(|allow| format!("allow {}", joined(allow))));
         if !self.deny.is_empty() {
             lines.push(format!("deny {}", joined(&self.deny)));
         }
@@ -179,15 +179,13 @@ impl Gate for Rules {
                 format!("`{shown}` is denied by `{pattern}`; take that out of `network.deny` to allow it");
             return Rule::Deny.refuse(reason);
         }
-        match &self.allow {
-            Some(allow) if !allow.iter().any(|pattern| meant(pattern)) => {
-                let host = shown.split('/').next().unwrap_or_default();
-                Rule::Allow.refuse(format!(
-                    "`{shown}` is not among the allowed; add `{host}` to `network.allow` to allow it"
-                ))
-            }
-            _ => Verdict::Allowed,
+        if self.allow.iter().any(|allow| !allow.iter().any(|pattern| meant(pattern))) {
+            let host = shown.split('/').next().unwrap_or_default();
+            return Rule::Allow.refuse(format!(
+                "`{shown}` is not among the allowed; add `{host}` to `network.allow` to allow it"
+            ));
         }
+        Verdict::Allowed
     }
 
     fn wants(&self, artifact: &Artifact, url: &str) -> Wants {

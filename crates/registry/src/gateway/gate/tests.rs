@@ -36,7 +36,7 @@ fn exception(rule: Rule, package: &str, until: i64) -> Exception {
 #[test]
 fn addresses() {
     let rules = Rules {
-        allow: Some(vec!["*.example.org".parse().unwrap(), "example.org/open".parse().unwrap()]),
+        allow: vec![vec!["*.example.org".parse().unwrap(), "example.org/open".parse().unwrap()]],
         deny: vec!["bad.example.org".parse().unwrap()],
         ..Rules::default()
     };

@@ -76,7 +76,7 @@ impl World {
             authorities: crate::tls::certificates(authority.pem(), "test").unwrap(),
             proxy: None,
             mirrors: Vec::new(),
-            private: vec!["*.example.org".parse().unwrap()],
+            internal: vec!["*.example.org".parse().unwrap()],
             passthrough: Vec::new(),
             credentials: Vec::new(),
             gate: Arc::new(Open),

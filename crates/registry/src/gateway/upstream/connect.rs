@@ -33,8 +33,8 @@ pub(in crate::gateway) struct Connector(Arc<Inner>);
 
 struct Inner {
     resolver: Remembering,
-    /// Hosts that may be private.
-    private: Vec<HostPattern>,
+    /// Hosts that may be inside.
+    internal: Vec<HostPattern>,
     proxy: Option<ProxyChooser>,
     tls: Arc<ClientConfig>,
     patience: Duration,
@@ -79,13 +79,13 @@ pub(in crate::gateway) enum ConnectError {
 impl Connector {
     pub(super) fn new(
         resolver: Remembering,
-        private: Vec<HostPattern>,
+        internal: Vec<HostPattern>,
         proxy: Option<ProxyChooser>,
         mut tls: ClientConfig,
         patience: Duration,
     ) -> Connector {
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Connector(Arc::new(Inner { resolver, private, proxy, tls: Arc::new(tls), patience }))
+        Connector(Arc::new(Inner { resolver, internal, proxy, tls: Arc::new(tls), patience }))
     }
 
     /// Knows an address that the user gave, which may be anywhere.
@@ -198,7 +198,7 @@ impl Connector {
         let named =
             |pattern: &HostPattern| pattern.matches(host, port) || pattern.matches_address(address, port);
         match forbidden(address) {
-            Some(why) if !self.0.private.iter().any(named) && !self.0.resolver.is_told(host, address) => {
+            Some(why) if !self.0.internal.iter().any(named) && !self.0.resolver.is_told(host, address) => {
                 Err(ConnectError::Forbidden { host: host.to_owned(), address, why })
             }
             _ => Ok(()),

@@ -88,12 +88,12 @@ pub(super) struct Upstream {
 
 impl Upstream {
     pub(super) fn new(options: &GatewayOptions) -> Result<Upstream, TlsError> {
-        let mut private = options.private.clone();
+        let mut internal = options.internal.clone();
         // Where a mirror is, somebody decided who may decide.
-        private.extend(options.mirrors.iter().flat_map(|mirror| mirror.hosts()));
+        internal.extend(options.mirrors.iter().flat_map(|mirror| mirror.hosts()));
         let connector = Connector::new(
             resolve::Remembering::new(options.resolver.clone()),
-            private,
+            internal,
             options.proxy.clone(),
             tls::client(&options.authorities, None, false)?,
             options.limits.connect,
