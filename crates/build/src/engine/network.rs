@@ -154,7 +154,7 @@ impl RunNetwork {
                 self.seen.insert(attempt);
                 let intake = attempt.intake(self.gateway.name_of(attempt.address).as_deref());
                 if let oci::record::Verdict::Failed { reason } = intake.verdict {
-                    ear.aside(format!("kapok: {}: {reason}\n", intake.url).as_bytes());
+                    ear.aside(format!("kapok: failed: {}: {reason}\n", intake.url).as_bytes());
                 }
             }
         }

@@ -106,9 +106,8 @@ pub(super) fn attach_all(inside: &Inside<'_>, made: Made<'_>) -> Result<(), Sand
             (None, _) => continue,
         };
         attach(tree, mount).map_err(|source| at(mount, source))?;
-        match mount.content {
-            Content::Dev => fill_dev(inside)?,
-            _ => {}
+        if let Content::Dev = mount.content {
+            fill_dev(inside)?;
         }
     }
     if let (Some(groups), Ok(root)) = (groups, tree::host_root())

@@ -5,6 +5,7 @@
 
 mod basics;
 mod escapes;
+mod gateway;
 mod lab;
 mod life;
 mod limits;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         escapes::TESTS,
         privileges::TESTS,
         network::TESTS,
+        gateway::TESTS,
         stand_ins::TESTS,
         speed::TESTS,
     ];

@@ -174,7 +174,8 @@ fn bundles_that_configurations_name_are_found() {
     let trust = trust(&[("VIRTUAL_ENV", "/opt/app")], &files);
     let mut expected: Vec<&str> = files[2..].iter().map(|(path, _)| *path).collect();
     let mut found = trust.stood_in();
-    (expected.sort_unstable(), found.sort_unstable());
+    expected.sort_unstable();
+    found.sort_unstable();
     assert_eq!(found, expected);
 }
 
