@@ -8,6 +8,7 @@ mod generated;
 mod parallel;
 mod peers;
 mod real;
+mod registry;
 mod report;
 mod soak;
 mod test;
@@ -33,6 +34,7 @@ usage: cargo xtask COMMAND
                compare Kapok with BuildKit's checked-in results; --refresh asks BuildKit again
   fuzz         [--seconds NUMBER] [--seed NUMBER], or --target NAME --input FILE to try one input again
   real         [--case PART]: hostile input, full disks, sudden death, other users
+  registry     [--case PART]: other people's registries and clients
   peers        install what Kapok is compared with";
 
 fn main() -> ExitCode {
@@ -85,6 +87,7 @@ fn run(words: &[String]) -> io::Result<Tally> {
             _ => Err(io::Error::other(USAGE)),
         },
         "real" => real::run(&real::Options { case: flags.value("--case").map(str::to_owned) }),
+        "registry" => registry::run(&registry::Options { case: flags.value("--case").map(str::to_owned) }),
         "peers" => {
             let missing = peers::packages()?;
             let buildkit = peers::buildkit()?;

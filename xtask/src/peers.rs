@@ -10,14 +10,16 @@ use crate::command::{self, must};
 use crate::workspace;
 
 /// Debian packages that the tests of the outer tiers use.
-const PACKAGES: [&str; 14] = [
+const PACKAGES: [&str; 16] = [
     "attr",
     "buildah",
     "busybox-static",
     "bzip2",
+    "docker-registry",
     "docker.io",
     "git",
     "mmdebstrap",
+    "openssl",
     "pigz",
     "qemu-user-static",
     "runc",

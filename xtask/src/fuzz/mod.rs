@@ -19,7 +19,7 @@ use crate::workspace;
 type Entry = fn(&[u8]);
 
 /// A parser's name (also its corpus directory below `tests/corpus`) and its entry point.
-const TARGETS: [(&str, Entry); 15] = [
+const TARGETS: [(&str, Entry); 16] = [
     ("dockerfile", dockerfile::fuzz::fuzz_parse),
     ("ignore", dockerfile::fuzz::fuzz_ignore),
     ("expand", dockerfile::fuzz::fuzz_expand),

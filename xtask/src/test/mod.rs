@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that says whether the project works, in sections, quickest first.
 
 mod examples;
-mod interop;
+pub mod interop;
 mod newcomer;
 mod readme;
 mod suites;
@@ -10,18 +10,19 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::report::Tally;
-use crate::{differential, fuzz, peers, real, tidy};
+use crate::{differential, fuzz, peers, real, registry, tidy};
 
 /// A part of the whole, with a name for `--section`.
 type Section = (&'static str, fn() -> io::Result<Tally>);
 
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 12] = [
     ("tidy", tidy::run),
     ("format", suites::format),
     ("lints", suites::lints),
     ("suites", suites::tests),
     ("differential", || differential::run(&differential::Options::default())),
     ("interop", interop::run),
+    ("registry", || registry::run(&registry::Options::default())),
     ("real", || real::run(&real::Options::default())),
     ("examples", examples::run),
     ("newcomer", newcomer::run),
@@ -30,7 +31,7 @@ const SECTIONS: [Section; 11] = [
 ];
 
 /// Sections whose small base images are made of Debian's static busybox.
-const ON_BASES: [&str; 5] = ["differential", "interop", "real", "examples", "bench"];
+const ON_BASES: [&str; 6] = ["differential", "interop", "registry", "real", "examples", "bench"];
 
 /// Runs all sections, or the named ones. The caller prints the tally as the last line.
 pub fn run(only: Option<&str>) -> io::Result<Tally> {
