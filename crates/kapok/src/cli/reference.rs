@@ -9,7 +9,8 @@ use crate::exit::Exit;
 /// The reference as Markdown: docs/reference.md.
 pub fn markdown() -> String {
     let mut page = String::from(
-        "# Reference\n\nGenerated from the definitions in `crates/kapok`; a test keeps it current.\n\n## Verbs\n\n",
+        "# Reference\n\nGenerated from the definitions in `crates/kapok`; a test keeps it current. A flag without a value may have \
+         one behind `=`, as docker's do: `--quiet=false`.\n\n## Verbs\n\n",
     );
     let mut root = Cli::command();
     root.build();
