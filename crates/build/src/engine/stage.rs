@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use oci::Digest;
 use oci::record::{Key, Record};
 use oci::store::{CachedStep, StoreError};
 
@@ -263,7 +264,8 @@ impl<'a> Task<'a> {
     pub fn find(&self, key: &Key) -> Result<Option<Made>, Halt> {
         self.world.note(self.id, |line| line.key = Some(*key));
         let found = self.world.results.find(key)?;
-        if let Some((result, _)) = found
+        if let Some((result, ours)) = found
+            && (ours || self.holds(&result.record)?)
             && let Some(layer) = result.layer
             && let Some(layer) = self.world.doors.store.layer(&layer)?
         {
@@ -274,6 +276,14 @@ impl<'a> Task<'a> {
         self.find_shared(key)
     }
 
+    /// Whether a result of an earlier build may be taken.
+    fn holds(&self, record: &Digest) -> Result<bool, Halt> {
+        match self.world.doors.materials {
+            Some(materials) => Ok(materials.holds(&self.world.doors.store.record(record)?)),
+            None => Ok(true),
+        }
+    }
+
     /// The result that another machine left for this key. Its layer stays where it is until somebody needs its files.
     fn find_shared(&self, key: &Key) -> Result<Option<Made>, Halt> {
         let Some(cache) = self.world.cache.filter(|_| !self.world.results.is_fresh()) else {
@@ -281,7 +291,8 @@ impl<'a> Task<'a> {
         };
         let Some(found) = cache.step(key) else { return Ok(None) };
         let Ok(record) = self.world.doors.store.record(&found.record) else { return Ok(None) };
-        if record.key != *key || record.layer != Some(found.layer) {
+        let holds = self.world.doors.materials.is_none_or(|materials| materials.holds(&record));
+        if !holds || record.key != *key || record.layer != Some(found.layer) {
             return Ok(None);
         }
         if let Some(origin) = found.origin {

@@ -87,6 +87,7 @@ impl Lab {
             cache: None,
             layers: None,
             gateway: None,
+            materials: None,
             events,
             cancel: Cancel::default(),
         };

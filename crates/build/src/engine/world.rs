@@ -12,6 +12,7 @@ use super::board::{Board, Cancel};
 use super::downloads::Downloads;
 use super::event::{Event, Events};
 use super::layers::{ForeignBlob, Layers, LazyLayer};
+use super::materials::Materials;
 use super::packing::Packer;
 use super::report::{BuildReport, StepReport, StepState};
 use super::request::{Difference, Request};
@@ -56,6 +57,8 @@ pub struct Doors<'a> {
     pub layers: Option<&'a dyn LayerSink>,
     /// The way out of a RUN with the default network; without one, that is the machine's network.
     pub gateway: Option<&'a dyn Gateway>,
+    /// What the build may be made of, where something decides that.
+    pub materials: Option<&'a dyn Materials>,
     /// Who is told.
     pub events: &'a dyn Events,
     /// Stops the build from outside.

@@ -227,6 +227,7 @@ impl<'a> House<'a> {
             cache: None,
             layers: None,
             gateway,
+            materials: None,
             events: &heard,
             cancel: Cancel::default(),
         };

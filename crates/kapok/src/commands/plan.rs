@@ -45,6 +45,7 @@ pub fn run(program: &Program, arguments: &Arguments) -> Result<Exit, Failure> {
         cache: None,
         layers: None,
         gateway: None,
+        materials: None,
         events: &warnings,
         cancel: Cancel::default(),
     };

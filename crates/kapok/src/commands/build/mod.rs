@@ -9,6 +9,7 @@ mod result;
 mod sharing;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use build::engine::{self, Cancel, Doors};
@@ -17,6 +18,7 @@ use crate::cli::build::{Build, Progress};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fetch::HttpFetch;
+use crate::gateway::RunGateway;
 use crate::git::GitCommand;
 use crate::program::Program;
 use crate::signals;
@@ -46,7 +48,7 @@ pub fn tell(program: &Program, progress: Progress, begun: Instant, failure: Fail
 fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     result::check(program, arguments)?;
     let settings = program.settings_for(&settings_directory(program, &arguments.input.context))?;
-    let store = program.store(&settings)?;
+    let store = Arc::new(program.store(&settings)?);
     // Without sandboxes a build of COPYs still works; it is refused when a step needs one.
     let spawner = program.spawner();
     let fetch = HttpFetch::new(&program.environment);
@@ -55,6 +57,7 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let mut prepared = request::prepare(program, &arguments.input, &settings, &means)?;
     let _agents = request::complete(&mut prepared.request, program, arguments, &settings)?;
     let registries = program.registries(&settings);
+    let gateway = RunGateway::new(program.runtime().clone(), &store, &program.environment, &settings)?;
     let plans = Plans::of(program, &registries, arguments, &mut prepared.request)?;
     let request = &prepared.request;
 
@@ -70,7 +73,8 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
         upstream: None,
         cache: None,
         layers: None,
-        gateway: None,
+        gateway: Some(&gateway),
+        materials: None,
         events: &*view,
         cancel,
     });
