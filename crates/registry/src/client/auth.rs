@@ -79,6 +79,8 @@ pub(super) struct Authentication {
     pub timeouts: Timeouts,
     known: Mutex<HashMap<String, Known>>,
     tokens: Mutex<HashMap<(String, Scope), Token>>,
+    /// One token at a time is fetched for a registry: what the first gets is good for all that wait.
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// How a registry wants it.
@@ -91,6 +93,7 @@ enum Known {
 #[derive(Clone)]
 struct Token {
     value: String,
+    made: Instant,
     until: Instant,
 }
 
@@ -103,7 +106,23 @@ struct TokenAnswer {
 
 impl Authentication {
     pub(super) fn new(source: Arc<dyn CredentialSource>, timeouts: Timeouts) -> Authentication {
-        Authentication { source, timeouts, known: Mutex::default(), tokens: Mutex::default() }
+        Authentication {
+            source,
+            timeouts,
+            known: Mutex::default(),
+            tokens: Mutex::default(),
+            turns: Mutex::default(),
+        }
+    }
+
+    /// Whoever holds it is the one who fetches a token for the registry.
+    async fn turn(&self, place: &Place) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = lock(&self.turns).entry(place.registry.clone()).or_default().clone();
+        turn.lock_owned().await
+    }
+
+    fn fresh(&self, key: &(String, Scope)) -> Option<Token> {
+        lock(&self.tokens).get(key).filter(|token| Instant::now() < token.until).cloned()
     }
 
     /// What to send with a request, as far as it is known that the registry wants something.
@@ -119,9 +138,11 @@ impl Authentication {
             Some(Known::Basic) => self.basic(place),
             Some(Known::Bearer { realm, service }) => {
                 let key = (place.registry.clone(), scope.clone());
-                let fresh =
-                    lock(&self.tokens).get(&key).filter(|token| Instant::now() < token.until).cloned();
-                let token = match fresh {
+                if let Some(token) = self.fresh(&key) {
+                    return Ok(secret(&format!("Bearer {}", token.value)));
+                }
+                let _turn = self.turn(place).await;
+                let token = match self.fresh(&key) {
                     Some(token) => token,
                     None => {
                         let scopes = scope.texts();
@@ -136,13 +157,15 @@ impl Authentication {
         }
     }
 
-    /// Learns from a refusal what the registry wants; whether there is something better to show now.
+    /// Learns from a refusal what the registry wants; whether there is something better to show now. `since`: before the
+    /// refused request was made.
     pub(super) async fn learn(
         &self,
         connection: &Connection,
         place: &Place,
         scope: &Scope,
         headers: &HeaderMap,
+        since: Instant,
     ) -> Result<bool, RequestError> {
         let values = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
         let challenges: Vec<Challenge> = values.flat_map(challenge::parse).collect();
@@ -154,9 +177,14 @@ impl Authentication {
             scopes.extend(
                 wanted.filter(|wanted| !covered(&scopes, wanted)).map(str::to_owned).collect::<Vec<_>>(),
             );
+            let key = (place.registry.clone(), scope.clone());
+            let _turn = self.turn(place).await;
+            if self.fresh(&key).is_some_and(|token| token.made > since) {
+                return Ok(true);
+            }
             let token = self.fetch(connection, place, &realm, service.as_deref(), &scopes).await?;
             lock(&self.known).insert(place.registry.clone(), Known::Bearer { realm, service });
-            lock(&self.tokens).insert((place.registry.clone(), scope.clone()), token);
+            lock(&self.tokens).insert(key, token);
             return Ok(true);
         }
         if challenges.iter().any(|challenge| challenge.scheme == "basic") {
@@ -200,10 +228,11 @@ impl Authentication {
         scopes: &[String],
     ) -> Result<Token, RequestError> {
         let credentials = self.credentials(place)?;
+        let made = Instant::now();
         let mut url = realm.clone();
         let request = match &credentials {
             Some(Credentials::RegistryToken(token)) => {
-                return Ok(Token { value: token.clone(), until: Instant::now() + Duration::from_secs(3600) });
+                return Ok(Token { value: token.clone(), made, until: made + Duration::from_secs(3600) });
             }
             Some(Credentials::IdentityToken(token)) => {
                 let scope = scopes.join(" ");
@@ -260,7 +289,7 @@ impl Authentication {
         let lifetime = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFETIME).min(86_400));
         // A token of a few seconds is used at once or not at all.
         let useful = if lifetime > 2 * MARGIN { lifetime - MARGIN } else { lifetime / 2 };
-        Ok(Token { value, until: Instant::now() + useful })
+        Ok(Token { value, made: Instant::now(), until: Instant::now() + useful })
     }
 }
 

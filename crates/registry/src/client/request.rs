@@ -1,6 +1,6 @@
 //! One request to a registry: authenticated, tried again while that makes sense, its answer bounded.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -103,6 +103,7 @@ impl Client {
         let connection = self.inner.connector.connect(place).await?;
         let mut shown = false;
         loop {
+            let since = Instant::now();
             let body = ask.body.clone();
             let length = (!body.is_empty() || takes_body(&ask.method)).then_some(body.len() as u64);
             let request = self.prepare(&connection, place, scope, ask, Body::from(body), length).await?;
@@ -111,7 +112,7 @@ impl Client {
                 return Ok(response);
             }
             shown = true;
-            if !self.inner.authentication.learn(&connection, place, scope, response.headers()).await? {
+            if !self.inner.authentication.learn(&connection, place, scope, response.headers(), since).await? {
                 return Ok(response);
             }
         }

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::pin::pin;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode, header};
@@ -195,6 +196,7 @@ impl Upload<'_> {
             let range = format!("{}-{}", self.offset, self.offset + length - 1);
             ask = ask.header(header::CONTENT_RANGE, &range);
         }
+        let since = Instant::now();
         let response = self.stream(&ask, source, length, progress).await.map_err(plain)?;
         match response.status() {
             status if ends && status.is_success() => Ok(Step::Done),
@@ -206,8 +208,9 @@ impl Upload<'_> {
             StatusCode::UNAUTHORIZED => {
                 let connection = self.client.inner.connector.connect(self.place).await.map_err(plain)?;
                 let authentication = &self.client.inner.authentication;
+                let headers = response.headers();
                 let learned =
-                    authentication.learn(&connection, self.place, &self.scope, response.headers()).await;
+                    authentication.learn(&connection, self.place, &self.scope, headers, since).await;
                 learned.map_err(plain)?;
                 Err((refusal(self.place, Action::Push, response).await, None))
             }
