@@ -19,7 +19,7 @@ use crate::workspace;
 type Entry = fn(&[u8]);
 
 /// A parser's name (also its corpus directory below `tests/corpus`) and its entry point.
-const TARGETS: [(&str, Entry); 16] = [
+const TARGETS: [(&str, Entry); 18] = [
     ("dockerfile", dockerfile::fuzz::fuzz_parse),
     ("ignore", dockerfile::fuzz::fuzz_ignore),
     ("expand", dockerfile::fuzz::fuzz_expand),
@@ -27,6 +27,8 @@ const TARGETS: [(&str, Entry); 16] = [
     ("plan", build::plan::fuzz_plan),
     ("users", build::copy::users::fuzz_users),
     ("program", build::sandbox::fuzz_program),
+    ("attempts", build::network::attempt::fuzz_attempts),
+    ("trust", build::engine::fuzz_trust),
     ("signature", build::base::debian::signature::fuzz_signature),
     ("reference", oci::reference::fuzz_reference),
     ("config", oci::config::fuzz_config),

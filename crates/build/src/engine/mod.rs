@@ -75,6 +75,8 @@ pub use report::{BuildReport, RunPlace, StepReport, StepState};
 pub use request::{Built, BuiltPlatform, Difference, Keep, Request};
 pub use secrets::Secret;
 pub use snapshot::Snapshot;
+#[doc(hidden)]
+pub use trust::fuzz_trust;
 pub use upstream::{LayerSink, Resolved, SharedCache, SharedStep, Upstream, UpstreamError};
 pub use world::{Doors, Git};
 

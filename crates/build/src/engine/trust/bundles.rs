@@ -16,31 +16,34 @@ const SYSTEM: [&str; 9] = [
 ];
 
 /// Files in which somebody may have named a bundle of her own.
-const CONFIGURATION: [&str; 24] = [
+const CONFIGURATION: [&str; 12] = [
     "/etc/apt/apt.conf",
     "/etc/pip.conf",
-    "/root/.pip/pip.conf",
-    "/root/.config/pip/pip.conf",
-    "/root/.npmrc",
+    "/etc/npmrc",
     "/usr/etc/npmrc",
     "/usr/local/etc/npmrc",
-    "/etc/npmrc",
-    "/root/.yarnrc",
-    "/root/.yarnrc.yml",
     "/etc/gitconfig",
-    "/root/.gitconfig",
-    "/root/.curlrc",
     "/etc/wgetrc",
-    "/root/.wgetrc",
     "/etc/dnf/dnf.conf",
     "/etc/yum.conf",
-    "/etc/zypp/zypp.conf",
-    "/root/.cargo/config.toml",
-    "/usr/local/cargo/config.toml",
-    "/root/.condarc",
-    "/opt/conda/.condarc",
-    "/root/.bundle/config",
     "/etc/gemrc",
+    "/usr/local/cargo/config.toml",
+    "/opt/conda/.condarc",
+];
+
+/// Such files below the user's home directory.
+const OWN_CONFIGURATION: [&str; 11] = [
+    ".pip/pip.conf",
+    ".config/pip/pip.conf",
+    ".npmrc",
+    ".yarnrc",
+    ".yarnrc.yml",
+    ".gitconfig",
+    ".curlrc",
+    ".wgetrc",
+    ".cargo/config.toml",
+    ".condarc",
+    ".bundle/config",
 ];
 
 /// Directories of such files.
@@ -82,7 +85,7 @@ pub fn add(trust: &mut Trust, authorities: &Authorities, env: &[(String, String)
     let mut paths: Vec<String> = SYSTEM.map(str::to_owned).into();
     paths.extend(python(env, files));
     paths.push("/opt/conda/ssl/cacert.pem".to_owned());
-    paths.extend(configured(files));
+    paths.extend(configured(env, files));
     for (name, value) in env {
         if VARIABLE_WORDS.iter().any(|word| name.contains(word)) {
             paths.push(value.clone());
@@ -124,9 +127,12 @@ fn python(env: &[(String, String)], files: &dyn Files) -> Vec<String> {
 }
 
 /// Absolute paths in configuration files. Whether they lead to bundles is seen later.
-fn configured(files: &dyn Files) -> Vec<String> {
+fn configured(env: &[(String, String)], files: &dyn Files) -> Vec<String> {
     let mut paths = Vec::new();
     let mut configurations: Vec<String> = CONFIGURATION.map(str::to_owned).into();
+    if let Some((_, home)) = env.iter().rev().find(|(name, _)| name == "HOME") {
+        configurations.extend(OWN_CONFIGURATION.map(|name| format!("{home}/{name}")));
+    }
     for directory in CONFIGURATIONS {
         let names = files.names(directory);
         configurations.extend(names.iter().map(|name| format!("{directory}/{name}")));

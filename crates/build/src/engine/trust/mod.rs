@@ -95,6 +95,18 @@ impl Trust {
     }
 }
 
+/// For the fuzzer: a certificate, and a bundle, from anybody's image.
+#[doc(hidden)]
+pub fn fuzz_trust(data: &[u8]) {
+    let Ok(authorities) = Authorities::new(data, data) else {
+        for certificate in pem::certificates(data).iter().map(Vec::as_slice).chain([data]) {
+            pem::public_key(certificate);
+        }
+        return;
+    };
+    assert_eq!(authorities.removed_from(&authorities.appended_to(b"x")), b"x");
+}
+
 impl Files for Snapshot {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
         self.read_small(path, LARGEST_BUNDLE)

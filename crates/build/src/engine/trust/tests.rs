@@ -166,13 +166,15 @@ fn bundles_that_configurations_name_are_found() {
     let files = [
         ("/etc/apt/apt.conf.d/80corp", "Acquire::https::CaInfo \"/corp/apt.crt\";"),
         ("/etc/pip.conf", "[global]\ncert = /corp/pip.pem\nindex-url=https://example.org/simple\n"),
+        ("/home/of/.npmrc", "cafile=/corp/npm.crt"),
         ("/corp/apt.crt", &own),
         ("/corp/pip.pem", &own),
+        ("/corp/npm.crt", &own),
         ("/usr/lib/python3.11/dist-packages/certifi/cacert.pem", &own),
         ("/opt/app/lib/python3.12/site-packages/pip/_vendor/certifi/cacert.pem", &own),
     ];
-    let trust = trust(&[("VIRTUAL_ENV", "/opt/app")], &files);
-    let mut expected: Vec<&str> = files[2..].iter().map(|(path, _)| *path).collect();
+    let trust = trust(&[("VIRTUAL_ENV", "/opt/app"), ("HOME", "/home/of")], &files);
+    let mut expected: Vec<&str> = files[3..].iter().map(|(path, _)| *path).collect();
     let mut found = trust.stood_in();
     expected.sort_unstable();
     found.sort_unstable();
