@@ -6,7 +6,7 @@
 //!
 //! image app
 //! base docker.io/library/debian:bookworm linux/amd64 sha256:1f2e…
-//! add https://example.org/tool.tgz sha256:77aa… 81920
+//! add https://example.org/tool.tgz sha256:77aa… 81920 2024-01-31T12:00:00Z
 //! commit https://example.org/tool.git refs/heads/main 3f1c…
 //! index https://packages.example.org/debian/dists/bookworm/InRelease sha256:9c0d… 151082
 //! package https://packages.example.org/debian/pool/c/curl_7.88_amd64.deb sha256:04be… 315652 pkg:deb/debian/curl@7.88?arch=amd64
@@ -51,7 +51,7 @@ pub struct ImageLock {
     /// Base images: which manifest a reference was for a platform. The reference is normalised.
     pub bases: BTreeMap<(String, String), Digest>,
     /// Sources of ADD by their normalised URL.
-    pub sources: BTreeMap<String, Content>,
+    pub sources: BTreeMap<String, Source>,
     /// Commits by repository and what was asked for there: a branch, a tag, a commit.
     pub commits: BTreeMap<(String, String), String>,
     /// What RUN steps fetched.
@@ -65,6 +65,17 @@ pub struct Content {
     pub digest: Digest,
     /// How many.
     pub size: u64,
+}
+
+/// What ADD got from a URL. Beside the bytes its upstream decides the file's time and, sometimes, its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The body.
+    pub content: Content,
+    /// When it was last changed, seconds since 1970.
+    pub modified: Option<i64>,
+    /// The file name that the upstream asked for.
+    pub name: Option<String>,
 }
 
 /// What came in answer to a request of a RUN step.
@@ -114,7 +125,7 @@ impl Lock {
         for image in self.images.values() {
             contents.extend(image.bases.values().map(|digest| (*digest, None)));
             let bodies = image.downloads.values().filter_map(|download| download.content);
-            let bodies = bodies.chain(image.sources.values().copied());
+            let bodies = bodies.chain(image.sources.values().map(|source| source.content));
             contents.extend(bodies.map(|content| (content.digest, Some(content.size))));
         }
         contents
@@ -151,20 +162,14 @@ impl ImageLock {
         Err(Conflict { url: normalised_url(&intake.url), first, second })
     }
 
-    /// Locks a source of ADD, or the commit that a Git source was at.
-    pub fn source(&mut self, intake: &Intake) {
-        match (&intake.digest, &intake.from) {
-            (Some(digest), _) => {
-                let content = Content { digest: *digest, size: intake.size };
-                self.sources.insert(normalised_url(&intake.url), content);
-            }
-            (None, Some(commit)) => {
-                let (repository, asked) = intake.url.split_once('#').unwrap_or((&intake.url, "HEAD"));
-                let asked = if asked.is_empty() { "HEAD" } else { asked };
-                self.commits.insert((repository.to_owned(), asked.to_owned()), commit.clone());
-            }
-            (None, None) => {}
-        }
+    /// Locks what ADD got from a URL.
+    pub fn source(&mut self, url: &str, source: Source) {
+        self.sources.insert(normalised_url(url), source);
+    }
+
+    /// Locks the commit that a branch, a tag or another name in a Git repository was at.
+    pub fn commit(&mut self, repository: &str, asked: &str, commit: &str) {
+        self.commits.insert((repository.to_owned(), asked.to_owned()), commit.to_owned());
     }
 
     /// What must come in answer to a request; `None` if the lock does not have it. `request` as in an intake.

@@ -1,8 +1,9 @@
 //! Text to a lock. The order of lines does not matter: people merge.
 
 use super::request::{VARIANT_DIGITS, normalised_url};
-use super::{Content, Download, ImageLock, Lock, LockError, RequestKey, VERSION};
+use super::{Content, Download, ImageLock, Lock, LockError, RequestKey, Source, VERSION};
 use crate::Digest;
+use crate::time::parse_rfc3339;
 
 /// Larger than the lock of a thousand images.
 const LARGEST: usize = 256 << 20;
@@ -57,8 +58,17 @@ fn entry(kind: Word<'_>, mut words: Words<'_>, image: &mut ImageLock) -> Result<
         }
         "add" => {
             let (url, content) = (words.url()?, words.content()?);
-            words.end()?;
-            same(kind, image.sources.insert(url, content), content)
+            let mut source = Source { content, modified: None, name: None };
+            for word in words {
+                match (word.text.strip_prefix("name="), parse_rfc3339(word.text)) {
+                    (Some(name), _) if !name.is_empty() => {
+                        source.name = Some(Word { text: name, ..word }.decoded())
+                    }
+                    (_, Some(time)) => source.modified = Some(time),
+                    _ => return Err(word.error(format!("`{}` is not expected here", word.text))),
+                }
+            }
+            same(kind, image.sources.insert(url, source.clone()), source)
         }
         "commit" => {
             let (repository, asked) = (words.word("a repository")?, words.word("a branch, tag or commit")?);

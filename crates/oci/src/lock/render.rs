@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::time::format_rfc3339;
+
 use super::{Content, Download, ImageLock, Lock, RequestKey, VERSION, word};
 
 const REMARK: &str = "# What the images are made of. `kapok build --lock` writes it, `kapok build --locked` takes nothing else.";
@@ -53,8 +55,15 @@ impl fmt::Display for ImageLock {
         for ((reference, platform), digest) in &self.bases {
             writeln!(f, "base {} {} {digest}", word(reference), word(platform))?;
         }
-        for (url, content) in &self.sources {
-            writeln!(f, "add {url} {content}")?;
+        for (url, source) in &self.sources {
+            write!(f, "add {url} {}", source.content)?;
+            if let Some(modified) = source.modified {
+                write!(f, " {}", format_rfc3339(modified))?;
+            }
+            if let Some(name) = &source.name {
+                write!(f, " name={}", word(name))?;
+            }
+            writeln!(f)?;
         }
         for ((repository, asked), commit) in &self.commits {
             writeln!(f, "commit {} {} {}", word(repository), word(asked), word(commit))?;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Content, Download, ImageLock, Lock, RequestKey, normalised_url};
+use super::{Content, Download, ImageLock, Lock, RequestKey, Source, normalised_url};
 use crate::Digest;
 use crate::record::{Intake, Verdict};
 
@@ -23,9 +23,10 @@ fn intake(url: &str, body: &str) -> Intake {
 fn example() -> Lock {
     let mut image = ImageLock::default();
     image.base("docker.io/library/debian:bookworm", &"linux/amd64".parse().unwrap(), digest("base"));
-    image.source(&intake("https://example.org/tool.tgz", "tool"));
-    let url = "https://example.org/tool.git#main:sub".to_owned();
-    image.source(&Intake { url, from: Some("3f1c".to_owned()), ..Intake::default() });
+    let content = Content { digest: digest("tool"), size: 4 };
+    let source = Source { content, modified: Some(1_700_000_000), name: Some("a b".to_owned()) };
+    image.source("https://example.org:443/tool.tgz", source);
+    image.commit("https://example.org/tool.git", "main", "3f1c");
     let deb = intake("https://e.org/pool/curl_8_amd64.deb", "deb");
     let purl = Some("pkg:deb/debian/curl@8?arch=amd64".to_owned());
     let release = Intake { mutable: true, ..intake("https://e.org/dists/x/InRelease", "release") };
@@ -66,8 +67,8 @@ fn a_lock_reads_well() {
          # What the images are made of. `kapok build --lock` writes it, `kapok build --locked` takes nothing else.\n\n\
          image app\n\
          base docker.io/library/debian:bookworm linux/amd64 {base}\n\
-         add https://example.org/tool.tgz {tool} 4\n\
-         commit https://example.org/tool.git main:sub 3f1c\n\
+         add https://example.org/tool.tgz {tool} 4 2023-11-14T22:13:20Z name=a%20b\n\
+         commit https://example.org/tool.git main 3f1c\n\
          index https://e.org/dists/x/InRelease {release} 7\n\
          package https://e.org/pool/curl_8_amd64.deb {deb} 3 pkg:deb/debian/curl@8?arch=amd64\n\
          file https://e.org/setup.sh {script} 6\n\
@@ -166,6 +167,12 @@ fn content() -> impl Strategy<Value = Content> {
         .prop_map(|(bytes, size)| Content { digest: Digest::Sha256(bytes), size })
 }
 
+fn source() -> impl Strategy<Value = Source> {
+    let modified = proptest::option::of(0..4_000_000_000i64);
+    let rest = (content(), modified, proptest::option::of(word()));
+    rest.prop_map(|(content, modified, name)| Source { content, modified, name })
+}
+
 fn download() -> impl Strategy<Value = (RequestKey, Download)> {
     let key = (url(), "GET|HEAD|POST", proptest::option::of("[0-9a-f]{16}"));
     let key = key.prop_map(|(url, method, variant)| RequestKey { url, method, variant });
@@ -179,7 +186,7 @@ fn image() -> impl Strategy<Value = ImageLock> {
     use proptest::collection::btree_map as map;
     (
         map((word(), word()), any::<[u8; 32]>().prop_map(Digest::Sha256), 0..3),
-        map(url(), content(), 0..3),
+        map(url(), source(), 0..3),
         map((word(), word()), word(), 0..3),
         proptest::collection::vec(download(), 0..6),
     )
