@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use ssh_key::{Algorithm, PrivateKey, Signature, SigningKey};
+use rsa::sha2::{Sha256, Sha512};
+use rsa::signature::{SignatureEncoding, Signer};
+use rsa::{BigUint, RsaPrivateKey, pkcs1v15};
+use ssh_key::private::{KeypairData, RsaKeypair};
+use ssh_key::{Algorithm, HashAlg, Mpint, PrivateKey, Signature, SigningKey};
 use tempfile::TempDir;
 
 /// What OpenSSH takes at most.
@@ -27,7 +31,8 @@ mod number {
     pub const SIGN_RESPONSE: u8 = 14;
 }
 
-/// The flag that asks for a signature by SHA-512; it has a meaning for RSA only. (section 6.2)
+/// Flags that ask for a signature by SHA-256 or SHA-512; they have a meaning for RSA only. (section 6.2)
+const RSA_SHA2_256: u32 = 2;
 const RSA_SHA2_512: u32 = 4;
 
 /// Why a file is of no use as a key.
@@ -128,7 +133,7 @@ fn read(path: &Path) -> Result<Key, KeyError> {
         return Err(KeyError::Encrypted { path });
     }
     // A key that cannot sign is better found now than by a step.
-    match (private.public_key().to_bytes(), sign(&private, b"")) {
+    match (private.public_key().to_bytes(), sign(&private, b"", RSA_SHA2_512)) {
         (Ok(public), Some(_)) => Ok(Key { private, public }),
         _ => Err(KeyError::Kind { path, kind: private.algorithm().to_string() }),
     }
@@ -176,11 +181,7 @@ fn answer(request: &[u8], keys: &[Key]) -> Option<Vec<u8>> {
             let data = take_string(&mut rest)?;
             let flags = u32::from_be_bytes(rest.get(..4)?.try_into().ok()?);
             let key = keys.iter().find(|key| key.public == public)?;
-            let is_rsa = matches!(key.private.algorithm(), Algorithm::Rsa { .. });
-            if is_rsa && flags & RSA_SHA2_512 == 0 {
-                return None;
-            }
-            let signature = sign(&key.private, data)?;
+            let signature = sign(&key.private, data, flags)?;
             let mut answer = vec![number::SIGN_RESPONSE];
             put_string(&mut answer, &Vec::try_from(signature).ok()?);
             Some(answer)
@@ -189,8 +190,33 @@ fn answer(request: &[u8], keys: &[Key]) -> Option<Vec<u8>> {
     }
 }
 
-fn sign(key: &impl SigningKey, data: &[u8]) -> Option<Signature> {
+fn sign(key: &PrivateKey, data: &[u8], flags: u32) -> Option<Signature> {
+    match key.key_data() {
+        KeypairData::Rsa(pair) => sign_rsa(pair, data, flags),
+        _ => try_sign(key, data),
+    }
+}
+
+fn try_sign(key: &impl SigningKey, data: &[u8]) -> Option<Signature> {
     key.try_sign(data).ok()
+}
+
+/// By SHA-1, which a request without flags means, nobody should sign any more.
+fn sign_rsa(pair: &RsaKeypair, data: &[u8], flags: u32) -> Option<Signature> {
+    let number = |number: &Mpint| number.as_positive_bytes().map(BigUint::from_bytes_be);
+    let (public, private) = (&pair.public, &pair.private);
+    let primes = vec![number(&private.p)?, number(&private.q)?];
+    let key =
+        RsaPrivateKey::from_components(number(&public.n)?, number(&public.e)?, number(&private.d)?, primes);
+    let key = key.ok()?;
+    let (hash, signature) = if flags & RSA_SHA2_512 != 0 {
+        (HashAlg::Sha512, pkcs1v15::SigningKey::<Sha512>::new(key).try_sign(data).ok()?)
+    } else if flags & RSA_SHA2_256 != 0 {
+        (HashAlg::Sha256, pkcs1v15::SigningKey::<Sha256>::new(key).try_sign(data).ok()?)
+    } else {
+        return None;
+    };
+    Signature::new(Algorithm::Rsa { hash: Some(hash) }, signature.to_vec()).ok()
 }
 
 fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -1,6 +1,6 @@
 //! The agent as OpenSSH's own programs see it is in the wiring tests; here is what they never do.
 
-use ssh_key::private::{Ed25519Keypair, KeypairData};
+use ssh_key::private::Ed25519Keypair;
 
 use super::*;
 
@@ -40,7 +40,7 @@ fn a_signature_is_the_keys() {
     let (kind, mut rest) = signed.split_first().unwrap();
     assert_eq!(*kind, number::SIGN_RESPONSE);
     let signature = Signature::try_from(take_string(&mut rest).unwrap()).unwrap();
-    assert_eq!(Some(signature), sign(&keys[1].private, b"data"));
+    assert_eq!(Some(signature), sign(&keys[1].private, b"data", 0));
     assert_eq!(answer(&sign_request(b"another key", b"data"), &keys), None);
 }
 

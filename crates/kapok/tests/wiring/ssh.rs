@@ -5,9 +5,9 @@ use std::process::Command;
 
 use crate::environment::TestEnvironment;
 
-fn key(here: &TestEnvironment, name: &str, passphrase: &str) {
+fn key(here: &TestEnvironment, kind: &str, name: &str, passphrase: &str) {
     let made = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", passphrase, "-C", name, "-f"])
+        .args(["-q", "-t", kind, "-N", passphrase, "-C", name, "-f"])
         .arg(here.work().join(name))
         .status()
         .expect("ssh-keygen starts");
@@ -27,10 +27,11 @@ fn a_key_that_is_none_or_has_a_passphrase_is_refused_with_advice() {
         eprintln!("skipped in part: there is no ssh-keygen");
         return;
     }
-    key(&here, "locked", "secret words");
+    key(&here, "ed25519", "locked", "secret words");
     let refused = here.kapok("build . --ssh default=locked").code(2).stderr;
     assert!(refused.contains("has a passphrase") && refused.contains("ssh-add"), "{refused}");
-    key(&here, "one", "");
-    key(&here, "two", "");
-    here.kapok("build . -q --ssh default=one,two").ok();
+    for kind in ["ed25519", "ecdsa", "rsa"] {
+        key(&here, kind, kind, "");
+    }
+    here.kapok("build . -q --ssh default=ed25519,ecdsa,rsa").ok();
 }

@@ -47,6 +47,7 @@ use oci::{Digest, ImageConfig, LayerId, Platform, SnapshotId};
 use resolve::{Resolved, Selection};
 use std::collections::BTreeMap;
 use std::thread;
+use std::time::Instant;
 
 /// What base is wanted.
 #[derive(Debug, Clone)]
@@ -168,6 +169,7 @@ pub fn assemble(
     fetch: &dyn Fetch,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Assembled, BaseError> {
+    let begun = Instant::now();
     let architecture =
         architecture(&request.platform).ok_or_else(|| BaseError::Architecture(request.platform.clone()))?;
     progress(Progress::Indexes);
@@ -195,6 +197,7 @@ pub fn assemble(
                 Filling { archive: &archive, suites: &suites, resolved: &resolved, jobs: request.jobs };
             let (layer, mut record) = make(request, store, sandbox, &filling, progress)?;
             (record.key, record.inputs) = (key, inputs);
+            record.usage.wall_ms = begun.elapsed().as_millis() as u64;
             record.intakes = intakes.into_iter().chain(record.intakes).collect();
             let stored = store.put_record(&record)?;
             let step = NewStep { key, record: stored, layer: Some(layer) };
