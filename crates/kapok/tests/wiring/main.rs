@@ -4,7 +4,6 @@ mod build;
 mod environment;
 mod house;
 mod images;
-mod registry;
 mod run;
 mod ssh;
 mod usage;
