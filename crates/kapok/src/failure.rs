@@ -18,7 +18,7 @@ use registry::client::{PullError, PushError, RequestError};
 use registry::server::StartError;
 
 use crate::apt::AptError;
-use crate::commands::build::failed::FailedStep;
+use crate::commands::build::failed::{FailedStep, is_network};
 use crate::commands::serve::access::AccessError;
 use crate::exit::Exit;
 use crate::registry::logins::LoginError;
@@ -249,7 +249,7 @@ impl Failure {
             // The answer of somebody who was asked a question.
             Failure::Refused { .. } => Exit::No,
             Failure::Store(error) if matches!(**error, StoreError::NoImage(_)) => Exit::No,
-            _ if causes(self).any(|error| error.is::<FetchError>()) => Exit::Upstream,
+            _ if causes(self).any(is_network) => Exit::Upstream,
             _ => Exit::Usage,
         }
     }
@@ -289,6 +289,12 @@ impl Failure {
             Failure::Sandbox(error) => error.hint(),
             Failure::Apt(error) => error.hint(),
             Failure::Store(error) => store_hint(error),
+            Failure::Registry(error) => hint_for(error),
+            Failure::Serve(error) => hint_for(error),
+            Failure::Login(error) => hint_for(error).or_else(|| causes(error).find_map(hint_for)),
+            Failure::Pull(error) => hints::pull_hint(error).or_else(|| causes(self).find_map(hint_for)),
+            Failure::Push(error) => hints::push_hint(error).or_else(|| causes(self).find_map(hint_for)),
+            Failure::Request(error) => causes(&**error).find_map(hint_for),
             Failure::Unpushed { names, .. } => {
                 let again = format!("`kapok push {}` sends it again", names.join(" "));
                 let first = causes(self).find_map(hint_for);

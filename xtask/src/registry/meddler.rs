@@ -91,7 +91,10 @@ fn relay(shared: &Shared, client: TcpStream) -> io::Result<()> {
         Some(Fault::Silence) => return Ok(()),
         Some(Fault::Status(status, header)) => {
             let end = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
-            return write!(client, "HTTP/1.1 {status} No\r\n{end}Content-Length: 0\r\nConnection: close\r\n\r\n");
+            return write!(
+                client,
+                "HTTP/1.1 {status} No\r\n{end}Content-Length: 0\r\nConnection: close\r\n\r\n"
+            );
         }
         _ => {}
     }

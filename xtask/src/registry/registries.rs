@@ -33,7 +33,7 @@ fn token_server(world: &World) -> Result<(), Trouble> {
     round_trip(&here, &registry)?;
     let asked = tokens.asked();
     // One for each thing that is done, not one for each request.
-    ensure((4..=30).contains(&asked.len()), || format!("{} tokens:\n{}", asked.len(), asked.join("\n")))
+    ensure((4..=20).contains(&asked.len()), || format!("{} tokens:\n{}", asked.len(), asked.join("\n")))
 }
 
 /// Everything that needs credentials, with and without.

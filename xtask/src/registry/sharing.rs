@@ -65,11 +65,9 @@ impl Networks {
             return Err(Trouble::Skipped("network namespaces with a way out need root".into()));
         }
         let networks = Networks { tag: format!("kpk{}", std::process::id() % 100_000) };
-        networks.ip(&format!("link add {}h type dummy", networks.tag)).map_err(|_| {
-            Trouble::Skipped("this machine does not let us make network interfaces".into())
+        networks.ip(&format!("netns add {}", networks.name("try"))).map_err(|_| {
+            Trouble::Skipped("this machine does not let us make network namespaces".into())
         })?;
-        networks.ip(&format!("addr add {ADDRESS}/32 dev {}h", networks.tag))?;
-        networks.ip(&format!("link set {}h up", networks.tag))?;
         for (number, side) in ["a", "b"].into_iter().enumerate() {
             let (name, tag) = (networks.name(side), &networks.tag);
             let net = format!("10.213.{}", number + 1);
@@ -86,6 +84,7 @@ impl Networks {
                 networks.ip(&line)?;
             }
         }
+        networks.ip(&format!("addr add {ADDRESS}/32 dev {}a", networks.tag))?;
         Ok(networks)
     }
 
@@ -116,11 +115,10 @@ impl Networks {
 
 impl Drop for Networks {
     fn drop(&mut self) {
-        for side in ["a", "b"] {
+        // The other end of a link goes with its namespace.
+        for side in ["a", "b", "try"] {
             let _ = self.ip(&format!("netns del {}", self.name(side)));
-            let _ = self.ip(&format!("link del {}{side}", self.tag));
         }
-        let _ = self.ip(&format!("link del {}h", self.tag));
     }
 }
 
@@ -139,12 +137,15 @@ fn two_machines(world: &World) -> Result<(), Trouble> {
     let from = format!("type=registry,ref={}", served.name("team/cache:main"));
     let image = served.name("team/app:1");
 
-    let built = networks.kapok("a", &one, &["build", "-t", &image, "--push", "--cache-to", &cache, &context])?;
+    let built =
+        networks.kapok("a", &one, &["build", "-t", &image, "--push", "--cache-to", &cache, &context])?;
     ensure(built.success() && built.stderr.contains("5 run, 0 cached"), || built.tail(20))?;
-    let again = networks.kapok("b", &two, &["build", "-t", &image, "--push", "--cache-from", &from, &context])?;
+    let again =
+        networks.kapok("b", &two, &["build", "-t", &image, "--push", "--cache-from", &from, &context])?;
     ensure(again.success() && again.stderr.contains("0 run, 5 cached"), || again.tail(30))?;
 
-    let records = |steps: Vec<(String, String)>| steps.into_iter().map(|(record, _)| record).collect::<Vec<_>>();
+    let records =
+        |steps: Vec<(String, String)>| steps.into_iter().map(|(record, _)| record).collect::<Vec<_>>();
     let (first, second) = (steps(&one, &image)?, steps(&two, &image)?);
     ensure(second.iter().all(|(_, state)| state != "ran"), || format!("{second:?}"))?;
     let (first, second) = (records(first), records(second));
@@ -181,13 +182,16 @@ fn pushed(world: &World) -> Result<(), Trouble> {
     let name = meddler.name("other/words:1");
     let digest = builder.ok(&["build", "-q", "--push", "-t", &name, &words])?;
     let asked = meddler.requests();
-    let layers = |asked: &[String]| asked.iter().filter(|asked| asked.starts_with("GET") && asked.contains("/blobs/")).count();
+    let layers = |asked: &[String]| {
+        asked.iter().filter(|asked| asked.starts_with("GET") && asked.contains("/blobs/")).count()
+    };
     // The base's configuration.
     ensure(layers(&asked) == 1, || asked.join("\n"))?;
     ensure(asked.iter().any(|asked| asked.contains("mount=")), || asked.join("\n"))?;
-    ensure(asked.last().is_some_and(|last| last.starts_with("PUT") && last.contains("/manifests/1")), || {
-        asked.join("\n")
-    })?;
+    ensure(
+        asked.last().is_some_and(|last| last.starts_with("PUT") && last.contains("/manifests/1")),
+        || asked.join("\n"),
+    )?;
 
     // A layer is over before the last step ends.
     let slow = format!("FROM {base_name}\nRUN head -c 400000 /large > /one\nRUN sleep 2\n");
@@ -202,9 +206,9 @@ fn pushed(world: &World) -> Result<(), Trouble> {
     };
     let ended = at(&|event| event["event"] == "finished" && event["step"] == 2);
     let first = events.iter().position(|event| event["event"] == "finished").unwrap_or(0);
-    let sent = events[first..]
-        .iter()
-        .any(|event| event["event"] == "transfer" && event["at_ms"].as_u64().is_some_and(|at| at + 500 < ended));
+    let sent = events[first..].iter().any(|event| {
+        event["event"] == "transfer" && event["at_ms"].as_u64().is_some_and(|at| at + 500 < ended)
+    });
     ensure(sent, || format!("nothing was sent before {ended} ms:\n{}", built.stderr))?;
 
     let other = here.other("other");
@@ -217,7 +221,9 @@ fn pushed(world: &World) -> Result<(), Trouble> {
     let scratch = context(&here, "scratch", "FROM scratch\nCOPY data /\n")?;
     let flags = ["build", "-q", "--push", "-t", &both, "--platform", "linux/amd64,linux/arm64", &scratch];
     let index = builder.ok(&flags)?;
-    ensure(other.ok(&["pull", "-q", "--all-platforms", &both])? == index, || "another index was pulled".into())?;
+    ensure(other.ok(&["pull", "-q", "--all-platforms", &both])? == index, || {
+        "another index was pulled".into()
+    })?;
     builder.place.verify()
 }
 
@@ -245,15 +251,21 @@ fn misbehaving(world: &World) -> Result<(), Trouble> {
         store.place.verify()?;
     }
     // Others do not, and leave nothing.
-    for (number, (path, fault)) in
-        [("/blobs/", Fault::Tamper), ("/manifests/", Fault::Tamper), ("/blobs/", Fault::Status(500, ""))]
-            .into_iter()
-            .enumerate()
-    {
+    let layer = format!("/blobs/{}", layers_of(&here, &base_name)?.swap_remove(0));
+    let lasting = [
+        ("/blobs/", Fault::Tamper),
+        ("/manifests/", Fault::Tamper),
+        ("/blobs/", Fault::Status(500, "")),
+        (&layer[..], Fault::Tamper),
+        (&layer[..], Fault::Status(404, "")),
+    ];
+    for (number, (path, fault)) in lasting.into_iter().enumerate() {
         let store = here.other(&format!("lasting-{number}"));
         meddler.misbehave("GET", path, fault.clone(), 1_000);
         let failed = build(&store)?;
-        ensure(failed.code() == 3, || format!("{path} {fault:?}: exit {}\n{}", failed.code(), failed.tail(20)))?;
+        ensure(failed.code() == 3, || {
+            format!("{path} {fault:?}: exit {}\n{}", failed.code(), failed.tail(20))
+        })?;
         store.place.verify()?;
         let names = store.ok(&["images"])?;
         ensure(!names.contains("built"), || format!("{path} {fault:?}: a name was given:\n{names}"))?;
@@ -281,7 +293,7 @@ fn damaged_cache(world: &World) -> Result<(), Trouble> {
         ("/team/cache/manifests/", Fault::Status(500, "")),
         ("/team/cache/manifests/", Fault::Tamper),
         ("/team/cache/blobs/", Fault::Tamper),
-        ("/team/cache/blobs/", Fault::Cut(10)),
+        ("/team/cache/blobs/", Fault::Cut(0)),
         ("/team/cache/blobs/", Fault::Status(404, "")),
     ];
     for (number, (path, fault)) in cases.into_iter().enumerate() {
@@ -310,11 +322,11 @@ fn damaged_cache(world: &World) -> Result<(), Trouble> {
     store.place.verify()
 }
 
-/// The layers that a cache's manifest names.
-fn layers_of(here: &Here<'_>, cache: &str) -> Result<Vec<String>, Trouble> {
+/// The layers that a manifest names.
+fn layers_of(here: &Here<'_>, name: &str) -> Result<Vec<String>, Trouble> {
     needs(&["skopeo"])?;
     let mut inspect = Command::new("skopeo");
-    inspect.args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{cache}")]);
+    inspect.args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{name}")]);
     let outcome = command::run(inspect.current_dir(&here.place.path), LIMIT)?;
     ensure(outcome.success(), || outcome.tail(10))?;
     let manifest: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap_or_default();
@@ -327,7 +339,7 @@ fn layers_of(here: &Here<'_>, cache: &str) -> Result<Vec<String>, Trouble> {
         .filter(is_layer)
         .filter_map(|layer| layer["digest"].as_str().map(str::to_owned))
         .collect();
-    ensure(layers.len() >= 4, || format!("the cache has too few layers: {}", outcome.stdout))?;
+    ensure(!layers.is_empty(), || format!("the image has no layers: {}", outcome.stdout))?;
     Ok(layers)
 }
 

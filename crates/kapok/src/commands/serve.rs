@@ -29,19 +29,25 @@ pub fn run(program: &Program, arguments: &Serve) -> Result<Exit, Failure> {
     let settings = server_settings(program, arguments, address)?;
     let store = Arc::new(program.store(&program.settings()?)?);
     let place = store.root().display().to_string();
-    warn(program, &settings);
     let (secured, storage) = (settings.tls.is_some(), Storage::new(Arc::new(StoreContent::new(store))));
+    let warning = warning(&settings);
     let log = Arc::new(Log::new(program.terminal, arguments.quiet));
 
     let (ends, ended) = mpsc::channel();
     let cancel = Cancel::default();
-    cancel.on_cancel(move || drop(ends.send(())));
+    cancel.on_cancel(move || {
+        // If nobody waits, the server ends already.
+        let _ = ends.send(());
+    });
     let server = Server::start(&program.runtime().get()?, settings, storage, log)?;
     let terminal = program.terminal;
     signals::watch(cancel, move |note| terminal.say(&format!("{note}\n")));
     let scheme = if secured { "https" } else { "http" };
+    if let Some(warning) = warning {
+        program.warn(warning);
+    }
     program.say(&format!("serving `{place}` as a registry at {scheme}://{}", server.address()));
-    // Nobody but the signal ends it; a channel without a sender cannot be, the closure is kept.
+    // Nothing but a signal ends it.
     let _ = ended.recv();
     server.shut_down(PATIENCE);
     Ok(Exit::Done)
@@ -81,16 +87,14 @@ fn server_settings(program: &Program, arguments: &Serve, address: SocketAddr) ->
 }
 
 /// What is allowed and still deserves a word.
-fn warn(program: &Program, settings: &Settings) {
-    if settings.address.ip().is_loopback() {
-        return;
-    }
-    if settings.access.has_credentials() && settings.tls.is_none() {
-        program.warn(
+fn warning(settings: &Settings) -> Option<&'static str> {
+    match (settings.access.has_credentials(), settings.tls.is_some()) {
+        _ if settings.address.ip().is_loopback() => None,
+        (true, true) => None,
+        (true, false) => Some(
             "passwords come over the network in the clear; give `--tls-cert` and `--tls-key`, or let a proxy do TLS",
-        );
-    } else if !settings.access.has_credentials() {
-        program.warn("everybody who can reach this machine can read, write and delete everything");
+        ),
+        (false, _) => Some("everybody who can reach this machine can read, write and delete everything"),
     }
 }
 

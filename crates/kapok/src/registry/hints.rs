@@ -54,9 +54,6 @@ pub fn hint_for(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(RegistryError::ShortName { meant, .. }) = error.downcast_ref::<RegistryError>() {
         return Some(format!("write `{meant}`; the settings have `short-names: deny`"));
     }
-    if let Some(PlaceError::Blocked(_)) = error.downcast_ref::<PlaceError>() {
-        return Some("see `registries` in kapok.yaml of the machine, the user and the project".to_owned());
-    }
     if let Some(LoginError::NoPlace) = error.downcast_ref::<LoginError>() {
         return Some("set REGISTRY_AUTH_FILE or DOCKER_CONFIG".to_owned());
     }
@@ -71,13 +68,36 @@ pub fn hint_for(error: &(dyn Error + 'static)) -> Option<String> {
                 .to_owned(),
         );
     }
-    if let Some(PushError::Incomplete { .. }) = error.downcast_ref::<PushError>() {
-        return Some(
-            "`kapok pull --all-platforms` fetches all of it; `kapok push --platform` sends one of it"
-                .to_owned(),
-        );
-    }
     None
+}
+
+/// What helps against an image that cannot be had, beside what helps against its causes.
+pub fn pull_hint(error: &PullError) -> Option<String> {
+    match error {
+        PullError::Place(error) => Some(place_hint(error)),
+        PullError::Platform { .. } => Some("name one of these with `--platform`".to_owned()),
+        _ => None,
+    }
+}
+
+/// What helps against an image that cannot be pushed, beside what helps against its causes.
+pub fn push_hint(error: &PushError) -> Option<String> {
+    match error {
+        PushError::Place(error) => Some(place_hint(error)),
+        PushError::Incomplete { .. } => Some(
+            "`kapok pull --all-platforms` fetches all of an image, `kapok push --platform` sends one platform of it"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+fn place_hint(error: &PlaceError) -> String {
+    let what = match error {
+        PlaceError::Blocked(_) => "`blocked`",
+        PlaceError::Rewrite { .. } => "`location` and `mirrors`",
+    };
+    format!("see {what} of `registries` in kapok.yaml of the machine, of the user and of the project")
 }
 
 fn request_hint(error: &RequestError) -> Option<String> {

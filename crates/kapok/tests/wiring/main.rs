@@ -4,6 +4,7 @@ mod build;
 mod environment;
 mod house;
 mod images;
+mod registry;
 mod run;
 mod ssh;
 mod usage;

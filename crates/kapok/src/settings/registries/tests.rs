@@ -82,9 +82,9 @@ fn mistakes_are_shown_at_their_places() {
              │     ━━━━━━━━━━━━━━━
 
             error: `pull-from`: expected `all`, `digest-only` or `tag-only`
-             ╭▸ kapok.yaml:6:74
+             ╭▸ kapok.yaml:6:76
             6│   - {prefix: a.example.org, mirrors: [{location: b.example.org, pull-from: never}]}
-             │                                                                          ━━━━━
+             │                                                                            ━━━━━
 
             error: `short-names`: expected `docker.io` or `deny`
              ╭▸ kapok.yaml:7:14

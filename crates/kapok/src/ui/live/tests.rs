@@ -179,6 +179,7 @@ fn plain_lines_say_which_step_they_belong_to() {
         #3 0.090 cc -c c.c
         #3 0.590 cc -c d.c
         #3 0.590 cc -c e.c
+        debian:bookworm: 30.0 MB
         #5 done in 1.1s, wrote 900 B
         #3 warning: `make` ran out of processes
         #3 63.690 link 20%

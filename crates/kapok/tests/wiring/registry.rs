@@ -1,0 +1,81 @@
+//! serve, push, pull, copy, login, logout.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use crate::environment::TestEnvironment;
+
+/// `ali` with the password `sesame`; bcrypt.
+const USERS: &str = "ali:$2b$05$abcdefghijklmnopqrstuuKcS.CYWVYVaLiiCKrrc0A5s3mGesJ9O\n";
+
+/// A server that runs; killed with this value.
+struct Served {
+    child: Child,
+    address: String,
+}
+
+impl Served {
+    fn start(here: &TestEnvironment, flags: &str) -> Served {
+        let mut command = here.command(&format!("serve --quiet --registry 127.0.0.1:0 {flags}"));
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut line = String::new();
+        let stderr = child.stderr.take().expect("a pipe");
+        BufReader::new(stderr).read_line(&mut line).expect("it says where it is");
+        let (_, address) = line.trim().split_once("://").unwrap_or_else(|| panic!("{line}"));
+        Served { child, address: address.to_owned() }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_is_pushed_is_pulled_with_the_same_digest() {
+    let (there, here, other) = (TestEnvironment::new(), TestEnvironment::new(), TestEnvironment::new());
+    there.write("users", USERS);
+    let served = Served::start(&there, "--htpasswd users");
+    let name = format!("{}/team/app:1", served.address);
+    here.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    let digest = here.kapok(&format!("build -q -t {name} .")).ok().stdout;
+
+    let refused = here.kapok(&format!("push {name}")).code(3).stderr;
+    assert!(refused.contains(&format!("hint: log in with `kapok login {}`", served.address)), "{refused}");
+    let login = format!("login -u ali --password-stdin {}", served.address);
+    here.kapok_with_input(&login, b"wrong\n").code(1);
+    here.kapok_with_input(&login, b"sesame\n").ok();
+    assert_eq!(here.kapok(&format!("push -q {name}")).ok().stdout, digest);
+
+    other.kapok_with_input(&login, b"sesame\n").ok();
+    assert_eq!(other.kapok(&format!("pull -q {name}")).ok().stdout, digest);
+    assert_eq!(other.kapok(&format!("copy -q store:{name} oci:layout:x")).ok().stdout, digest);
+    assert!(other.read("layout/index.json").contains("\"org.opencontainers.image.ref.name\":\"x\""));
+    other.kapok(&format!("logout {}", served.address)).ok();
+    other.kapok(&format!("pull {name}")).code(3);
+    there.kapok("gc --verify").ok();
+}
+
+#[test]
+fn progress_is_json_where_it_is_asked_for() {
+    let (here, other) = (TestEnvironment::new(), TestEnvironment::new());
+    let served = Served::start(&here, "");
+    here.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    here.kapok("build -q -t app .").ok();
+    let pulled = other.kapok(&format!("pull --progress json {}/app", served.address)).ok().stderr;
+    let lines: Vec<serde_json::Value> =
+        pulled.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(lines.iter().any(|line| line["event"] == "transfer"), "{pulled}");
+    assert_eq!(lines.last().expect("a line")["event"], "pulled");
+    let failed = other.kapok(&format!("pull --progress json {}/none", served.address)).code(3).stderr;
+    assert!(failed.contains(r#""event":"error""#) && failed.contains(r#""exit":3"#), "{failed}");
+}
+
+#[test]
+fn nobody_is_served_beyond_loopback_by_accident() {
+    let here = TestEnvironment::new();
+    let refused = here.kapok("serve --registry 0.0.0.0:0").code(2).stderr;
+    assert!(refused.contains("--open-to-all"), "{refused}");
+}
