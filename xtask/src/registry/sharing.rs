@@ -65,9 +65,9 @@ impl Networks {
             return Err(Trouble::Skipped("network namespaces with a way out need root".into()));
         }
         let networks = Networks { tag: format!("kpk{}", std::process::id() % 100_000) };
-        networks.ip(&format!("netns add {}", networks.name("try"))).map_err(|_| {
-            Trouble::Skipped("this machine does not let us make network namespaces".into())
-        })?;
+        networks
+            .ip(&format!("netns add {}", networks.name("try")))
+            .map_err(|_| Trouble::Skipped("this machine does not let us make network namespaces".into()))?;
         for (number, side) in ["a", "b"].into_iter().enumerate() {
             let (name, tag) = (networks.name(side), &networks.tag);
             let net = format!("10.213.{}", number + 1);

@@ -116,6 +116,10 @@ impl<'a> StoreImages<'a> {
                 let hint = Some(advice(&name));
                 ImageError::NotFound { name, hint }
             }
+            ImageError::Upstream { name, source, hint: None } => {
+                let hint = Some(advice(&name));
+                ImageError::Upstream { name, source, hint }
+            }
             other => other,
         })?;
         let place = Found::Registry(resolved.place.clone());

@@ -89,6 +89,10 @@ fn explain(name: &str, platform: &Platform, error: PullError) -> ImageError {
             }
             ImageError::NotFound { name, hint: Some(hint) }
         }
+        PullError::Place(refused) => {
+            let hint = hints::hint_for(&refused);
+            ImageError::Upstream { name, source: Box::new(refused), hint }
+        }
         PullError::Nowhere { last, attempts, .. } if attempts.is_empty() => {
             let hint = hints::hint_for(&*last);
             ImageError::Upstream { name, source: last, hint }

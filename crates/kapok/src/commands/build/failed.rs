@@ -77,8 +77,18 @@ fn is_upstream(error: &ImageError) -> bool {
 }
 
 /// Whether an error is of the network, or of who is at its other end.
-fn is_network(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.is::<FetchError>() || error.is::<PullError>() || error.is::<RequestError>() || error.is::<Box<RequestError>>()
+pub fn is_network(error: &(dyn std::error::Error + 'static)) -> bool {
+    let own = |error: &RequestError| matches!(error, RequestError::Io { .. } | RequestError::Store(_));
+    if let Some(error) = error.downcast_ref::<RequestError>() {
+        return !own(error);
+    }
+    if let Some(error) = error.downcast_ref::<Box<RequestError>>() {
+        return !own(error);
+    }
+    match error.downcast_ref::<PullError>() {
+        Some(error) => !matches!(error, PullError::Place(_) | PullError::Store(_)),
+        None => error.is::<FetchError>(),
+    }
 }
 
 fn step(failure: StepFailure, source: &Source) -> FailedStep {
