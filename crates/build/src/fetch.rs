@@ -100,6 +100,14 @@ pub enum FetchError {
         /// Bytes received.
         received: u64,
     },
+    /// A lock speaks against it.
+    #[error("`{url}`: {reason}")]
+    Locked {
+        /// What was asked for.
+        url: String,
+        /// What the lock says, and what to do about it.
+        reason: String,
+    },
     /// The caller's own `out` refused the bytes.
     #[error("cannot keep the body of `{url}`")]
     Sink {
@@ -118,7 +126,11 @@ impl FetchError {
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
             Self::Transport { retryable, .. } => *retryable,
             Self::Truncated { .. } => true,
-            Self::Url { .. } | Self::TooLarge { .. } | Self::Redirects { .. } | Self::Sink { .. } => false,
+            Self::Url { .. }
+            | Self::TooLarge { .. }
+            | Self::Redirects { .. }
+            | Self::Locked { .. }
+            | Self::Sink { .. } => false,
         }
     }
 

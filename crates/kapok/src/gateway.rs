@@ -7,10 +7,8 @@ use std::sync::{Arc, OnceLock};
 use build::network::{self, GatewayError, GatewaySockets, StepGateway, StepNetwork};
 use oci::store::Store;
 use registry::client::authorities;
-use registry::gateway::gate::{Gate, Open};
-use registry::gateway::{
-    Gateway, GatewayOptions, Limits, Mode, Sockets, StepOptions, system_resolver,
-};
+use registry::gateway::gate::Gate;
+use registry::gateway::{Gateway, GatewayOptions, Limits, Mode, Sockets, StepOptions, system_resolver};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::clock;
@@ -58,11 +56,16 @@ impl RunGateway {
             environment: environment.clone(),
             settings: settings.clone(),
             trusted,
-            gate: Arc::new(Open),
+            gate: Arc::new(settings.gate.rules(clock::now())),
             mode: Mode::Online,
             no_stale: false,
             made: OnceLock::new(),
         })
+    }
+
+    /// The same, with its answers from elsewhere.
+    pub fn in_mode(self, mode: Mode) -> RunGateway {
+        RunGateway { mode, ..self }
     }
 
     fn gateway(&self) -> Result<&Gateway, GatewayError> {
@@ -82,7 +85,7 @@ impl RunGateway {
             authorities: authorities(&pem, "the machine").unwrap_or_default(),
             proxy: Some(options::proxy(&self.environment)),
             mirrors: network.mirrors.iter().map(|(_, mirror)| mirror.clone()).collect(),
-            internal: network.internal.clone(),
+            internal: network.internal.iter().cloned().chain(self.settings.gate.private_hosts()).collect(),
             passthrough: network.passthrough.clone(),
             credentials: network.credentials.clone(),
             gate: self.gate.clone(),
@@ -135,11 +138,7 @@ impl StepGateway for OfStep {
 
     fn finish(self: Box<Self>) -> network::Served {
         let served = self.0.finish();
-        network::Served {
-            intakes: served.intakes,
-            unobserved: served.unobserved,
-            warnings: served.warnings,
-        }
+        network::Served { intakes: served.intakes, unobserved: served.unobserved, warnings: served.warnings }
     }
 }
 

@@ -17,6 +17,7 @@ mod foreground;
 mod gateway;
 mod git;
 mod history;
+mod lock;
 mod program;
 mod randomness;
 mod registry;

@@ -83,6 +83,24 @@ pub struct Build {
     #[arg(short, long, value_name = "NUMBER", help_heading = "Steps", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 
+    /// Write down in `kapok.lock` what the image is made of: bases, sources of ADD, commits, and everything that RUN
+    /// fetches.
+    #[arg(long, help_heading = "Lock", conflicts_with_all = ["locked", "offline", "from_vendor"])]
+    pub lock: bool,
+
+    /// Take nothing but what `kapok.lock` says; other bytes, or something that it does not have, fail the step.
+    #[arg(long, help_heading = "Lock")]
+    pub locked: bool,
+
+    /// The same, and ask no upstream: all of it comes from the store, indexes as they were when they were locked.
+    #[arg(long, help_heading = "Lock", conflicts_with_all = ["pull", "push", "cache_from", "cache_to"])]
+    pub offline: bool,
+
+    /// Take in what `kapok vendor` wrote to this directory, and build from it as with `--offline`; with `--locked`, ask
+    /// upstreams for what it lacks.
+    #[arg(long, value_name = "DIRECTORY", help_heading = "Lock")]
+    pub from_vendor: Option<PathBuf>,
+
     /// How progress is shown.
     #[arg(long, value_name = "KIND", default_value = "auto", help_heading = "Progress")]
     pub progress: Progress,

@@ -17,6 +17,7 @@ pub mod serve;
 pub mod steps;
 pub mod switches;
 pub mod values;
+pub mod vendor;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -72,6 +73,7 @@ pub enum Command {
     Shell(steps::Shell),
     Explain(steps::Explain),
     Base(base::Base),
+    Vendor(vendor::Vendor),
     Images(images::Images),
     Inspect(images::Inspect),
     Diff(images::Diff),

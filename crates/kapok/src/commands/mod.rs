@@ -21,6 +21,7 @@ mod push;
 mod run;
 pub mod serve;
 mod shell;
+pub mod vendor;
 
 use crate::cli::Command;
 use crate::exit::Exit;
@@ -50,6 +51,7 @@ pub fn needs(command: &Command) -> Needs {
         | Command::Push(_)
         | Command::Copy(_)
         | Command::Serve(_)
+        | Command::Vendor(_)
         | Command::Gc(_) => Needs::Store,
     }
 }
@@ -81,5 +83,6 @@ pub fn run(program: &Program, command: Command) -> Result<Exit, Failure> {
         Command::Completion(arguments) => completion::run(program, &arguments),
         Command::Reference(arguments) => completion::page(program, &arguments),
         Command::Base(arguments) => base::run(program, &arguments),
+        Command::Vendor(arguments) => vendor::run(program, &arguments),
     }
 }

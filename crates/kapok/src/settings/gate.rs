@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 
 use oci::time::parse_rfc3339;
+use registry::gateway::HostPattern;
 use registry::gateway::gate::{AddressPattern, Exception, PrivateIndex, Rule, Rules};
 use registry::packages::Ecosystem;
 use serde_json::{Value as Json, json};
 
-use super::Settings;
 use super::keys::Places;
 use super::tree::{Reader, Tree};
 use super::yaml::{Node, Pair, Value};
@@ -38,6 +38,11 @@ pub struct GateSettings {
 }
 
 impl GateSettings {
+    /// Where the private indexes are: they may be inside.
+    pub fn private_hosts(&self) -> impl Iterator<Item = HostPattern> {
+        self.private.iter().filter_map(|index| index.authority().parse().ok())
+    }
+
     /// The gate, for what is judged now.
     pub fn rules(&self, now: i64) -> Rules {
         Rules {
@@ -315,7 +320,7 @@ mod tests {
     use crate::settings::load::apply;
 
     fn read(texts: &[&str]) -> (GateSettings, Vec<String>) {
-        let mut settings = Settings::default();
+        let mut settings = crate::settings::Settings::default();
         let mut wrong = Vec::new();
         for text in texts {
             wrong.extend(apply(text, Path::new("/project"), false, &mut settings));

@@ -4,6 +4,7 @@ mod agents;
 pub mod context;
 pub mod failed;
 pub mod input;
+mod locked;
 pub mod request;
 mod result;
 mod sharing;
@@ -12,14 +13,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use build::engine::{self, Cancel, Doors};
+use build::engine::{self, Cancel, Doors, Materials};
 
 use crate::cli::build::{Build, Progress};
+use crate::commands::vendor;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fetch::HttpFetch;
 use crate::gateway::RunGateway;
 use crate::git::GitCommand;
+use crate::lock::LockMode;
 use crate::program::Program;
 use crate::signals;
 use crate::ui;
@@ -54,10 +57,17 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let fetch = HttpFetch::new(&program.environment);
     let git = GitCommand::new(&program.environment);
     let means = Means { store: &store, fetch: &fetch, git: &git, directory: &program.environment.directory };
+    let vendored =
+        arguments.from_vendor.as_deref().map(|path| vendor::take_in(program, &store, path)).transpose()?;
     let mut prepared = request::prepare(program, &arguments.input, &settings, &means)?;
     let _agents = request::complete(&mut prepared.request, program, arguments, &settings)?;
     let registries = program.registries(&settings);
-    let gateway = RunGateway::new(program.runtime().clone(), &store, &program.environment, &settings)?;
+    let locking = locked::open(program, arguments, &mut prepared.request, vendored)?;
+    let mut gateway = RunGateway::new(program.runtime().clone(), &store, &program.environment, &settings)?;
+    if let Some(locking) = &locking {
+        gateway = gateway.in_mode(locking.gateway_mode());
+    }
+    let locked_doors = locking.as_ref().map(|locking| locked::doors(locking, &fetch, &git, &store));
     let plans = Plans::of(program, &registries, arguments, &mut prepared.request)?;
     let request = &prepared.request;
 
@@ -68,22 +78,28 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let doors = sharing.doors(Doors {
         store: &store,
         spawner: spawner.as_ref().ok().copied(),
-        fetch: &fetch,
-        git: &git,
+        fetch: locked_doors.as_ref().map_or(&fetch, |(fetch, _)| fetch),
+        git: locked_doors.as_ref().map_or(&git, |(_, git)| git),
         upstream: None,
         cache: None,
         layers: None,
         gateway: Some(&gateway),
-        materials: None,
+        materials: locking.as_ref().map(|locking| locking as &dyn Materials),
         events: &*view,
         cancel,
     });
+    let offline = locking.as_ref().is_some_and(|locking| locking.mode() == LockMode::Offline);
+    let doors = if offline { Doors { upstream: None, ..doors } } else { doors };
     let outcome = sharing.beside(|| engine::build(request, &doors));
     let outcome = outcome.map(|built| (sharing.finish(request, &built), built));
     let state = view.finish();
     match outcome {
         Ok((shared, built)) => {
             result::deliver(program, arguments, request, &store, &built, &shared, &state)?;
+            drop(locked_doors);
+            if let Some(locking) = locking.filter(|locking| locking.mode() == LockMode::Write) {
+                locking.write(program, &store, &built)?;
+            }
             match shared.failure {
                 None => Ok(result::exit(&built)),
                 Some(failure) => Err(failure),

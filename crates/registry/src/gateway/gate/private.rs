@@ -94,6 +94,11 @@ impl PrivateIndex {
         Some(format!("{}{path}", self.url))
     }
 
+    /// Its host and port.
+    pub fn authority(&self) -> &str {
+        &self.root.0
+    }
+
     /// The URL that clients are given.
     pub fn url(&self) -> &str {
         &self.url
