@@ -175,7 +175,8 @@ impl Step {
                 note.done();
             }
             Err(NoAnswer::Forbidden { reason }) => note.refused("network.internal", &reason),
-            Err(NoAnswer::Failed { reason } | NoAnswer::Mismatch { reason }) => note.failed(&reason),
+            Err(NoAnswer::Refused { rule, reason }) => note.refused(&rule, &reason),
+            Err(NoAnswer::Failed { reason }) => note.failed(&reason),
         }
     }
 

@@ -121,6 +121,17 @@ impl Head {
         self
     }
 
+    /// The whole size it told of.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Says something else in a header.
+    pub(super) fn set(&mut self, name: &HeaderName, value: &str) {
+        self.headers.retain(|(known, _)| known != name.as_str());
+        self.headers.push((name.as_str().to_owned(), value.to_owned()));
+    }
+
     /// As the beginning of an answer.
     pub(super) fn response<B>(&self, body: B) -> Response<B> {
         let mut response = Response::new(body);

@@ -63,7 +63,7 @@ impl Ledger {
         };
         drop(inner);
         self.open.send_modify(|open| *open += 1);
-        Note { ledger: self.clone(), place, intake, written: false }
+        Note { ledger: self.clone(), place, intake, upstream: None, written: false }
     }
 
     /// Something went through that nobody looked at.
@@ -120,6 +120,8 @@ pub(super) struct Note {
     place: Option<usize>,
     /// What it will say.
     pub intake: Intake,
+    /// What the upstream gave, where the step got something else.
+    pub upstream: Option<Whole>,
     written: bool,
 }
 
@@ -153,6 +155,7 @@ impl Note {
     pub(super) fn settle(mut self, result: Result<Whole, Broken>) {
         match result {
             Ok(whole) => {
+                let whole = self.upstream.unwrap_or(whole);
                 (self.intake.digest, self.intake.size) = (Some(whole.digest), whole.size);
                 self.done();
             }

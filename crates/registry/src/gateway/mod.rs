@@ -33,7 +33,9 @@ mod upstream;
 mod tests;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::Semaphore;
 
 pub use authority::AuthorityError;
 pub use hosts::{HostPattern, HostPatternError};
@@ -44,6 +46,7 @@ pub use step::{ServeError, Sockets, StepGateway};
 pub use upstream::{Resolver, system_resolver};
 
 use crate::TlsError;
+use crate::packages::index::Known;
 
 /// Lets steps fetch. One serves a whole build.
 pub struct Gateway(Arc<Shared>);
@@ -53,6 +56,19 @@ struct Shared {
     options: GatewayOptions,
     upstream: upstream::Upstream,
     flights: Arc<flights::Flights>,
+    /// What indexes told of files.
+    known: Mutex<Known>,
+    /// Indexes that are looked through at once.
+    filters: Semaphore,
+}
+
+/// Indexes that are looked through at once: parsed they are large.
+const FILTERS: usize = 2;
+
+impl Shared {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
 }
 
 /// What a gateway is told of a step.
@@ -68,7 +84,13 @@ impl Gateway {
     /// A gateway; nothing is opened before a step asks for something.
     pub fn new(options: GatewayOptions) -> Result<Gateway, TlsError> {
         let upstream = upstream::Upstream::new(&options)?;
-        Ok(Gateway(Arc::new(Shared { options, upstream, flights: Arc::default() })))
+        Ok(Gateway(Arc::new(Shared {
+            options,
+            upstream,
+            flights: Arc::default(),
+            known: Mutex::default(),
+            filters: Semaphore::new(FILTERS),
+        })))
     }
 
     /// What decides which answers a step gets, in one text: it goes into the keys of steps.

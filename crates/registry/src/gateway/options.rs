@@ -106,6 +106,14 @@ pub struct Pin {
     pub status: Option<u16>,
 }
 
+impl Pins for oci::lock::ImageLock {
+    fn pin(&self, method: &str, url: &str, request: Option<&Digest>) -> Option<Pin> {
+        let found = self.find(method, url, request)?;
+        let digest = found.content.as_ref().map(|content| content.digest);
+        Some(Pin { digest, status: Some(found.status) })
+    }
+}
+
 /// How long, how much, how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

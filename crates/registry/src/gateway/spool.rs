@@ -129,8 +129,9 @@ impl Spool {
 
     fn readable(&self, progress: &Progress) -> u64 {
         match (&progress.end, self.total) {
-            (Some(_), _) | (None, None) => progress.written,
-            (None, Some(total)) => progress.written.min(total.saturating_sub(HELD_BACK)),
+            (Some(Ok(_)), _) | (_, None) => progress.written,
+            // On its way, or not what it must be.
+            (_, Some(total)) => progress.written.min(total.saturating_sub(HELD_BACK)),
         }
     }
 

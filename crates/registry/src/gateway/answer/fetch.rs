@@ -68,7 +68,7 @@ impl Shared {
             let answered = match place {
                 Place::File(path) => self.from_directory(path).await.map(Answered::Directory),
                 Place::Url(url) => match self.options.gate.address(fetch.method.as_str(), &url) {
-                    Verdict::Refused { reason, .. } => Err(NoAnswer::Forbidden { reason }),
+                    Verdict::Refused { rule, reason } => Err(NoAnswer::Refused { rule, reason }),
                     _ => self.fetch_at(&mut fetch, &url).await.map(|incoming| {
                         let from = (url != fetch.url).then_some(url);
                         Answered::Upstream(Fetched { incoming, from })
@@ -76,7 +76,7 @@ impl Shared {
                 },
             };
             let found = match &answered {
-                Ok(Answered::Directory(_)) => true,
+                Ok(Answered::Directory(source)) => source.head.status == 200,
                 Ok(Answered::Upstream(fetched)) => {
                     let status = fetched.incoming.response.status();
                     !matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) && !status.is_server_error()
@@ -179,6 +179,10 @@ impl Shared {
 
 fn copy_in(store: &Arc<Store>, path: &std::path::Path) -> Result<(Head, Whole), String> {
     let words = |error: io::Error| format!("`{}`: {error}", path.display());
+    if !path.exists() {
+        let digest = store.put_blob(b"").map_err(|error| chain(&error))?;
+        return Ok((Head::bare(404), Whole { digest, size: 0 }));
+    }
     if path.is_dir() {
         let page = mirrors::listing(path).map_err(words)?;
         let digest = store.put_blob(page.as_bytes()).map_err(|error| chain(&error))?;

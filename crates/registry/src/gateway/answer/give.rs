@@ -50,17 +50,19 @@ pub(super) fn give(source: Source, method: &Method, headers: &HeaderMap, mut not
             response
         }
     };
-    note.intake.status = Some(response.status().as_u16());
+    // Of what there is, not of what this client lacked of it.
+    note.intake.status = Some(head.status);
     if head.status == 200 && size.is_some() {
         response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     }
+    let sends = *method != Method::HEAD && has_body(response.status()) && size != Some(0);
     let reader = match portion {
-        Portion::All if *method != Method::HEAD && has_body(response.status()) => Reader::whole(spool),
-        Portion::Part(part, _) if *method != Method::HEAD => Reader::part(spool, part),
+        Portion::All if sends => Reader::whole(spool),
+        Portion::Part(part, _) if sends => Reader::part(spool, part),
         _ => {
-            if *method == Method::HEAD
-                && let Some(size) = size.filter(|_| portion == Portion::All)
-            {
+            // The body of an answer to HEAD is empty and says nothing of the size.
+            let size = head.length().or(size).filter(|_| portion == Portion::All && *method == Method::HEAD);
+            if let Some(size) = size.filter(|size| *size > 0) {
                 insert(response.headers_mut(), CONTENT_LENGTH, &size.to_string());
             }
             settle_later(source, note);

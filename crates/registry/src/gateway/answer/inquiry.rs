@@ -1,26 +1,24 @@
 //! A request taken apart: what decides its answer, and what of it an upstream is told.
 
+use http::Method;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, COOKIE, ETAG, EXPECT, HOST, HeaderMap, HeaderName,
     HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
-    PRAGMA, PROXY_AUTHORIZATION, RANGE,
+    PRAGMA, PROXY_AUTHORIZATION, RANGE, USER_AGENT,
 };
 use http::request::Parts;
-use http::{Method, StatusCode};
 use hyper::body::{Body, Incoming};
-use oci::Digest;
 
 use crate::gateway::asked::Asked;
 use crate::gateway::kept::{Head, Request, strip_connection};
 use crate::gateway::ledger::Note;
-use crate::gateway::spool::Broken;
-use crate::packages::Artifact;
+use crate::packages::{self, Artifact, recognise};
 
 /// Headers by which answers differ and that are no preference.
 const DECIDING: &[&str] = &["git-protocol", "content-type", "x-requested-with", "soapaction"];
 
 /// Headers by which a client says that it has something already.
-const CONDITIONS: &[HeaderName] =
+pub(super) const CONDITIONS: &[HeaderName] =
     &[IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE];
 
 /// A request of a step.
@@ -31,18 +29,47 @@ pub(super) struct Inquiry {
     pub headers: HeaderMap,
     pub artifact: Artifact,
     pub note: Note,
+    /// The form in which the gate wants it, decoded and in full; none: as the client does.
+    form: Option<Form>,
 }
 
+/// A form that the gate wants: a whole index, with this `Accept` if one is better than others.
+type Form = Option<&'static str>;
+
 impl Inquiry {
-    pub(super) fn new(asked: Asked, parts: Parts, artifact: Artifact, mut note: Note) -> Inquiry {
+    pub(super) fn new(asked: Asked, parts: Parts, mut note: Note) -> Inquiry {
+        let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let artifact = recognise(&packages::Request {
+            method: parts.method.as_str(),
+            url: &asked.url,
+            accept: text(ACCEPT),
+            agent: text(USER_AGENT),
+            content_type: None,
+        });
         let mut headers = parts.headers;
         strip_connection(&mut headers);
         note.intake.ecosystem = Some(artifact.ecosystem.name().to_owned());
         note.intake.purl = artifact.purl().map(|purl| purl.to_string());
         note.intake.mutable = artifact.is_mutable();
-        let mut inquiry = Inquiry { asked, method: parts.method, headers, artifact, note };
+        let mut inquiry = Inquiry { asked, method: parts.method, headers, artifact, note, form: None };
         inquiry.note.intake.request = inquiry.request().digest();
         inquiry
+    }
+
+    /// The gate wants to look through it: it is asked for in full, and in this form.
+    pub(super) fn ask_for_whole(&mut self, accept: Option<&'static str>) {
+        self.form = Some(accept);
+        self.note.intake.request = self.request().digest();
+    }
+
+    /// The client's own `Accept`.
+    pub(super) fn accept(&self) -> &str {
+        self.text(&ACCEPT).unwrap_or_default()
+    }
+
+    /// The `Accept` that the upstream is sent.
+    fn accept_sent(&self) -> &str {
+        self.form.flatten().unwrap_or_else(|| self.accept())
     }
 
     /// Whether anybody could have asked it, so that the store may answer.
@@ -63,7 +90,7 @@ impl Inquiry {
     /// The request as it decides its answer: with its range, if it has one.
     pub(super) fn request(&self) -> Request {
         let mut request = self.whole_request();
-        if let Some(range) = self.text(&RANGE).filter(|_| self.artifact.is_mutable()) {
+        if let Some(range) = self.text(&RANGE).filter(|_| self.artifact.is_mutable() && self.form.is_none()) {
             request.variant += &format!("range={}\n", range.trim());
         }
         request
@@ -73,11 +100,11 @@ impl Inquiry {
     pub(super) fn whole_request(&self) -> Request {
         let mut variant = String::new();
         if self.artifact.is_mutable() {
-            let accept = self.text(&ACCEPT).map(str::trim).filter(|accept| !matches!(*accept, "" | "*/*"));
-            if let Some(accept) = accept {
+            let accept = self.accept_sent().trim();
+            if !matches!(accept, "" | "*/*") {
                 variant += &format!("accept={accept}\n");
             }
-            if self.takes_gzip() {
+            if self.form.is_none() && self.takes_gzip() {
                 variant += "encoding=gzip\n";
             }
         }
@@ -88,7 +115,7 @@ impl Inquiry {
         }
         Request {
             method: self.method.as_str().to_owned(),
-            url: self.asked.url.clone(),
+            url: oci::lock::normalised_url(&self.asked.url),
             variant,
             private: self.is_private(),
         }
@@ -118,16 +145,11 @@ impl Inquiry {
         }
         let gzip = request.variant.contains("encoding=gzip");
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(if gzip { "gzip" } else { "identity" }));
+        if let Some(Ok(accept)) = self.form.flatten().map(HeaderValue::try_from) {
+            headers.insert(ACCEPT, accept);
+        }
         headers.extend(conditions);
         headers
-    }
-
-    /// Digests that the address itself promises.
-    pub(super) fn promised(&self, status: StatusCode) -> Vec<(Digest, Broken)> {
-        let promised =
-            self.artifact.digest.filter(|_| status == StatusCode::OK && self.method == Method::GET);
-        let wrong = || Broken::failed("the bytes are not those that its address promises");
-        promised.map(|digest| (digest, wrong())).into_iter().collect()
     }
 }
 

@@ -3,6 +3,7 @@
 mod fetch;
 mod give;
 mod inquiry;
+mod judge;
 mod page;
 mod replay;
 mod through;
@@ -17,9 +18,9 @@ use super::asked::{Asked, Destination, Unclear, other_protocol};
 use super::body::Body;
 use super::flights::{Seat, Source};
 use super::kept::Kept;
+use super::ledger::Note;
 use super::step::Step;
-use super::upstream::NoAnswer;
-use crate::packages::{self, recognise};
+use super::upstream::{NoAnswer, chain};
 
 use fetch::{Answered, Fetch, Keep};
 use inquiry::Inquiry;
@@ -44,59 +45,74 @@ impl Step {
             Ok(asked) => asked,
             Err(unclear) => return self.unclear(destination, method, unclear),
         };
-        let note =
-            self.ledger.note(Intake { url: asked.url.clone(), method: method.clone(), ..Intake::default() });
+        let note = self.note(&asked, method);
         if let Some(protocol) = other_protocol(&parts) {
             let reason = format!("{protocol} cannot leave a step: only requests of http and https do");
             note.failed(&reason);
             return page::page(StatusCode::NOT_IMPLEMENTED, &reason);
         }
-        if let Verdict::Refused { rule, reason } = self.shared.options.gate.address(&method, &asked.url) {
-            return refuse(note, &rule, &reason);
+        let mut inquiry = Inquiry::new(asked, parts, note);
+        let judged = match self.judge(&mut inquiry).await {
+            Ok(judged) => judged,
+            Err(no_answer) => return conclude(inquiry, Err(no_answer)),
+        };
+        if judged.hidden {
+            inquiry.note.intake.status = Some(404);
+            inquiry.note.done();
+            return page::page(StatusCode::NOT_FOUND, "there is no such thing here");
         }
-        let text = |name| parts.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-        let artifact = recognise(&packages::Request {
-            method: &method,
-            url: &asked.url,
-            accept: text("accept").unwrap_or_default(),
-            agent: text("user-agent").unwrap_or_default(),
-            content_type: None,
-        });
-        let inquiry = Inquiry::new(asked, parts, artifact, note);
+        let mut source = self.source(&mut inquiry, body, &judged).await;
+        if judged.filters(&inquiry, &source) {
+            source = self.filter(&mut inquiry, source).await;
+        }
+        conclude(inquiry, source)
+    }
+
+    /// A request that is recorded from here on. Signatures that expire are no part of what was asked for.
+    fn note(&self, asked: &Asked, method: String) -> Note {
+        let url = oci::lock::normalised_url(&asked.url);
+        self.ledger.note(Intake { url, method, ..Intake::default() })
+    }
+
+    /// The answer to a request that may be, from wherever it comes.
+    async fn source(
+        self: &Arc<Step>,
+        inquiry: &mut Inquiry,
+        body: Incoming,
+        judged: &judge::Judged,
+    ) -> Result<Source, NoAnswer> {
         if self.shared.options.mode.pins().is_some() {
-            return self.replay(inquiry, body).await;
+            let sent = self.read_body(body).await?;
+            return self.replay(inquiry, sent, judged).await;
         }
-        if inquiry.is_plain(&body) { self.look_up(inquiry).await } else { self.through(inquiry, body).await }
+        if inquiry.is_plain(&body) {
+            self.look_up(inquiry, judged).await
+        } else {
+            self.through(inquiry, body, judged).await
+        }
     }
 
     /// A GET or HEAD without anything private about it: the store may have the answer.
-    async fn look_up(self: &Arc<Step>, inquiry: Inquiry) -> Response<Body> {
+    async fn look_up(
+        self: &Arc<Step>,
+        inquiry: &Inquiry,
+        judged: &judge::Judged,
+    ) -> Result<Source, NoAnswer> {
         let immutable = !inquiry.artifact.is_mutable();
-        let kept = match inquiry.whole_request().latest(&self.shared.options.store) {
-            Ok(kept) => kept.filter(|kept| kept.head.status == 200),
-            Err(error) => return self.broken(inquiry, &super::upstream::chain(&error)),
-        };
+        let kept = inquiry.whole_request().latest(&self.shared.options.store);
+        let kept = kept.map_err(|error| NoAnswer::failed(chain(&error)))?;
+        // What somebody else got is good for this step, too, if it is what this step was promised.
+        let kept = kept.filter(|kept| kept.head.status == 200 && judged.agrees(&kept.whole.digest));
         match kept {
-            Some(kept) if immutable && !kept.head.unsure => self.from_store(inquiry, kept, None),
-            _ if immutable && inquiry.method == Method::GET => {
-                let result = self.join(&inquiry).await;
-                self.conclude(inquiry, result)
-            }
-            Some(kept) if inquiry.method == Method::GET => self.revalidate(inquiry, kept).await,
-            _ => {
-                let result = self.anew(&inquiry, inquiry.request(), None).await;
-                self.conclude(inquiry, result)
-            }
+            Some(kept) if immutable && !kept.head.unsure => self.shared.stored(kept.head, kept.whole, None),
+            _ if immutable && inquiry.method == Method::GET => self.join(inquiry, judged).await,
+            Some(kept) if inquiry.method == Method::GET => self.revalidate(inquiry, kept, judged).await,
+            _ => self.anew(inquiry, inquiry.request(), judged, None).await,
         }
     }
 
-    fn from_store(&self, inquiry: Inquiry, kept: Kept, from: Option<String>) -> Response<Body> {
-        let stored = self.shared.stored(kept.head, kept.whole, from);
-        self.conclude(inquiry, stored)
-    }
-
     /// Fetches something that never changes, or shares what somebody fetches.
-    async fn join(self: &Arc<Step>, inquiry: &Inquiry) -> Result<Source, NoAnswer> {
+    async fn join(self: &Arc<Step>, inquiry: &Inquiry, judged: &judge::Judged) -> Result<Source, NoAnswer> {
         let request = inquiry.whole_request();
         let key = request.key();
         loop {
@@ -104,7 +120,7 @@ impl Step {
                 Seat::Lead(lead) => {
                     let (flights, over) = (self.shared.flights.clone(), key.clone());
                     let over = Box::new(move || flights.end(&over));
-                    let result = self.anew(inquiry, request, Some(over)).await;
+                    let result = self.anew(inquiry, request, judged, Some(over)).await;
                     lead.land(&result);
                     return result;
                 }
@@ -118,14 +134,18 @@ impl Step {
     }
 
     /// Asks whether what the store has is still so.
-    async fn revalidate(self: &Arc<Step>, inquiry: Inquiry, kept: Kept) -> Response<Body> {
-        let request = inquiry.whole_request();
+    async fn revalidate(
+        self: &Arc<Step>,
+        inquiry: &Inquiry,
+        kept: Kept,
+        judged: &judge::Judged,
+    ) -> Result<Source, NoAnswer> {
+        let (request, options) = (inquiry.whole_request(), &self.shared.options);
         let conditions = inquiry::conditions(&kept.head);
-        let answered = match self.ask(&inquiry, request.clone(), conditions, None).await {
+        let answered = match self.ask(inquiry, request.clone(), judged, conditions, None).await {
             Ok(None) => {
-                let now = (self.shared.options.clock)();
-                request.keep(&self.shared.options.store, &kept.head, kept.whole, now);
-                return self.from_store(inquiry, kept, None);
+                request.keep(&options.store, &kept.head, kept.whole, (options.clock)());
+                return self.shared.stored(kept.head, kept.whole, None);
             }
             Ok(Some(source)) => Ok(source),
             Err(no_answer) => Err(no_answer),
@@ -136,14 +156,14 @@ impl Step {
             _ => None,
         };
         match down {
-            Some(reason) if !self.shared.options.no_stale => {
+            Some(reason) if !options.no_stale => {
                 let when = oci::time::format_rfc3339(kept.fetched);
-                let url = &inquiry.asked.url;
+                let url = &inquiry.note.intake.url;
                 self.ledger
                     .warn(format!("{url} is the copy of {when}, because its upstream is down: {reason}"));
-                self.from_store(inquiry, kept, Some(format!("the copy of {when}")))
+                self.shared.stored(kept.head, kept.whole, Some(format!("the copy of {when}")))
             }
-            _ => self.conclude(inquiry, answered),
+            _ => answered,
         }
     }
 
@@ -152,10 +172,12 @@ impl Step {
         self: &Arc<Step>,
         inquiry: &Inquiry,
         request: super::kept::Request,
+        judged: &judge::Judged,
         over: Option<Over>,
     ) -> Result<Source, NoAnswer> {
-        let source = self.ask(inquiry, request, HeaderMap::new(), over).await?;
-        source.ok_or_else(|| NoAnswer::Failed { reason: "it has not changed, says the upstream".to_owned() })
+        let source = self.ask(inquiry, request, judged, HeaderMap::new(), over).await?;
+        source
+            .ok_or_else(|| NoAnswer::failed("it has not changed, says the upstream, whom nobody asked that"))
     }
 
     /// Asks upstream; nothing if what is known already still holds.
@@ -163,6 +185,7 @@ impl Step {
         self: &Arc<Step>,
         inquiry: &Inquiry,
         request: super::kept::Request,
+        judged: &judge::Judged,
         conditions: HeaderMap,
         over: Option<Over>,
     ) -> Result<Option<Source>, NoAnswer> {
@@ -176,44 +199,37 @@ impl Step {
         };
         match self.shared.fetch(fetch, &inquiry.asked.address).await? {
             Answered::Directory(source) => {
-                // A directory has its own way to be always right; what it had is kept for replays.
-                if let Some(Ok(whole)) = source.spool.end() {
-                    let now = (self.shared.options.clock)();
-                    request.keep(&self.shared.options.store, &source.head, whole, now);
-                }
+                self.keep_of_directory(&request, &source, judged)?;
                 if let Some(over) = over {
                     over();
                 }
                 Ok(Some(source))
             }
             Answered::Upstream(fetched) => {
-                let unchanged = fetched.incoming.response.status() == StatusCode::NOT_MODIFIED;
-                if conditional && unchanged {
+                let status = fetched.incoming.response.status();
+                if conditional && status == StatusCode::NOT_MODIFIED {
                     return Ok(None);
                 }
-                let expected = inquiry.promised(fetched.incoming.response.status());
+                let expected = judged.expected(&inquiry.method, status);
                 self.shared.take(fetched, Keep { request, expected, over }).map(Some)
             }
         }
     }
 
-    /// Passes on what came of a request.
-    fn conclude(&self, inquiry: Inquiry, result: Result<Source, NoAnswer>) -> Response<Body> {
-        let Inquiry { method, headers, note, .. } = inquiry;
-        match result {
-            Ok(source) => give::give(source, &method, &headers, note),
-            Err(NoAnswer::Forbidden { reason }) => refuse(note, INTERNAL, &reason),
-            Err(NoAnswer::Mismatch { reason }) => refuse(note, replay::LOCKED, &reason),
-            Err(NoAnswer::Failed { reason }) => {
-                let response = page::failed(&reason);
-                note.failed(&reason);
-                response
-            }
+    /// Judges and keeps what a directory had, so that it can be replayed without the directory.
+    fn keep_of_directory(
+        &self,
+        request: &super::kept::Request,
+        source: &Source,
+        judged: &judge::Judged,
+    ) -> Result<(), NoAnswer> {
+        let Some(Ok(whole)) = source.spool.end() else { return Ok(()) };
+        if let Some(wrong) = judged.differs(&whole.digest) {
+            return Err(wrong);
         }
-    }
-
-    fn broken(&self, inquiry: Inquiry, reason: &str) -> Response<Body> {
-        self.conclude(inquiry, Err(NoAnswer::Failed { reason: reason.to_owned() }))
+        let options = &self.shared.options;
+        request.keep(&options.store, &source.head, whole, (options.clock)());
+        Ok(())
     }
 
     fn unclear(&self, destination: &Destination, method: String, unclear: Unclear) -> Response<Body> {
@@ -224,8 +240,32 @@ impl Step {
     }
 }
 
-fn refuse(note: super::ledger::Note, rule: &str, reason: &str) -> Response<Body> {
+/// Passes on what came of a request.
+fn conclude(inquiry: Inquiry, result: Result<Source, NoAnswer>) -> Response<Body> {
+    let Inquiry { method, headers, note, .. } = inquiry;
+    match result {
+        Ok(source) => give::give(source, &method, &headers, note),
+        Err(NoAnswer::Forbidden { reason }) => refuse(note, INTERNAL, &reason),
+        Err(NoAnswer::Refused { rule, reason }) => refuse(note, &rule, &reason),
+        Err(NoAnswer::Failed { reason }) => {
+            let response = page::failed(&reason);
+            note.failed(&reason);
+            response
+        }
+    }
+}
+
+fn refuse(note: Note, rule: &str, reason: &str) -> Response<Body> {
     let response = page::refused(&format!("{reason} ({rule})"));
     note.refused(rule, reason);
     response
+}
+
+/// A verdict as the reason why there is no answer.
+fn permitted(verdict: Verdict) -> Result<(), NoAnswer> {
+    match verdict {
+        Verdict::Allowed => Ok(()),
+        Verdict::Refused { rule, reason } => Err(NoAnswer::Refused { rule, reason }),
+        Verdict::Failed { reason } => Err(NoAnswer::Failed { reason }),
+    }
 }

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Method;
 use http::header::RANGE;
-use http::{Method, Response};
-use hyper::body::{Body as _, Incoming};
 use oci::Digest;
 
 use super::fetch::{Answered, Fetch, Keep};
 use super::inquiry::Inquiry;
-use super::refuse;
-use crate::gateway::body::{Body, whole};
+use super::judge::Judged;
+use crate::gateway::body::whole;
 use crate::gateway::flights::Source;
 use crate::gateway::kept::{Head, Kept, Request};
 use crate::gateway::options::{Pin, Pins};
@@ -20,53 +19,46 @@ use crate::gateway::step::Step;
 use crate::gateway::upstream::{NoAnswer, chain};
 
 /// The rules under which a lock refuses.
-pub(super) const LOCKED: &str = "locked";
+const LOCKED: &str = "locked";
 const OFFLINE: &str = "offline";
 
 impl Step {
     /// Answers as the lock says.
-    pub(super) async fn replay(self: &Arc<Step>, mut inquiry: Inquiry, body: Incoming) -> Response<Body> {
-        let sent = if body.is_end_stream() {
-            None
-        } else {
-            match self.read_body(body).await {
-                Ok(sent) => Some(sent),
-                Err(no_answer) => return self.conclude(inquiry, Err(no_answer)),
-            }
-        };
+    pub(super) async fn replay(
+        self: &Arc<Step>,
+        inquiry: &mut Inquiry,
+        sent: Option<Bytes>,
+        judged: &Judged,
+    ) -> Result<Source, NoAnswer> {
         let mut request = inquiry.request();
         if let Some(sent) = &sent {
             request.variant += &format!("body={}\n", Digest::of(sent));
         }
         inquiry.note.intake.request = request.digest();
         let mode = &self.shared.options.mode;
-        let rule = if mode.is_offline() { OFFLINE } else { LOCKED };
-        let Some(found) = mode.pins().and_then(|pins| find(pins.as_ref(), &inquiry, &request)) else {
+        let rule = if mode.is_offline() { OFFLINE } else { LOCKED }.to_owned();
+        let Some((pin, request)) = mode.pins().and_then(|pins| find(pins.as_ref(), inquiry, &request)) else {
             let reason = format!("the lock has no {} of {}", request.method, request.url);
-            return refuse(inquiry.note, rule, &reason);
+            return Err(NoAnswer::Refused { rule, reason });
         };
-        let (pin, request) = found;
         if request.variant.contains("range=") {
             inquiry.headers.remove(RANGE);
         }
-        match self.pinned_in_store(&request, &pin) {
-            Ok(Some(kept)) => return self.from_store(inquiry, kept, None),
-            Ok(None) => {}
-            Err(no_answer) => return self.conclude(inquiry, Err(no_answer)),
+        if let Some(kept) = self.pinned_in_store(&request, &pin)? {
+            return self.shared.stored(kept.head, kept.whole, None);
         }
         if mode.is_offline() {
             let what = pin.digest.map_or_else(|| "it".to_owned(), |digest| digest.to_string());
             let reason = format!("the store has no copy of {}, which the lock names as {what}", request.url);
-            return refuse(inquiry.note, rule, &reason);
+            return Err(NoAnswer::Refused { rule, reason });
         }
-        let source = self.fetch_pinned(&inquiry, request, &pin, sent).await;
-        self.conclude(inquiry, source)
+        self.fetch_pinned(inquiry, request, &pin, sent, judged).await
     }
 
     /// The answer that the lock names, if the store has it: with the headers that it had, or at least its bytes.
     fn pinned_in_store(&self, request: &Request, pin: &Pin) -> Result<Option<Kept>, NoAnswer> {
         let store = &self.shared.options.store;
-        let failed = |error| NoAnswer::Failed { reason: format!("the store: {}", chain(&error)) };
+        let failed = |error| NoAnswer::failed(format!("the store: {}", chain(&error)));
         let Some(digest) = pin.digest else {
             return request.latest(store).map_err(failed);
         };
@@ -87,10 +79,11 @@ impl Step {
         request: Request,
         pin: &Pin,
         sent: Option<Bytes>,
+        judged: &Judged,
     ) -> Result<Source, NoAnswer> {
         let fetch = Fetch {
             method: Method::from_bytes(request.method.as_bytes()).unwrap_or(Method::GET),
-            url: request.url.clone(),
+            url: inquiry.asked.url.clone(),
             headers: inquiry.outgoing_headers(&request, http::HeaderMap::new()),
             body: sent.map(whole),
             private: inquiry.is_private(),
@@ -98,12 +91,13 @@ impl Step {
         match self.shared.fetch(fetch, &inquiry.asked.address).await? {
             Answered::Directory(source) => match (source.spool.end(), pin.digest) {
                 (Some(Ok(whole)), Some(digest)) if whole.digest != digest => {
-                    Err(NoAnswer::Mismatch { reason: differs(&request, &digest) })
+                    Err(NoAnswer::Refused { rule: LOCKED.to_owned(), reason: differs(&request, &digest) })
                 }
                 _ => Ok(source),
             },
             Answered::Upstream(fetched) => {
-                let mut expected = inquiry.promised(fetched.incoming.response.status());
+                let status = fetched.incoming.response.status();
+                let mut expected = judged.expected(&inquiry.method, status);
                 if let Some(digest) = pin.digest {
                     let reason = differs(&request, &digest);
                     expected.push((digest, Broken::Refused { rule: LOCKED.to_owned(), reason }));

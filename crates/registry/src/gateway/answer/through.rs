@@ -7,27 +7,36 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::HeaderMap;
+use http::header::RANGE;
+use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use oci::Digest;
 use oci::digest::Hasher;
 
 use super::fetch::{Answered, Fetch, Keep};
-use super::inquiry::Inquiry;
+use super::inquiry::{CONDITIONS, Inquiry};
+use super::judge::Judged;
 use crate::gateway::body::Body;
+use crate::gateway::flights::Source;
 use crate::gateway::step::Step;
 use crate::gateway::upstream::NoAnswer;
 
 impl Step {
     /// Passes a request through.
-    pub(super) async fn through(self: &Arc<Step>, mut inquiry: Inquiry, body: Incoming) -> Response<Body> {
+    pub(super) async fn through(
+        self: &Arc<Step>,
+        inquiry: &mut Inquiry,
+        body: Incoming,
+        judged: &Judged,
+    ) -> Result<Source, NoAnswer> {
         let mut request = inquiry.request();
         let hashing = (!body.is_end_stream()).then(|| Hashing::new(body));
         let digest = hashing.as_ref().map(|hashing| hashing.digest.clone());
         let mut headers = inquiry.outgoing_headers(&request, HeaderMap::new());
         // Between client and upstream there is nobody who could keep this: their conditions are their own.
         for (name, value) in &inquiry.headers {
-            if name.as_str().starts_with("if-") || name == http::header::RANGE {
+            if name.as_str().starts_with("if-") || name == RANGE {
                 headers.insert(name, value.clone());
             }
         }
@@ -43,25 +52,29 @@ impl Step {
             request.variant += &format!("body={digest}\n");
         }
         inquiry.note.intake.request = request.digest();
-        let source = match answered {
-            Ok(Answered::Directory(source)) => Ok(source),
-            Ok(Answered::Upstream(fetched)) => {
-                let expected = inquiry.promised(fetched.incoming.response.status());
+        // What the client asked for in part came in part, and what it asked about was answered.
+        for name in CONDITIONS {
+            inquiry.headers.remove(name);
+        }
+        match answered? {
+            Answered::Directory(source) => Ok(source),
+            Answered::Upstream(fetched) => {
+                inquiry.headers.remove(RANGE);
+                let expected = judged.expected(&inquiry.method, fetched.incoming.response.status());
                 self.shared.take(fetched, Keep { request, expected, over: None })
             }
-            Err(no_answer) => Err(no_answer),
-        };
-        // What the client asked for in part came in part.
-        inquiry.headers.remove(http::header::RANGE);
-        self.conclude(inquiry, source)
+        }
     }
 
     /// A body of a request that must be known before anything is sent.
-    pub(super) async fn read_body(&self, body: Incoming) -> Result<Bytes, NoAnswer> {
-        use http_body_util::{BodyExt, Limited};
+    pub(super) async fn read_body(&self, body: Incoming) -> Result<Option<Bytes>, NoAnswer> {
+        if body.is_end_stream() {
+            return Ok(None);
+        }
         let limit = usize::try_from(self.shared.options.limits.locked_request).unwrap_or(usize::MAX);
-        let failed = |error| NoAnswer::Failed { reason: format!("the request's body: {error}") };
-        Ok(Limited::new(body, limit).collect().await.map_err(failed)?.to_bytes())
+        let read = Limited::new(body, limit).collect().await;
+        let failed = |error| NoAnswer::failed(format!("the request's body: {error}"));
+        Ok(Some(read.map_err(failed)?.to_bytes()))
     }
 }
 

@@ -1,4 +1,11 @@
 //! Whole exchanges over plain sockets: a test binds the gateway's sockets itself and pretends to be the sandbox.
 
+mod connections;
 mod exchanges;
+mod faults;
+mod inside;
+mod keeping;
+mod locked;
+mod many;
+mod places;
 mod world;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use oci::layer::OverlayForm;
@@ -68,7 +68,7 @@ impl World {
         store: Arc<Store>,
         change: impl FnOnce(&mut GatewayOptions),
     ) -> World {
-        let runtime = Runtime::start().unwrap();
+        let runtime = runtime();
         let authority = Arc::new(Authority::new().unwrap());
         let mut options = GatewayOptions {
             runtime: runtime.clone(),
@@ -112,11 +112,35 @@ impl World {
 
     /// Ends the step; what it did.
     pub fn finish(self) -> Served {
-        self.step.finish()
+        tokio::task::block_in_place(|| self.step.finish())
+    }
+
+    /// What was done so far, when nothing runs any more.
+    pub fn settled(&self) -> Vec<Intake> {
+        self.runtime.wait(self.step.step().ledger.quiet());
+        self.store.commit_downloads().unwrap();
+        self.step.step().ledger.close().intakes
+    }
+
+    /// Waits for the first line.
+    pub async fn until_heard(&self) {
+        while self.lines.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A connection to the gateway itself.
+    pub async fn connect_astray(&self) -> io::Result<TcpStream> {
+        TcpStream::connect(self.address).await
     }
 
     /// A connection of the step to a name and port.
     pub async fn connect(&self, name: &str, port: u16) -> TcpStream {
+        self.try_connect(name, port).await.unwrap()
+    }
+
+    /// The same, for one that may be refused at once.
+    pub async fn try_connect(&self, name: &str, port: u16) -> io::Result<TcpStream> {
         let ip = match name.parse::<IpAddr>() {
             Ok(ip) => ip,
             Err(_) => self.step.step().names.address(name).unwrap().into(),
@@ -125,7 +149,7 @@ impl World {
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let own = socket.local_addr().unwrap();
         self.meant.lock().unwrap().insert(own, SocketAddr::new(ip, port));
-        socket.connect(self.address).await.unwrap()
+        socket.connect(self.address).await
     }
 
     /// The same, with TLS that trusts the step's authority alone.
@@ -168,6 +192,12 @@ impl World {
         assert_eq!(served.intakes.len(), 1, "{served:?}");
         served.intakes.into_iter().next().unwrap()
     }
+}
+
+/// One for all tests: upstreams outlive worlds.
+pub fn runtime() -> Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::start().unwrap()).clone()
 }
 
 fn step(gateway: &Gateway, meant: &Meant, lines: &Arc<Mutex<Vec<String>>>) -> (StepGateway, SocketAddr) {
@@ -246,8 +276,11 @@ impl Reply {
 pub struct Upstream {
     pub port: u16,
     asked: Arc<Mutex<Vec<String>>>,
-    task: tokio::task::JoinHandle<()>,
+    tasks: Tasks,
 }
+
+/// The task that takes connections, and those of each.
+type Tasks = Arc<Mutex<Vec<tokio::task::JoinHandle<()>>>>;
 
 /// What an upstream does with a request.
 pub enum Act {
@@ -296,12 +329,13 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (asked, handler) = (Arc::new(Mutex::new(Vec::new())), Arc::new(handler));
-        let log = asked.clone();
+        let (log, tasks) = (asked.clone(), Tasks::default());
+        let connections = tasks.clone();
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (log, handler, tls) = (log.clone(), handler.clone(), tls.clone());
-                tokio::spawn(async move {
+                let connection = tokio::spawn(async move {
                     match tls {
                         None => speak(stream, &log, handler.as_ref()).await,
                         Some(tls) => {
@@ -311,9 +345,11 @@ impl Upstream {
                         }
                     }
                 });
+                connections.lock().unwrap().push(connection);
             }
         });
-        Upstream { port, asked, task }
+        tasks.lock().unwrap().push(task);
+        Upstream { port, asked, tasks }
     }
 
     /// Heads of requests that came, in lower case.
@@ -324,16 +360,11 @@ impl Upstream {
     pub fn count(&self) -> usize {
         self.asked().len()
     }
-
-    /// Is no longer there.
-    pub fn stop(&self) {
-        self.task.abort();
-    }
 }
 
 impl Drop for Upstream {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.lock().unwrap().iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
@@ -374,6 +405,49 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
     }
+}
+
+/// Runs a test's exchanges in its world. The world is for threads that may wait, so the test is given a copy of none.
+pub fn run<T>(world: World, test: impl AsyncFnOnce(World) -> T) -> T {
+    let runtime = world.runtime.clone();
+    runtime.wait(test(world))
+}
+
+/// Sends a request and reads whatever comes first, as far as it comes at once.
+pub async fn converse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&all).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let lower = head.to_ascii_lowercase();
+            let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            if body.len() >= length.unwrap_or(0).min(1000) {
+                return text;
+            }
+        }
+        if stream.read_buf(&mut all).await.unwrap() == 0 {
+            return String::from_utf8_lossy(&all).into_owned();
+        }
+    }
+}
+
+/// Whether the other end breaks a connection off.
+pub async fn is_reset(stream: io::Result<TcpStream>) -> bool {
+    match stream {
+        Ok(mut stream) => stream.read(&mut [0; 1]).await.is_err(),
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+    }
+}
+
+/// TLS that trusts these.
+pub async fn secure(
+    stream: TcpStream,
+    name: &str,
+    roots: Vec<CertificateDer<'static>>,
+) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let config = crate::tls::client(&roots, None, false).unwrap();
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
 }
 
 /// Counts calls.

@@ -59,8 +59,23 @@ pub(super) enum NoAnswer {
     Forbidden { reason: String },
     /// It could not be reached, or broke off.
     Failed { reason: String },
-    /// It is not what the lock says.
-    Mismatch { reason: String },
+    /// A rule of the settings or the lock is against it.
+    Refused { rule: String, reason: String },
+}
+
+impl NoAnswer {
+    pub(super) fn failed(reason: impl Into<String>) -> NoAnswer {
+        NoAnswer::Failed { reason: reason.into() }
+    }
+
+    /// In words.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            NoAnswer::Forbidden { reason }
+            | NoAnswer::Failed { reason }
+            | NoAnswer::Refused { reason, .. } => reason.clone(),
+        }
+    }
 }
 
 /// A request, ready for an upstream.

@@ -1,0 +1,98 @@
+//! Upstreams that fail in the middle: a client must never take half a body for a whole one.
+
+use oci::record::Verdict;
+
+use super::world::{Act, Upstream, World, run};
+
+const WHEEL: &str = "/packages/idna-3.7-py3-none-any.whl";
+
+/// What an upstream does, and how it reads in the record.
+#[track_caller]
+fn check(act: impl Fn() -> Act + Send + Sync + 'static, expected: &str) {
+    run(World::new(), async |world| {
+        let upstream = Upstream::plain(move |_| act()).await;
+        let reply = world.get("up.example.org", upstream.port, WHEEL).await;
+        assert!(reply.status() == 502 || !reply.whole, "{reply:?}");
+        assert!(
+            world
+                .store
+                .latest_download(&format!("GET http://up.example.org:{}{WHEEL}\n", upstream.port))
+                .unwrap()
+                .is_none()
+        );
+        let heard = world.lines.clone();
+        let intake = world.only();
+        let Verdict::Failed { reason } = intake.verdict else { panic!("{intake:?}") };
+        assert!(reason.contains(expected), "{reason}");
+        let heard = heard.lock().unwrap();
+        assert!(heard[0].starts_with("failed: http://up.example.org:"), "{heard:?}");
+    });
+}
+
+#[test]
+fn a_body_that_breaks_off() {
+    check(
+        || Act::Close(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nhalf".to_vec()),
+        "it broke off after 4 bytes",
+    );
+    check(
+        || Act::Close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n".to_vec()),
+        "it broke off after 4 bytes",
+    );
+}
+
+#[test]
+fn a_large_body_that_breaks_off() {
+    let mut bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n".to_vec();
+    bytes.resize(3_000_000, 1);
+    check(move || Act::Close(bytes.clone()), "it broke off after");
+}
+
+#[test]
+fn an_upstream_that_stalls() {
+    check(|| Act::Stall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhal".to_vec()), "nothing came for");
+}
+
+#[test]
+fn an_upstream_that_says_no_http() {
+    check(|| Act::Close(b"SSH-2.0-x\r\n".to_vec()), "");
+    check(|| Act::Close(Vec::new()), "");
+}
+
+#[test]
+fn a_body_whose_end_nobody_announced_is_not_given_to_others() {
+    run(World::new(), async |world| {
+        let upstream = Upstream::plain(|_| Act::Close(b"HTTP/1.0 200 OK\r\n\r\nall, or half".to_vec())).await;
+        for _ in 0..2 {
+            assert_eq!(world.get("up.example.org", upstream.port, WHEEL).await.text(), "all, or half");
+        }
+        assert_eq!(upstream.count(), 2);
+    });
+}
+
+#[test]
+fn more_than_was_announced_is_cut() {
+    run(World::new(), async |world| {
+        let upstream = Upstream::plain(|_| {
+            Act::Close(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbodyandmore".to_vec())
+        })
+        .await;
+        assert_eq!(world.get("up.example.org", upstream.port, "/x").await.text(), "body");
+        assert_eq!(world.only().size, 4);
+    });
+}
+
+#[test]
+fn a_client_that_goes_away_ends_the_download() {
+    run(World::new(), async |world| {
+        let mut bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n".to_vec();
+        bytes.resize(200_000, 1);
+        let upstream = Upstream::plain(move |_| Act::Stall(bytes.clone())).await;
+        let mut stream = world.connect("up.example.org", upstream.port).await;
+        let request = format!("GET {WHEEL} HTTP/1.1\r\nHost: up.example.org\r\n\r\n");
+        super::world::converse(&mut stream, &request).await;
+        drop(stream);
+        let intake = world.only();
+        assert!(matches!(intake.verdict, Verdict::Failed { .. }), "{intake:?}");
+    });
+}
