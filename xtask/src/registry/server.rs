@@ -24,6 +24,7 @@ fn killed(world: &World) -> Result<(), Trouble> {
     let here = Here::new(world.place("serve-killed")?);
     let client = here.other("client");
     let digest = client.image(&["127.0.0.1:1/team/app:1"])?;
+    let mut interrupted = 0;
     for round in 0..6u32 {
         let served = here.serve(&[])?;
         let name = served.name(&format!("team/app:{round}"));
@@ -38,11 +39,14 @@ fn killed(world: &World) -> Result<(), Trouble> {
         }
         std::thread::sleep(Duration::from_millis(4) * round);
         served.end(Signal::KILL)?;
+        let sent = push.try_wait()?.is_some_and(|status| status.success());
+        interrupted += u32::from(!sent);
         // What has nobody to speak to any more would try for a while.
         let _ = push.kill();
         push.wait()?;
         here.place.verify()?;
     }
+    ensure(interrupted > 0, || "every push was over before its server was killed".into())?;
     let served = here.serve(&[])?;
     let name = served.name("team/app:again");
     client.ok(&["tag", &digest, &name])?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use oci::store::{Document, Store, StoreError};
 use oci::{Digest, Platform, Reference};
 use registry::Repository;
-use registry::client::PushOptions;
+use registry::client::{PushError, PushOptions};
 
 use super::moving::{self, Moving, stored};
 use crate::cli::registry::Push;
@@ -42,9 +42,14 @@ fn push(program: &Program, arguments: &Push, begun: Instant) -> Result<Exit, Fai
         let options =
             PushOptions { mount_from: neighbours(&store, name, &image.digest)?, ..Default::default() };
         let transfers = moving.transfers();
-        let pushed = registries
-            .bring(&store, &image.digest, &transfers)
-            .and_then(|()| Ok(client.push(&store, &image.digest, name, &options, &transfers)?));
+        let send = || client.push(&store, &image.digest, name, &options, &transfers);
+        let pushed = match send() {
+            // Layers of a base that no step has read yet: they are not here, and not there either.
+            Err(PushError::Incomplete { .. }) => {
+                registries.bring(&store, &image.digest, &transfers).and_then(|()| Ok(send()?))
+            }
+            sent => sent.map_err(Failure::from),
+        };
         let tally = transfers.take();
         moving.end();
         let pushed = pushed?;
@@ -125,20 +130,28 @@ pub fn sendable(
     }
 }
 
-/// Repositories of the same registry that, as far as this store knows, have layers of the image.
+/// Repositories of the same registry that, as far as this store knows, have layers of the image: where they came from, and
+/// others of its names.
 fn neighbours(store: &Store, name: &Reference, image: &Digest) -> Result<Vec<Repository>, Failure> {
     let own = blobs(store, image)?;
     let mut found: Vec<Repository> = Vec::new();
-    for tag in store.tags()? {
-        let other = &tag.reference;
-        if other.domain() != name.domain() || other.path() == name.path() || found.len() >= MOUNTS {
-            continue;
-        }
+    let mut add = |other: &Reference| {
         let repository = Repository::from(other);
-        if !found.contains(&repository)
-            && blobs(store, &tag.image.digest)?.iter().any(|blob| own.contains(blob))
-        {
+        let near = other.domain() == name.domain() && other.path() != name.path();
+        if near && found.len() < MOUNTS && !found.contains(&repository) {
             found.push(repository);
+        }
+    };
+    for blob in &own {
+        store.origin(&blob.digest)?.iter().for_each(&mut add);
+    }
+    for tag in store.tags()? {
+        let near = tag.reference.domain() == name.domain();
+        // An image that is damaged is no reason not to push another.
+        if near
+            && blobs(store, &tag.image.digest).is_ok_and(|blobs| blobs.iter().any(|blob| own.contains(blob)))
+        {
+            add(&tag.reference);
         }
     }
     Ok(found)
