@@ -10,15 +10,18 @@ use crate::command::{self, must};
 use crate::workspace;
 
 /// Debian packages that the tests of the outer tiers use.
-const PACKAGES: [&str; 16] = [
+const PACKAGES: [&str; 19] = [
     "attr",
     "buildah",
     "busybox-static",
     "bzip2",
+    "curl",
     "docker-registry",
     "docker.io",
     "git",
+    "iproute2",
     "mmdebstrap",
+    "nginx-light",
     "openssl",
     "pigz",
     "qemu-user-static",

@@ -57,11 +57,44 @@ impl Stage {
         self.peak.get() as f64 / 1e6
     }
 
-    fn of(&self, full: usize, tiny: usize) -> usize {
+    /// Takes note of how much memory Kapok's own process had.
+    pub fn note_peak(&self, bytes: u64) {
+        self.peak.set(self.peak.get().max(bytes));
+    }
+
+    /// Whether this is the benchmark as a test of itself.
+    pub fn tiny(&self) -> bool {
+        self.tiny
+    }
+
+    /// A directory that goes with the stage.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Kapok first, then the peers that are there.
+    pub fn builders(&self) -> &[Builder] {
+        &self.builders
+    }
+
+    /// The small bases.
+    pub fn bases(&self) -> &Bases {
+        &self.bases
+    }
+
+    /// The layout of a small base.
+    pub fn base_layout(&self, name: &str) -> io::Result<&Path> {
+        let base = self.bases.all.iter().find(|base| base.name == name);
+        base.map(|base| &*base.layout).ok_or_else(|| io::Error::other(format!("no base `{name}`")))
+    }
+
+    /// A figure of the full size, or of the tiny one.
+    pub fn of(&self, full: usize, tiny: usize) -> usize {
         if self.tiny { tiny } else { full }
     }
 
-    fn context(&self, name: &str, dockerfile: &str) -> io::Result<PathBuf> {
+    /// A build context with this Dockerfile.
+    pub fn context(&self, name: &str, dockerfile: &str) -> io::Result<PathBuf> {
         let context = self.directory.path().join(name);
         fs::create_dir_all(&context)?;
         fs::write(context.join("Dockerfile"), dockerfile)?;
@@ -142,20 +175,23 @@ impl Stage {
     }
 }
 
-const LIMIT: Duration = Duration::from_secs(600);
+/// No single command of a benchmark takes longer.
+pub const LIMIT: Duration = Duration::from_secs(600);
 
 /// Kapok's own value, and its part of the best peer's.
-fn ratio(results: &[(&'static str, f64)]) -> (f64, Option<f64>) {
+pub fn ratio(results: &[(&'static str, f64)]) -> (f64, Option<f64>) {
     let ours = results.first().map_or(f64::NAN, |(_, value)| *value);
     let best = results.iter().skip(1).map(|(_, value)| *value).reduce(f64::min);
     (ours, best.map(|best| ours / best))
 }
 
-fn figure(results: Vec<(&'static str, f64)>, wanted: Vec<(String, Option<bool>)>) -> Figure {
+/// A figure in seconds.
+pub fn figure(results: Vec<(&'static str, f64)>, wanted: Vec<(String, Option<bool>)>) -> Figure {
     Figure { results, unit: "s", wanted }
 }
 
-fn at_most_part(results: &[(&'static str, f64)], limit: f64) -> (String, Option<bool>) {
+/// A wish about the best peer.
+pub fn at_most_part(results: &[(&'static str, f64)], limit: f64) -> (String, Option<bool>) {
     (format!("at most {limit} of the best peer"), ratio(results).1.map(|part| part <= limit))
 }
 

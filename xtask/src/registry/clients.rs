@@ -89,7 +89,7 @@ fn skopeo(here: &Here<'_>, auth: &str) -> Result<(), Trouble> {
 }
 
 /// The program, of this machine or built from source.
-fn crane_program() -> Result<PathBuf, Trouble> {
+pub fn crane_program() -> Result<PathBuf, Trouble> {
     if command::exists("crane") {
         return Ok(PathBuf::from("crane"));
     }

@@ -2,8 +2,8 @@
 //! loopback: what goes out comes back with the same digest.
 
 mod builds;
-mod clients;
-mod fixture;
+pub mod clients;
+pub mod fixture;
 mod meddler;
 mod registries;
 mod server;
