@@ -100,8 +100,27 @@ const VERBS: Table = &[
     ),
 ];
 
-const FLAGS: &[(&str, Table)] =
-    &[("build", BUILD), ("run", RUN), ("images", IMAGES), ("inspect", INSPECT), ("rmi", RMI), ("save", SAVE)];
+const FLAGS: &[(&str, Table)] = &[
+    ("build", BUILD),
+    ("run", RUN),
+    ("images", IMAGES),
+    ("inspect", INSPECT),
+    ("rmi", RMI),
+    ("save", SAVE),
+    ("pull", PULL),
+    ("push", PUSH),
+    ("copy", COPY),
+    ("login", LOGIN),
+    ("logout", LOGIN),
+    ("serve", SERVE),
+];
+
+const CREDENTIALS: &str = "`kapok login` keeps credentials, REGISTRY_AUTH_FILE names another file of them";
+
+const INSECURE: &str = "say `insecure: true` under `registries` in the machine's or the user's kapok.yaml; loopback needs nothing";
+
+const CERTIFICATES: &str =
+    "put certificates into `certs.d/HOST:PORT`, or name them under `registries` in kapok.yaml";
 
 const BUILD: Table = &[
     (
@@ -183,6 +202,56 @@ const RMI: Table =
     &[(&["--no-prune"], "only names are removed; `kapok gc` frees space later: drop the flag")];
 
 const SAVE: Table = &[(&["--platform"], "an archive holds the image as it is; see `--format oci`")];
+
+const PULL: Table = &[
+    (&["-a", "--all-tags"], "name the tags; `crane ls` or `skopeo list-tags` list them"),
+    (&["--disable-content-trust"], "every byte is compared with its digest: drop the flag"),
+    (&["--creds", "--authfile"], CREDENTIALS),
+    (&["--tls-verify"], INSECURE),
+    (&["--cert-dir"], CERTIFICATES),
+    (&["--policy"], "`kapok pull` always asks the registry"),
+    (&["--arch", "--os", "--variant"], "it is `--platform OS/ARCH[/VARIANT]`"),
+];
+
+const PUSH: Table = &[
+    (&["-a", "--all-tags"], "name the tags; several can be given"),
+    (&["--disable-content-trust"], "every byte is compared with its digest: drop the flag"),
+    (&["--creds", "--authfile"], CREDENTIALS),
+    (&["--tls-verify"], INSECURE),
+    (&["--cert-dir"], CERTIFICATES),
+    (&["--digestfile"], "`kapok push -q` prints the digest"),
+    (&["--all"], "an index goes with all its images: drop the flag"),
+    (
+        &["--format", "-f", "--compress", "--compression-format", "--force-compression"],
+        "what is pushed is the image as it was built; `kapok build --compression` chooses",
+    ),
+];
+
+const COPY: Table = &[
+    (
+        &["--src-creds", "--dest-creds", "--authfile", "--src-authfile", "--dest-authfile", "--src-no-creds"],
+        CREDENTIALS,
+    ),
+    (&["--src-tls-verify", "--dest-tls-verify", "--insecure"], INSECURE),
+    (&["--src-cert-dir", "--dest-cert-dir"], CERTIFICATES),
+    (&["--preserve-digests"], "digests always stay: drop the flag"),
+    (&["--multi-arch"], "it is `--all`, or `--platform` for one"),
+    (&["--override-arch", "--override-os", "--override-variant"], "it is `--platform OS/ARCH[/VARIANT]`"),
+    (&["--format", "-f", "--dest-compress"], "what is copied stays as it is"),
+];
+
+const LOGIN: Table = &[
+    (&["--authfile"], "REGISTRY_AUTH_FILE names the file"),
+    (&["--tls-verify"], INSECURE),
+    (&["--cert-dir"], CERTIFICATES),
+    (&["--get-login"], "it stands in Docker's config.json"),
+    (&["--all"], "name the registries, one at a time"),
+];
+
+const SERVE: Table = &[
+    (&["--address", "--listen", "--port", "--addr"], "it is `--registry ADDRESS`"),
+    (&["-d", "--detach"], "it runs in the foreground; let systemd or another supervisor start it"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,12 @@
 
 use std::io::{IsTerminal, Write};
 
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use build::engine::Cancel;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::cli::Colour;
 use crate::environment::Environment;
+use crate::exit::Exit;
 
 /// The standard streams: stdout takes data, stderr takes talk.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,7 @@ pub fn ask(question: &str, shown: bool) -> std::io::Result<String> {
     let stdin = rustix::stdio::stdin();
     let before = if shown { None } else { tcgetattr(stdin).ok() };
     if let Some(mut hidden) = before.clone() {
+        restore_on_signal(hidden.clone());
         hidden.local_modes.remove(LocalModes::ECHO);
         hidden.local_modes.insert(LocalModes::ECHONL);
         tcsetattr(stdin, OptionalActions::Flush, &hidden)?;
@@ -69,6 +72,17 @@ pub fn ask(question: &str, shown: bool) -> std::io::Result<String> {
     }
     read?;
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// Whoever gives up at a hidden question sees what they type afterwards.
+fn restore_on_signal(before: Termios) {
+    let cancel = Cancel::default();
+    cancel.on_cancel(move || {
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &before);
+        let _ = std::io::stderr().lock().write_all(b"\n");
+        std::process::exit(Exit::Interrupted.code().into());
+    });
+    crate::signals::watch(cancel, |_| {});
 }
 
 /// Tells the user of a panic: calmly, and with what a report needs.

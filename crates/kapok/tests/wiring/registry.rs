@@ -79,3 +79,42 @@ fn nobody_is_served_beyond_loopback_by_accident() {
     let refused = here.kapok("serve --registry 0.0.0.0:0").code(2).stderr;
     assert!(refused.contains("--open-to-all"), "{refused}");
 }
+
+/// A helper that keeps one registry's credentials in a file beside it.
+const HELPER: &str = r#"#!/bin/sh
+dir=$(dirname "$0")
+case $1 in
+store) cat > "$dir/kept" ;;
+get) test -f "$dir/kept" && cat "$dir/kept" || { echo "credentials not found in native keychain"; exit 1; } ;;
+erase) rm -f "$dir/kept" ;;
+esac
+"#;
+
+#[test]
+fn a_credential_helper_keeps_what_docker_would_give_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let here = TestEnvironment::new();
+    here.write("users", USERS);
+    let served = Served::start(&here, "--htpasswd users");
+    let helper = here.write("bin/docker-credential-test", HELPER);
+    std::fs::set_permissions(&helper, PermissionsExt::from_mode(0o755)).expect("it is made a program");
+    here.write("docker/config.json", format!(r#"{{"credHelpers":{{"{}":"test"}}}}"#, served.address));
+    here.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    let name = format!("{}/app", served.address);
+    here.kapok(&format!("build -q -t {name} .")).ok();
+    let kapok = |line: &str| {
+        let path = format!("{}:/usr/bin:/bin", here.work().join("bin").display());
+        let mut command = here.command(line);
+        command.env("PATH", path).env("DOCKER_CONFIG", here.work().join("docker"));
+        let output = command.output().expect("the program starts");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = kapok(&format!("login -u ali -p sesame {}", served.address));
+    assert!(code == Some(0) && said.contains("kept by `docker-credential-test`"), "{said}");
+    assert!(here.read("bin/kept").contains(r#""Secret":"sesame""#));
+    assert!(!here.read("docker/config.json").contains("sesame"));
+    assert_eq!(kapok(&format!("push {name}")).0, Some(0));
+    assert_eq!(kapok(&format!("logout {}", served.address)).0, Some(0));
+    assert!(!here.work().join("bin/kept").exists());
+    assert_eq!(kapok(&format!("push {name}")).0, Some(3));
+}
