@@ -102,13 +102,23 @@ fn remove_what_was_added(upper: &Path) {
     let hook = upper.join(hook);
     let ours = fs::symlink_metadata(&hook).is_ok_and(|metadata| metadata.is_file())
         && fs::read(&hook).is_ok_and(|content| content == script.as_bytes());
+    // What cannot be removed is found by whoever reads the layer; it is no secret.
     if ours {
-        // What is not removed here is found by whoever reads the layer; it is no secret.
-        let _ = fs::remove_file(&hook);
+        keeping_time_of_parent(&hook, || fs::remove_file(&hook));
     }
     let directory = upper.join(super::DIRECTORY.trim_start_matches('/'));
     if fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir()) {
-        let _ = fs::remove_dir(&directory);
+        keeping_time_of_parent(&directory, || fs::remove_dir(&directory));
+    }
+}
+
+/// Removes something as if it had never been there: the directory around it does not change.
+fn keeping_time_of_parent(path: &Path, remove: impl FnOnce() -> io::Result<()>) {
+    let parent = path.parent().and_then(|parent| File::open(parent).ok());
+    let time = parent.as_ref().and_then(|parent| parent.metadata().ok()?.modified().ok());
+    let _ = remove();
+    if let (Some(parent), Some(time)) = (parent, time) {
+        let _ = parent.set_modified(time);
     }
 }
 

@@ -312,7 +312,11 @@ fn what_kapok_added_goes_and_what_names_it_is_told() {
     let upper =
         Upper::new(&[(hook, script.as_bytes()), ("etc/conf", b"ca=/run/kapok/ca.pem"), ("run/x", b"")]);
     fs::create_dir(upper.path("run/kapok")).unwrap();
+    let around = upper.path(hook).parent().unwrap().to_owned();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1000);
+    fs::File::open(&around).unwrap().set_modified(time).unwrap();
     let cleaned = upper.clean().unwrap();
     assert_eq!(cleaned, Cleaned { restored: vec![], naming: vec!["/etc/conf".into()] });
+    assert_eq!(fs::metadata(around).unwrap().mtime(), 1000);
     assert!(!upper.path(hook).exists() && !upper.path("run/kapok").exists() && upper.path("run/x").exists());
 }
