@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use build::network::{self, GatewayError, GatewaySockets, StepGateway, StepNetwork};
+use oci::record::Intake;
 use oci::store::Store;
 use registry::client::authorities;
 use registry::gateway::gate::Gate;
@@ -66,6 +67,11 @@ impl RunGateway {
     /// The same, with its answers from elsewhere.
     pub fn in_mode(self, mode: Mode) -> RunGateway {
         RunGateway { mode, ..self }
+    }
+
+    /// Whether an upstream answers a recorded request otherwise by now; an error in words where nobody can say.
+    pub fn changed(&self, intake: &Intake) -> Result<bool, String> {
+        self.gateway().map_err(|error| error.to_string())?.changed(intake)
     }
 
     fn gateway(&self) -> Result<&Gateway, GatewayError> {

@@ -20,6 +20,7 @@ mod history;
 mod lock;
 mod program;
 mod randomness;
+mod refresh;
 mod registry;
 mod settings;
 mod signals;

@@ -71,6 +71,11 @@ pub struct Build {
     #[arg(long, value_name = "CACHE", help_heading = "Steps")]
     pub cache_to: Vec<CacheTo>,
 
+    /// Ask upstreams whether the indexes that cached steps fetched have changed, and run just those steps again for
+    /// which they have.
+    #[arg(long, help_heading = "Steps", conflicts_with_all = ["locked", "offline", "from_vendor"])]
+    pub refresh: bool,
+
     /// Run every step twice and list the files that differ.
     #[arg(long, help_heading = "Steps")]
     pub twice: bool,

@@ -35,6 +35,7 @@ mod tests;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use oci::record::Intake;
 use tokio::sync::Semaphore;
 
 pub use authority::AuthorityError;
@@ -96,6 +97,12 @@ impl Gateway {
     /// What decides which answers a step gets, in one text: it goes into the keys of steps.
     pub fn policy(&self) -> String {
         self.0.options.gate.policy()
+    }
+
+    /// Whether an upstream answers a recorded request otherwise by now; an error in words where nobody can say. For
+    /// threads that are not the runtime's.
+    pub fn changed(&self, intake: &Intake) -> Result<bool, String> {
+        self.0.options.runtime.wait(self.0.changed(intake)).map_err(|no_answer| no_answer.reason())
     }
 
     /// Makes ready for a step.

@@ -1,6 +1,7 @@
 //! One request of a step, from its first line to the last byte of its answer.
 
 mod fetch;
+mod fresh;
 mod give;
 mod inquiry;
 mod judge;
