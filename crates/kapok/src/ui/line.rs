@@ -41,12 +41,17 @@ impl Tone {
     }
 }
 
-/// A line: text from the left, and optionally text at the right margin.
+/// A line: text from the left, and optionally text at the right margin, with a bar before that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
     left: Vec<(Tone, String)>,
     right: Vec<(Tone, String)>,
+    /// How much is done, and of how much.
+    bar: Option<(u64, u64)>,
 }
+
+/// Columns of a bar: fewer say nothing, more say no more.
+const BAR: std::ops::RangeInclusive<usize> = 10..=24;
 
 impl Line {
     /// An empty line.
@@ -66,6 +71,12 @@ impl Line {
         self
     }
 
+    /// Shows how much is done, where there is room.
+    pub fn bar(mut self, done: u64, total: u64) -> Line {
+        self.bar = (total > 0).then_some((done.min(total), total));
+        self
+    }
+
     /// The line in a number of columns: the right stays whole, the left is cut.
     pub fn fit(&self, columns: usize, colour: bool) -> String {
         let right_width: usize = self.right.iter().map(|(_, part)| text::width(part)).sum();
@@ -82,7 +93,19 @@ impl Line {
             out += &tone.paint(&part, colour);
         }
         if !right.is_empty() {
-            out += &" ".repeat(room + 1 - used);
+            let free = room + 1 - used;
+            // A blank on either side.
+            let width = free.saturating_sub(2).min(*BAR.end());
+            match self.bar {
+                Some((done, total)) if width >= *BAR.start() => {
+                    let filled = (u128::from(done) * width as u128 / u128::from(total)) as usize;
+                    out += &" ".repeat(free - width - 1);
+                    out += &Tone::Good.paint(&"━".repeat(filled), colour);
+                    out += &Tone::Dim.paint(&"─".repeat(width - filled), colour);
+                    out += " ";
+                }
+                _ => out += &" ".repeat(free),
+            }
             right.iter().for_each(|(tone, part)| out += &tone.paint(part, colour));
         }
         out
@@ -92,6 +115,16 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_takes_room_that_nobody_needs() {
+        let line = Line::new().left(Tone::Plain, "layer").right(Tone::Dim, "1 of 4").bar(1, 4);
+        assert_eq!(line.fit(26, false), "layer ━━━────────── 1 of 4");
+        assert_eq!(line.fit(22, false), "layer           1 of 4");
+        assert_eq!(line.fit(44, false), "layer        ━━━━━━────────────────── 1 of 4");
+        let full = Line::new().left(Tone::Plain, "x").right(Tone::Dim, "9 of 4").bar(9, 4);
+        assert_eq!(full.fit(20, false), "x ━━━━━━━━━━━ 9 of 4");
+    }
 
     #[test]
     fn the_left_gives_way_to_the_right() {

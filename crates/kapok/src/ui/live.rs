@@ -87,7 +87,8 @@ fn transfer_line(what: &str, transfer: Transfer) -> Line {
         Some(total) => format!("{} of {}", format::size(transfer.done), format::size(total)),
         None => format::size(transfer.done),
     };
-    Line::new().left(Tone::Warn, " ↓ ").left(Tone::Plain, what).right(Tone::Dim, amount)
+    let line = Line::new().left(Tone::Warn, " ↓ ").left(Tone::Plain, what).right(Tone::Dim, amount);
+    line.bar(transfer.done, transfer.total.unwrap_or_default())
 }
 
 fn status_line(state: &State, now: Duration, hidden: usize) -> Line {

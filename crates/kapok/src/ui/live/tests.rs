@@ -101,7 +101,7 @@ fn a_frame_shows_what_runs_and_its_last_output() {
             |     cc -c e.c
             |     link 20%
             | ● #5 final 2/3  RUN useradd app                                    2.4s
-            | ↓ debian:bookworm                                    12.0 MB of 30.0 MB
+            | ↓ debian:bookworm           ━━━━━━━━━─────────────── 12.0 MB of 30.0 MB
             | 2 of 5 steps done, 1 of them cached                                2.5s
         "#]],
     );
@@ -116,7 +116,7 @@ fn a_low_terminal_keeps_the_headings() {
         expect![[r#"
             | ● #3 builder 3/3  RUN make -C /src install             2.1s
             | ● #5 final 2/3  RUN useradd app                        2.4s
-            | ↓ debian:bookworm                        12.0 MB of 30.0 MB
+            | ↓ debian:bookworm ━━━━━━━━────────────── 12.0 MB of 30.0 MB
             | 2 of 5 steps done, 1 of them cached                    2.5s
         "#]],
     );
