@@ -35,7 +35,7 @@ pub fn run(program: &Program, arguments: &Arguments) -> Result<Exit, Failure> {
     let means = Means { store: &store, fetch: &fetch, git: &git, directory: &program.environment.directory };
     let prepared = request::prepare(program, &arguments.input, &settings, &means)?;
     let (registries, warnings) = (program.registries(&settings), Warnings(program));
-    let images = RegistryImages::new(&registries, &store, &warnings);
+    let images = RegistryImages::new(&registries, &store, &warnings, Cancel::default());
     let doors = Doors {
         store: &store,
         spawner: None,

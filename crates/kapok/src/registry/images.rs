@@ -1,6 +1,6 @@
 //! Images of registries, for builds: named by a FROM, fetched when a step needs their files.
 
-use build::engine::{Events, Resolved, Upstream, UpstreamError};
+use build::engine::{Cancel, Events, Resolved, Upstream, UpstreamError};
 use build::plan::ImageError;
 use oci::store::Store;
 use oci::{Descriptor, Platform, Reference};
@@ -14,12 +14,18 @@ pub struct RegistryImages<'a> {
     registries: &'a Registries,
     store: &'a Store,
     events: &'a dyn Events,
+    cancel: Cancel,
 }
 
 impl<'a> RegistryImages<'a> {
     /// Images by these settings, into this store. Nothing is asked yet.
-    pub fn new(registries: &'a Registries, store: &'a Store, events: &'a dyn Events) -> RegistryImages<'a> {
-        RegistryImages { registries, store, events }
+    pub fn new(
+        registries: &'a Registries,
+        store: &'a Store,
+        events: &'a dyn Events,
+        cancel: Cancel,
+    ) -> RegistryImages<'a> {
+        RegistryImages { registries, store, events, cancel }
     }
 }
 
@@ -49,7 +55,7 @@ impl Upstream for RegistryImages<'_> {
         blobs: &[Descriptor],
         arrived: &(dyn Fn(&Descriptor) + Sync),
     ) -> Result<(), UpstreamError> {
-        let arrivals = Arrivals { transfers: Transfers::new(self.events), arrived };
+        let arrivals = Arrivals { transfers: Transfers::new(self.events), arrived, cancel: &self.cancel };
         let client = self.registries.client()?;
         Ok(client.fetch_from(repository, blobs, self.store, &arrivals)?)
     }
@@ -61,6 +67,8 @@ pub struct Arrivals<'a> {
     pub transfers: Transfers<'a>,
     /// Is told.
     pub arrived: &'a (dyn Fn(&Descriptor) + Sync),
+    /// Ends them.
+    pub cancel: &'a Cancel,
 }
 
 impl Progress for Arrivals<'_> {
@@ -69,6 +77,10 @@ impl Progress for Arrivals<'_> {
         if matches!(transfer, Transfer::Done | Transfer::Skipped) {
             (self.arrived)(blob);
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.cancel.is_cancelled()
     }
 }
 

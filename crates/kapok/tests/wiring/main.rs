@@ -6,5 +6,6 @@ mod house;
 mod images;
 mod registry;
 mod run;
+mod sharing;
 mod ssh;
 mod usage;

@@ -9,13 +9,13 @@ use crate::environment::TestEnvironment;
 const USERS: &str = "ali:$2b$05$abcdefghijklmnopqrstuuKcS.CYWVYVaLiiCKrrc0A5s3mGesJ9O\n";
 
 /// A server that runs; killed with this value.
-struct Served {
+pub struct Served {
     child: Child,
     address: String,
 }
 
 impl Served {
-    fn start(here: &TestEnvironment, flags: &str) -> Served {
+    pub fn start(here: &TestEnvironment, flags: &str) -> Served {
         let mut command = here.command(&format!("serve --quiet --registry 127.0.0.1:0 {flags}"));
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut line = String::new();
@@ -23,6 +23,11 @@ impl Served {
         BufReader::new(stderr).read_line(&mut line).expect("it says where it is");
         let (_, address) = line.trim().split_once("://").unwrap_or_else(|| panic!("{line}"));
         Served { child, address: address.to_owned() }
+    }
+
+    /// The name of an image there.
+    pub fn name(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.address)
     }
 }
 

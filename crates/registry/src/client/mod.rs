@@ -98,6 +98,11 @@ pub enum Transfer {
 pub trait Progress: Sync {
     /// Something happened to a blob.
     fn transfer(&self, blob: &Descriptor, transfer: Transfer);
+
+    /// Whether nobody wants what is being fetched any more.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody watches.

@@ -1,5 +1,7 @@
 //! Images on their way into a store.
 
+use std::io::{self, Write};
+
 use oci::store::{Store, StoreError};
 use oci::{Descriptor, ImageIndex, Platform, Raw, Reference};
 
@@ -206,10 +208,10 @@ impl Client {
                 return Ok(());
             }
             self.at_places(name, places, blob, |place| {
-                let mut writer = store.blob_writer()?;
+                let mut writer = Stoppable { out: store.blob_writer()?, progress };
                 let mut report = |done| progress.transfer(blob, Transfer::At(done));
                 self.runtime.wait(self.get_blob(place, blob, &mut writer, &mut report))?;
-                Ok(writer.finish_as(&blob.digest)?)
+                Ok(writer.out.finish_as(&blob.digest)?)
             })?;
             progress.transfer(blob, Transfer::Done);
             Ok(())
@@ -242,6 +244,25 @@ impl Client {
             reference: name.to_owned(),
             source: Box::new(source),
         })
+    }
+}
+
+/// Takes bytes until somebody says stop.
+struct Stoppable<'a, W> {
+    out: W,
+    progress: &'a dyn Progress,
+}
+
+impl<W: Write> Write for Stoppable<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.progress.is_stopped() {
+            true => Err(io::Error::other("it was stopped")),
+            false => self.out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

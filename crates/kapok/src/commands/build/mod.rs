@@ -24,6 +24,7 @@ use crate::gateway::RunGateway;
 use crate::git::GitCommand;
 use crate::lock::LockMode;
 use crate::program::Program;
+use crate::refresh::Refresh;
 use crate::signals;
 use crate::ui;
 use context::Means;
@@ -74,7 +75,9 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let view = ui::view(program.terminal, arguments.progress, arguments.quiet);
     let cancel = Cancel::default();
     signals::watch(cancel.clone(), view.noter());
-    let sharing = Sharing::new(&plans, &registries, &store, &*view)?;
+    let refresh = arguments.refresh.then(|| Refresh::new(&gateway, locking.as_ref(), &*view));
+    let ending = cancel.clone();
+    let sharing = Sharing::new(&plans, &registries, &store, &*view, &cancel)?;
     let doors = sharing.doors(Doors {
         store: &store,
         spawner: spawner.as_ref().ok().copied(),
@@ -84,19 +87,29 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
         cache: None,
         layers: None,
         gateway: Some(&gateway),
-        materials: locking.as_ref().map(|locking| locking as &dyn Materials),
+        materials: match &refresh {
+            Some(refresh) => Some(refresh),
+            None => locking.as_ref().map(|locking| locking as &dyn Materials),
+        },
         events: &*view,
         cancel,
     });
     let offline = locking.as_ref().is_some_and(|locking| locking.mode() == LockMode::Offline);
-    let doors = if offline { Doors { upstream: None, ..doors } } else { doors };
+    let doors = if offline { Doors { upstream: None, cache: None, ..doors } } else { doors };
     let outcome = sharing.beside(|| engine::build(request, &doors));
-    let outcome = outcome.map(|built| (sharing.finish(request, &built), built));
+    // The image is in the store: nothing has to be undone when the rest is stopped.
+    let outcome = outcome.map(|built| {
+        ending.on_cancel(|| std::process::exit(Exit::Interrupted.code().into()));
+        (sharing.finish(request, &built), built)
+    });
     let state = view.finish();
     match outcome {
         Ok((shared, built)) => {
             result::deliver(program, arguments, request, &store, &built, &shared, &state)?;
-            drop(locked_doors);
+            for changed in refresh.iter().flat_map(Refresh::changed) {
+                program.say(&format!("changed upstream: {changed}"));
+            }
+            drop((locked_doors, refresh));
             if let Some(locking) = locking.filter(|locking| locking.mode() == LockMode::Write) {
                 locking.write(program, &store, &built)?;
             }

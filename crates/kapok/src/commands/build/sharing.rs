@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use build::engine::{Built, Doors, Event, Events, Keep, LayerSink, Request, SharedCache};
-use oci::Reference;
-use oci::store::Store;
+use build::engine::{Built, Cancel, Doors, Event, Events, Keep, LayerSink, Request, SharedCache};
+use oci::store::{Batch, Store};
+use oci::{Digest, Reference};
 
 use crate::cli::build::Build;
 use crate::cli::values::{CacheMode, CacheTo, OutputKind};
@@ -125,6 +125,7 @@ impl<'a> Sharing<'a> {
         registries: &'a Registries,
         store: &'a Store,
         events: &'a dyn Events,
+        cancel: &Cancel,
     ) -> Result<Sharing<'a>, Failure> {
         let pusher = match plans.names.is_empty() {
             true => None,
@@ -135,8 +136,8 @@ impl<'a> Sharing<'a> {
             registries,
             store,
             events,
-            images: RegistryImages::new(registries, store, events),
-            sources: Sources::new(registries, store, events, plans.from.clone()),
+            images: RegistryImages::new(registries, store, events, cancel.clone()),
+            sources: Sources::new(registries, store, events, cancel.clone(), plans.from.clone()),
             pusher,
         })
     }
@@ -156,6 +157,28 @@ impl<'a> Sharing<'a> {
         }
     }
 
+    /// What the image has from a cache, and is not here, is had from where the image is from now on: caches change.
+    fn remember(&self, image: &Digest) -> Result<(), Failure> {
+        let Some(name) = self.plans.names.first() else { return Ok(()) };
+        let caches: Vec<String> = self
+            .plans
+            .from
+            .iter()
+            .filter_map(|place| match place {
+                Place::Registry(reference) => Some(reference.name()),
+                Place::Directory(_) => None,
+            })
+            .collect();
+        let mut origins = Vec::new();
+        for layer in crate::registry::blobs(self.store, image)? {
+            let origin = self.store.origin(&layer.digest)?;
+            if origin.is_some_and(|origin| caches.contains(&origin.name())) {
+                origins.push((layer.digest, name.clone()));
+            }
+        }
+        Ok(self.store.sync_and_commit(&Batch { origins, ..Batch::default() })?)
+    }
+
     /// Sends what names the image, then the results of its steps.
     pub fn finish(&self, request: &Request, built: &Built) -> Shared {
         let begun = Instant::now();
@@ -163,6 +186,9 @@ impl<'a> Sharing<'a> {
         if let Some(pusher) = &self.pusher {
             match pusher.finish(&built.image.digest) {
                 Ok(tally) => {
+                    if let Err(failure) = self.remember(&built.image.digest) {
+                        shared.failure = Some(failure);
+                    }
                     let names = pusher.names().to_vec();
                     shared.pushed = Some(Pushed { names, tally, wall: begun.elapsed() });
                 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use build::engine::{Event, Events, SharedCache, SharedStep, UpstreamError};
+use build::engine::{Cancel, Event, Events, SharedCache, SharedStep, UpstreamError};
 use oci::record::Key;
 use oci::store::{LayerBlob, Store};
 use oci::{Descriptor, DiffId, Digest, LayerId, Manifest};
@@ -23,6 +23,7 @@ pub struct Sources<'a> {
     registries: &'a Registries,
     store: &'a Store,
     events: &'a dyn Events,
+    cancel: Cancel,
     sources: Vec<Source>,
 }
 
@@ -48,10 +49,11 @@ impl<'a> Sources<'a> {
         registries: &'a Registries,
         store: &'a Store,
         events: &'a dyn Events,
+        cancel: Cancel,
         places: Vec<Place>,
     ) -> Sources<'a> {
         let source = |place| Source { place, open: OnceLock::new(), told: Mutex::default() };
-        Sources { registries, store, events, sources: places.into_iter().map(source).collect() }
+        Sources { registries, store, events, cancel, sources: places.into_iter().map(source).collect() }
     }
 
     /// What is known of a layer, from the cache that has its blob.
@@ -130,7 +132,8 @@ impl<'a> Sources<'a> {
     ) -> Result<(), UpstreamError> {
         match place {
             Place::Registry(reference) => {
-                let arrivals = Arrivals { transfers: Transfers::new(self.events), arrived };
+                let arrivals =
+                    Arrivals { transfers: Transfers::new(self.events), arrived, cancel: &self.cancel };
                 self.registries.client()?.fetch_from(reference, blobs, self.store, &arrivals)?;
             }
             Place::Directory(directory) => {

@@ -147,3 +147,51 @@ fn deletion() {
     fixture.client.delete_blob_of(&fixture.reference("app"), &Digest::of(b"x")).unwrap();
     assert!(fixture.client.delete(&fixture.reference("app:1")).is_err());
 }
+
+#[test]
+fn blobs_go_ahead_of_their_manifest_and_need_not_be_here() {
+    let fixture = fixture();
+    let (base, own) = (noise(21, 50_000), noise(22, 40_000));
+    let first = image(&fixture.store, "amd64", &[&base]);
+    fixture.push(&first, "base").unwrap();
+    let digest = image(&fixture.store, "amd64", &[&base, &own]);
+    // Another machine has the documents and its own layer.
+    let other = fixture.elsewhere("other");
+    for part in [digest, Digest::of(&own)] {
+        other.put_blob(&fixture.store.read_blob(&part).unwrap()).unwrap();
+    }
+    let config = Raw::<Manifest>::parse(fixture.store.read_blob(&digest).unwrap()).unwrap();
+    other.put_blob(&fixture.store.read_blob(&config.value().config.digest).unwrap()).unwrap();
+    let options = PushOptions { mount_from: vec!["base".parse().unwrap()], ..PushOptions::default() };
+    let layers = [&base, &own].map(|bytes| Descriptor::of(media_type::OCI_LAYER_GZIP, bytes));
+    let to = fixture.reference("app:1");
+    let ahead = fixture.client.push_blobs(&other, &layers, &to, &options, &()).unwrap();
+    assert_eq!(ahead, own.len() as u64);
+    assert_eq!(fixture.client.push(&other, &digest, &to, &options, &()).unwrap().top.digest, digest);
+    let nowhere = fixture.reference("nowhere/app:1");
+    let refused = fixture.client.push(&other, &digest, &nowhere, &PushOptions::default(), &());
+    assert!(matches!(refused, Err(PushError::Incomplete { missing, .. }) if missing == layers[0].digest));
+    // And what is missing is had from a repository, without a manifest.
+    fixture.client.fetch_from(&fixture.reference("base"), &layers[..1], &other, &()).unwrap();
+    assert_eq!(other.read_blob(&layers[0].digest).unwrap(), base);
+    fixture.assert_unharmed();
+}
+
+#[test]
+fn a_fetch_ends_when_nobody_wants_it() {
+    struct Stopped;
+    impl Progress for Stopped {
+        fn transfer(&self, _: &Descriptor, _: Transfer) {}
+        fn is_stopped(&self) -> bool {
+            true
+        }
+    }
+    let fixture = fixture();
+    let layer = noise(23, 100_000);
+    let digest = image(&fixture.store, "amd64", &[&layer]);
+    fixture.push(&digest, "app").unwrap();
+    let (other, blob) = (fixture.elsewhere("other"), Descriptor::of(media_type::OCI_LAYER_GZIP, &layer));
+    assert!(fixture.client.fetch_from(&fixture.reference("app"), &[blob.clone()], &other, &Stopped).is_err());
+    assert!(!other.has_blob(&blob.digest).unwrap());
+    assert_eq!(other.verify(1).unwrap().findings, [""; 0]);
+}
