@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use http::HeaderMap;
 use tokio::sync::watch;
 
 use super::kept::Head;
@@ -16,6 +17,8 @@ pub(super) struct Source {
     pub spool: Arc<Spool>,
     /// Where it came from, when that is another place than the one asked for.
     pub from: Option<String>,
+    /// Headers that are for who asked, and nobody else: cookies.
+    pub own: HeaderMap,
     /// Keeps the body coming until somebody reads it.
     #[expect(dead_code, reason = "that there is one is what counts")]
     pub hold: Option<Arc<Hold>>,
@@ -89,7 +92,7 @@ impl Flights {
 impl Lead {
     /// Tells those who wait. A body that has begun is shared until [`Flights::end`].
     pub(super) fn land(mut self, landing: &Landing) {
-        let landing = landing.clone().map(|source| Source { hold: None, ..source });
+        let landing = landing.clone().map(|source| Source { hold: None, own: HeaderMap::new(), ..source });
         let shared = landing.as_ref().is_ok_and(|source| source.spool.end().is_none());
         if !shared {
             self.flights.end(&self.key);

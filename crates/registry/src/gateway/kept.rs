@@ -71,6 +71,14 @@ pub(super) fn strip_misleading(headers: &mut HeaderMap) {
     }
 }
 
+/// What an answer says to who asked and to nobody else.
+pub(super) fn own_headers(headers: &HeaderMap) -> HeaderMap {
+    let ours = ["accept-ranges", "content-length", "content-range"];
+    let own = |name: &str| OF_ONE_ANSWER.contains(&name) && !ours.contains(&name);
+    let own = headers.iter().filter(|(name, _)| own(name.as_str()));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// Status and headers of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
@@ -193,6 +201,17 @@ impl Request {
             return Ok(None);
         }
         Ok(store.latest_download(&self.key())?.and_then(Kept::of))
+    }
+
+    /// The latest answer that anybody got, for those of whom the upstream says that they may have it.
+    pub(super) fn latest_of_anybody(&self, store: &Store) -> Result<Option<Kept>, StoreError> {
+        for private in [true, false] {
+            let key = Request { private, ..self.clone() }.key();
+            if let Some(kept) = store.latest_download(&key)?.and_then(Kept::of) {
+                return Ok(Some(kept));
+            }
+        }
+        Ok(None)
     }
 
     /// The answer that had this body, whoever got it.

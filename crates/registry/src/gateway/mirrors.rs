@@ -35,8 +35,10 @@ pub(super) enum Target {
 
 /// A place for one URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub enum Place {
+    /// Another URL.
     Url(String),
+    /// A file or a directory of this machine.
     File(PathBuf),
 }
 
@@ -104,7 +106,7 @@ impl Mirror {
 }
 
 /// Where a URL is asked for: what the longest prefix says, or nothing if none fits.
-pub(super) fn places(mirrors: &[Mirror], address: &Address) -> Option<Vec<Place>> {
+pub fn places(mirrors: &[Mirror], address: &Address) -> Option<Vec<Place>> {
     let fitting = mirrors.iter().filter(|mirror| mirror.rest(address).is_some());
     fitting.max_by_key(|mirror| mirror.prefix.path.len()).map(|mirror| mirror.places(address))
 }

@@ -41,7 +41,7 @@ use tokio::sync::Semaphore;
 pub use authority::AuthorityError;
 pub use hosts::{HostPattern, HostPatternError};
 pub use ledger::{Say, Served};
-pub use mirrors::{Mirror, MirrorError};
+pub use mirrors::{Mirror, MirrorError, Place, places};
 pub use options::{Clock, Credential, GatewayOptions, Limits, Mode, Pin, Pins};
 pub use step::{ServeError, Sockets, StepGateway};
 pub use upstream::{Resolver, system_resolver};

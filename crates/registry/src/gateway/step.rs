@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use oci::record::Intake;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -17,6 +18,9 @@ use super::{Shared, connection};
 
 /// How long requests whose connections are gone may take to be recorded.
 const RECORDING: Duration = Duration::from_secs(1);
+
+/// Names without a request that are recorded one by one.
+const NAMES: usize = 10_000;
 
 /// The sockets to which a step's network leads everything. All are bound and, if they are of TCP, listening.
 #[derive(Debug)]
@@ -124,7 +128,9 @@ impl StepGateway {
             let why = super::upstream::chain(&error);
             self.step.ledger.warn(format!("downloads could not be kept: {why}"));
         }
-        self.step.ledger.close()
+        let mut served = self.step.ledger.close();
+        served.intakes.extend(unused(&self.step.names));
+        served
     }
 }
 
@@ -146,6 +152,12 @@ impl Step {
     fn tasks(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
         self.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// Names that the step asked for and then sent nothing to: the question itself may have been meant for somebody.
+fn unused(names: &Names) -> impl Iterator<Item = Intake> {
+    let unused = names.unused().into_iter().take(NAMES);
+    unused.map(|name| Intake { url: format!("dns://{name}"), method: "DNS".to_owned(), ..Intake::default() })
 }
 
 fn listener(socket: OwnedFd) -> io::Result<TcpListener> {

@@ -14,7 +14,7 @@ use oci::store::{BlobWriter, Store};
 use crate::gateway::Shared;
 use crate::gateway::body::Body;
 use crate::gateway::flights::Source;
-use crate::gateway::kept::{Head, Request, strip_connection, strip_misleading};
+use crate::gateway::kept::{Head, Request, own_headers, strip_connection, strip_misleading};
 use crate::gateway::mirrors::{self, Place};
 use crate::gateway::spool::{Broken, Finish, Rules, Spool, Whole, pump};
 use crate::gateway::upstream::{Incomings, NoAnswer, Outgoing, chain};
@@ -129,7 +129,8 @@ impl Shared {
         head.unsure = unsure;
         let (writer, spool) = self.spool(total)?;
         let hold = Some(Arc::new(spool.hold()));
-        let source = Source { head: head.clone(), spool: spool.clone(), from, hold };
+        let own = own_headers(response.headers());
+        let source = Source { head: head.clone(), spool: spool.clone(), from, own, hold };
         let (shared, Keep { request, expected, over }) = (self.clone(), keep);
         let finish: Finish = Box::new(move |whole, kept| {
             // An answer that says "not now" is none.
@@ -162,7 +163,7 @@ impl Shared {
     pub(super) fn stored(&self, head: Head, whole: Whole, from: Option<String>) -> Result<Source, NoAnswer> {
         let failed = |error| NoAnswer::Failed { reason: format!("the store: {}", chain(&error)) };
         let file = self.options.store.open_blob(&whole.digest).map_err(failed)?;
-        Ok(Source { head, spool: Spool::complete(file, whole), from, hold: None })
+        Ok(Source { head, spool: Spool::complete(file, whole), from, own: HeaderMap::new(), hold: None })
     }
 
     /// A file below a mirror's directory, or a page that lists what a directory has.

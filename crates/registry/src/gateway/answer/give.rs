@@ -50,6 +50,9 @@ pub(super) fn give(source: Source, method: &Method, headers: &HeaderMap, mut not
             response
         }
     };
+    for (name, value) in &source.own {
+        response.headers_mut().append(name, value.clone());
+    }
     // Of what there is, not of what this client lacked of it.
     note.intake.status = Some(head.status);
     if head.status == 200 && size.is_some() {

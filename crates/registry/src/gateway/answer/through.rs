@@ -7,20 +7,21 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::RANGE;
+use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use oci::Digest;
 use oci::digest::Hasher;
 
 use super::fetch::{Answered, Fetch, Keep};
-use super::inquiry::{CONDITIONS, Inquiry};
+use super::inquiry::{CONDITIONS, Inquiry, conditions};
 use super::judge::Judged;
 use crate::gateway::body::Body;
 use crate::gateway::flights::Source;
+use crate::gateway::kept::{Kept, Request};
 use crate::gateway::step::Step;
-use crate::gateway::upstream::NoAnswer;
+use crate::gateway::upstream::{NoAnswer, chain};
 
 impl Step {
     /// Passes a request through.
@@ -33,11 +34,16 @@ impl Step {
         let mut request = inquiry.request();
         let hashing = (!body.is_end_stream()).then(|| Hashing::new(body));
         let digest = hashing.as_ref().map(|hashing| hashing.digest.clone());
-        let mut headers = inquiry.outgoing_headers(&request, HeaderMap::new());
-        // Between client and upstream there is nobody who could keep this: their conditions are their own.
-        for (name, value) in &inquiry.headers {
-            if name.as_str().starts_with("if-") || name == RANGE {
-                headers.insert(name, value.clone());
+        let known = self.known_to_somebody(inquiry, &request)?.filter(|_| hashing.is_none());
+        let conditions = known.as_ref().map(|kept| conditions(&kept.head)).unwrap_or_default();
+        let known = known.filter(|_| !conditions.is_empty());
+        let mut headers = inquiry.outgoing_headers(&request, conditions);
+        if known.is_none() {
+            // Between client and upstream there is nobody who could keep this: their conditions are their own.
+            for (name, value) in &inquiry.headers {
+                if name.as_str().starts_with("if-") || name == RANGE {
+                    headers.insert(name, value.clone());
+                }
             }
         }
         let fetch = Fetch {
@@ -52,11 +58,18 @@ impl Step {
             request.variant += &format!("body={digest}\n");
         }
         inquiry.note.intake.request = request.digest();
+        let answered = answered?;
+        if let (Some(kept), Answered::Upstream(fetched)) = (known, &answered)
+            && fetched.incoming.response.status() == StatusCode::NOT_MODIFIED
+        {
+            // The upstream knows who asks, and says that it is what somebody got before.
+            return self.shared.stored(kept.head, kept.whole, None);
+        }
         // What the client asked for in part came in part, and what it asked about was answered.
         for name in CONDITIONS {
             inquiry.headers.remove(name);
         }
-        match answered? {
+        match answered {
             Answered::Directory(source) => Ok(source),
             Answered::Upstream(fetched) => {
                 inquiry.headers.remove(RANGE);
@@ -64,6 +77,17 @@ impl Step {
                 self.shared.take(fetched, Keep { request, expected, over: None })
             }
         }
+    }
+
+    /// What somebody got before in answer to the same GET, if the client did not ask whether it has changed.
+    fn known_to_somebody(&self, inquiry: &Inquiry, request: &Request) -> Result<Option<Kept>, NoAnswer> {
+        let asks = CONDITIONS.iter().chain([&RANGE]).any(|name| inquiry.headers.contains_key(name));
+        if asks || inquiry.method != Method::GET {
+            return Ok(None);
+        }
+        let kept = request.latest_of_anybody(&self.shared.options.store);
+        let kept = kept.map_err(|error| NoAnswer::failed(chain(&error)))?;
+        Ok(kept.filter(|kept| kept.head.status == 200))
     }
 
     /// A body of a request that must be known before anything is sent.

@@ -19,7 +19,8 @@ pub(in crate::gateway) struct Names(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     numbers: HashMap<String, u32>,
-    names: Vec<String>,
+    /// Each with whether something was sent to its address.
+    names: Vec<(String, bool)>,
 }
 
 impl Names {
@@ -37,7 +38,7 @@ impl Names {
                 if number >= END {
                     return None;
                 }
-                inner.names.push(name.to_owned());
+                inner.names.push((name.to_owned(), false));
                 inner.numbers.insert(name.to_owned(), number);
                 number
             }
@@ -45,16 +46,20 @@ impl Names {
         Some(Ipv4Addr::from(NETWORK + number))
     }
 
-    /// The name that has an address.
+    /// The name that has an address, to which something is sent.
     pub(in crate::gateway) fn name(&self, address: IpAddr) -> Option<String> {
         let IpAddr::V4(address) = address else { return None };
         let number = u32::from(address).checked_sub(NETWORK + FIRST)?;
-        self.inner().names.get(usize::try_from(number).ok()?).cloned()
+        let mut inner = self.inner();
+        let (name, used) = inner.names.get_mut(usize::try_from(number).ok()?)?;
+        *used = true;
+        Some(name.clone())
     }
 
-    /// All names that were asked for, in their order.
-    pub(in crate::gateway) fn all(&self) -> Vec<String> {
-        self.inner().names.clone()
+    /// Names to whose addresses nothing was sent, in the order in which they were asked for.
+    pub(in crate::gateway) fn unused(&self) -> Vec<String> {
+        let inner = self.inner();
+        inner.names.iter().filter(|(_, used)| !used).map(|(name, _)| name.clone()).collect()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

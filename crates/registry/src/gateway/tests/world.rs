@@ -31,7 +31,6 @@ pub struct World {
     _directory: tempfile::TempDir,
     pub store: Arc<Store>,
     pub runtime: Runtime,
-    pub gateway: Gateway,
     pub step: StepGateway,
     pub lines: Arc<Mutex<Vec<String>>>,
     meant: Meant,
@@ -95,7 +94,7 @@ impl World {
         let gateway = Gateway::new(options).unwrap();
         let (meant, lines) = (Meant::default(), Arc::new(Mutex::new(Vec::new())));
         let (step, address) = step(&gateway, &meant, &lines);
-        World { _directory: directory, store, runtime, gateway, step, lines, meant, address, authority }
+        World { _directory: directory, store, runtime, step, lines, meant, address, authority }
     }
 
     /// The same world under other options: what was kept stays.

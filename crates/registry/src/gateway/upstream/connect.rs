@@ -43,7 +43,7 @@ struct Inner {
 /// There is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::gateway) enum ConnectError {
-    #[error("`{host}` is {address}, {why}")]
+    #[error("{}", inside(host, *address, why))]
     Forbidden { host: String, address: IpAddr, why: &'static str },
     #[error("the name `{host}` cannot be resolved")]
     Resolve {
@@ -74,6 +74,13 @@ pub(in crate::gateway) enum ConnectError {
     Slow { host: String },
     #[error("`{0}` names no host")]
     NoHost(String),
+}
+
+fn inside(host: &str, address: IpAddr, why: &str) -> String {
+    match host.parse() {
+        Ok(IpAddr::V4(_) | IpAddr::V6(_)) => format!("`{host}` is {why}"),
+        Err(_) => format!("`{host}` is {address}, {why}"),
+    }
 }
 
 impl Connector {
