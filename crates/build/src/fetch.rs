@@ -100,12 +100,12 @@ pub enum FetchError {
         /// Bytes received.
         received: u64,
     },
-    /// A lock speaks against it.
+    /// A rule or a lock speaks against it.
     #[error("`{url}`: {reason}")]
-    Locked {
+    Refused {
         /// What was asked for.
         url: String,
-        /// What the lock says, and what to do about it.
+        /// What it says, and what to do about it.
         reason: String,
     },
     /// The caller's own `out` refused the bytes.
@@ -129,7 +129,7 @@ impl FetchError {
             Self::Url { .. }
             | Self::TooLarge { .. }
             | Self::Redirects { .. }
-            | Self::Locked { .. }
+            | Self::Refused { .. }
             | Self::Sink { .. } => false,
         }
     }

@@ -14,6 +14,7 @@ mod failure;
 mod fetch;
 mod files;
 mod foreground;
+mod gated;
 mod gateway;
 mod git;
 mod history;

@@ -28,7 +28,7 @@ pub struct LockedFetch<'a> {
 impl Fetch for LockedFetch<'_> {
     fn fetch(&self, url: &str, out: &mut dyn Write, limit: u64) -> Result<Fetched, FetchError> {
         let locked = self.locking.image.sources.get(&normalised_url(url));
-        let refused = |reason| FetchError::Locked { url: normalised_url(url), reason };
+        let refused = |reason| FetchError::Refused { url: normalised_url(url), reason };
         match (self.locking.mode, locked) {
             (LockMode::Write, _) => {
                 let (fetched, digest) = self.keep(url, out, limit)?;

@@ -20,6 +20,7 @@ use crate::commands::vendor;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fetch::HttpFetch;
+use crate::gated::GatedFetch;
 use crate::gateway::RunGateway;
 use crate::git::GitCommand;
 use crate::lock::LockMode;
@@ -63,12 +64,13 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let mut prepared = request::prepare(program, &arguments.input, &settings, &means)?;
     let _agents = request::complete(&mut prepared.request, program, arguments, &settings)?;
     let registries = program.registries(&settings);
+    let gated = GatedFetch::new(&fetch, &settings);
     let locking = locked::open(program, arguments, &mut prepared.request, vendored)?;
     let mut gateway = RunGateway::new(program.runtime().clone(), &store, &program.environment, &settings)?;
     if let Some(locking) = &locking {
         gateway = gateway.in_mode(locking.gateway_mode());
     }
-    let locked_doors = locking.as_ref().map(|locking| locked::doors(locking, &fetch, &git, &store));
+    let locked_doors = locking.as_ref().map(|locking| locked::doors(locking, &gated, &git, &store));
     let plans = Plans::of(program, &registries, arguments, &mut prepared.request)?;
     let request = &prepared.request;
 
@@ -81,7 +83,7 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let doors = sharing.doors(Doors {
         store: &store,
         spawner: spawner.as_ref().ok().copied(),
-        fetch: locked_doors.as_ref().map_or(&fetch, |(fetch, _)| fetch),
+        fetch: locked_doors.as_ref().map_or(&gated, |(fetch, _)| fetch),
         git: locked_doors.as_ref().map_or(&git, |(_, git)| git),
         upstream: None,
         cache: None,
