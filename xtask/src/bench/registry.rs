@@ -16,7 +16,7 @@ use super::figures::{LIMIT, Measure, Stage, at_most_part, figure, ratio};
 use super::measure::{median, sample};
 use crate::command::{exists, must};
 use crate::differential::BuildKit;
-use crate::registry::clients::crane_program;
+use crate::registry::programs;
 use crate::registry::fixture::{DockerRegistry, Served};
 use crate::workspace;
 
@@ -47,7 +47,7 @@ impl Copier {
             if exists("skopeo") {
                 all.push(Copier::Skopeo);
             }
-            match crane_program() {
+            match programs::crane() {
                 Ok(program) => all.push(Copier::Crane(program)),
                 Err(_) => println!("without crane: it is neither installed nor can it be built"),
             }

@@ -1,15 +1,14 @@
 //! Other people's clients with `kapok serve`: skopeo, crane, Debian's docker, buildah.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use super::fixture::{Here, LIMIT, PASSWORD, Served, USER};
-use crate::command::{self, must};
+use super::programs;
+use crate::command::must;
 use crate::real::{Test, Trouble, World, ensure, needs, needs_root};
 use crate::test::interop::Docker;
-use crate::workspace;
 
 pub const TESTS: &[Test] = &[
     ("skopeo reads and writes by password", skopeo_basic),
@@ -18,9 +17,6 @@ pub const TESTS: &[Test] = &[
     ("docker pulls, runs and pushes", docker),
     ("buildah pulls", buildah),
 ];
-
-/// Go's compiler takes its time.
-const BUILD_LIMIT: Duration = Duration::from_secs(900);
 
 /// A served store with the image `team/app:1`, which asks for a password; its digest.
 fn served<'a>(here: &Here<'a>, auth: &str) -> Result<(Served, String), Trouble> {
@@ -88,27 +84,8 @@ fn skopeo(here: &Here<'_>, auth: &str) -> Result<(), Trouble> {
     came_back(here, &to, &digest)
 }
 
-/// The program, of this machine or built from source.
-pub fn crane_program() -> Result<PathBuf, Trouble> {
-    if command::exists("crane") {
-        return Ok(PathBuf::from("crane"));
-    }
-    needs(&["go"])?;
-    let program = workspace::scratch("peers")?.join("crane");
-    if !program.exists() {
-        let sources = workspace::root().join("crates/registry/tests/programs");
-        let mut go = Command::new("go");
-        go.args(["build", "-o"]).arg(&program).arg("github.com/google/go-containerregistry/cmd/crane");
-        let built = command::run(go.current_dir(sources), BUILD_LIMIT)?;
-        if !built.success() {
-            return Err(Trouble::Skipped(format!("`crane` cannot be built: {}", built.tail(5))));
-        }
-    }
-    Ok(program)
-}
-
 fn crane(world: &World) -> Result<(), Trouble> {
-    let program = crane_program()?;
+    let program = programs::crane()?;
     let here = Here::new(world.place("crane")?);
     let (served, digest) = served(&here, "token")?;
     let crane = |words: &[&str]| {

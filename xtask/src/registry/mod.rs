@@ -5,9 +5,11 @@ mod builds;
 pub mod clients;
 pub mod fixture;
 mod meddler;
+pub mod programs;
 mod registries;
 mod server;
 mod sharing;
+mod specification;
 
 use std::io;
 use std::time::Instant;
@@ -26,8 +28,14 @@ pub struct Options {
 /// Runs every test, two at once.
 pub fn run(options: &Options) -> io::Result<Tally> {
     let world = World::new()?;
-    let groups: [&[Test]; 5] =
-        [registries::TESTS, clients::TESTS, server::TESTS, builds::TESTS, sharing::TESTS];
+    let groups: [&[Test]; 6] = [
+        specification::TESTS,
+        registries::TESTS,
+        clients::TESTS,
+        server::TESTS,
+        builds::TESTS,
+        sharing::TESTS,
+    ];
     let wanted = |test: &&Test| options.case.as_deref().is_none_or(|part| test.0.contains(part));
     let tests: Vec<Test> = groups.into_iter().flatten().filter(wanted).copied().collect();
     let results = parallel(2, &tests, |(name, test)| {
