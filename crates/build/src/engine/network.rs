@@ -5,16 +5,18 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use oci::record::{Intake, Record, Verdict};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::RecvFlags;
 
-use super::error::StepError;
+use super::commit::Committed;
+use super::error::{Refusal, StepError};
 use super::output::Ear;
 use super::stage::{Halt, Task};
-use super::trust::{Authorities, Cleaned, Trust, VERSION, clean};
+use super::trust::{Authorities, Cleaned, DIRECTORY, Trust, VERSION, clean};
 use crate::network::attempt::{Attempt, attempts};
 use crate::network::{GATEWAY_ADDRESS, Gateway, Served, StepGateway, StepNetwork};
 use crate::sandbox::Handle;
@@ -153,7 +155,7 @@ impl RunNetwork {
                 }
                 self.seen.insert(attempt);
                 let intake = attempt.intake(self.gateway.name_of(attempt.address).as_deref());
-                if let oci::record::Verdict::Failed { reason } = intake.verdict {
+                if let Verdict::Failed { reason } = intake.verdict {
                     ear.aside(format!("kapok: failed: {}: {reason}\n", intake.url).as_bytes());
                 }
             }
@@ -183,18 +185,49 @@ impl RunNetwork {
 pub struct Cleaner(Authorities);
 
 impl Cleaner {
-    /// See [`clean`]. Gives what the user should know.
-    pub fn clean(&self, upper: &Path, threads: usize) -> Result<Vec<String>, StepError> {
+    /// See [`clean`]. Gives the files that name the directory of the step's own files.
+    pub fn clean(&self, upper: &Path, threads: usize) -> Result<Vec<PathBuf>, StepError> {
         let Cleaned { naming, .. } = clean(upper, &self.0, threads)?;
-        let warning = |path: &std::path::PathBuf| {
-            format!(
-                "`{}` names `{}`, which is there only while a step runs",
-                path.display(),
-                super::trust::DIRECTORY
-            )
-        };
-        Ok(naming.iter().map(warning).collect())
+        Ok(naming)
     }
+}
+
+/// Puts what came from the network into the record.
+pub fn take_in(record: &mut Record, served: Served) {
+    record.intakes.extend(served.intakes);
+    record.unobserved.extend(served.unobserved);
+    record.warnings.extend(served.warnings);
+}
+
+/// Files of the image that name what only a step has; those that were emptied or left out do not.
+pub fn naming_warnings(naming: &[PathBuf], committed: &Committed) -> Vec<String> {
+    let treated = |path: &&PathBuf| {
+        let path = path.strip_prefix("/").unwrap_or(path);
+        committed.normalised.iter().any(|one| Path::new(&one.path) == path)
+    };
+    let left = naming.iter().filter(|path| !treated(path));
+    left.map(|path| {
+        format!("`{}` names `{DIRECTORY}`, which is there only while a step runs", path.display())
+    })
+    .collect()
+}
+
+/// A step that was refused something has failed, whatever its command made of it: `apt-get update` ends well without any
+/// network.
+pub fn check_refusals(served: &Served) -> Result<(), StepError> {
+    let refusals: Vec<Refusal> = served.intakes.iter().filter_map(Refusal::of).collect();
+    if refusals.is_empty() { Ok(()) } else { Err(StepError::Refused(refusals)) }
+}
+
+/// What the command asked the network for in vain.
+pub fn unreached(served: &Served) -> Vec<String> {
+    let line = |intake: &Intake| match &intake.verdict {
+        Verdict::Failed { reason } => Some(format!("`{}`: {reason}", intake.url)),
+        _ => None,
+    };
+    let mut lines: Vec<String> = served.intakes.iter().filter_map(line).collect();
+    lines.dedup();
+    lines
 }
 
 /// Where lines from other threads are read, and what takes them. A line that comes when nobody listens any more, or faster

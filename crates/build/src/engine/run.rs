@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use oci::record::{Record, Usage};
@@ -11,7 +11,7 @@ use oci::store::WorkDir;
 use oci::tree::PathIndex;
 
 use super::commit::Committed;
-use super::error::{Refusal, StepError};
+use super::error::StepError;
 use super::event::Event;
 use super::key::{Inputs, list};
 use super::mounts::Mounts;
@@ -35,6 +35,8 @@ struct Once {
     said: Said,
     /// What it had from its gateway, if it had one.
     served: Served,
+    /// Files that name the directory with what the step was given to trust its gateway.
+    naming: Vec<PathBuf>,
 }
 
 impl Task<'_> {
@@ -61,7 +63,8 @@ impl Task<'_> {
         mounts.release_caches();
         let mut record = self.record(inputs, self.ground()?, &committed);
         self.complete(&mut record, action, &mounts, &once.outcome);
-        take_in(&mut record, once.served);
+        network::take_in(&mut record, once.served);
+        record.warnings.extend(network::naming_warnings(&once.naming, &committed));
         record.log = self.store_log(&once.said)?;
         self.keep(&record, once.said)
     }
@@ -152,26 +155,31 @@ impl Task<'_> {
         self.unregister();
         let outcome = outcome?;
         drop(prepared);
-        let (mut served, cleaner) = network.unzip();
+        let (served, cleaner) = network.unzip();
         if let Some(trouble) = &said.trouble {
             self.world.warn(self.id, format!("its output could not be kept: {trouble}"));
         }
         if let Some(served) = &served {
-            check_refusals(served)?;
+            network::check_refusals(served)?;
         }
         if !outcome.status.success() {
             return Err(StepError::Exit {
                 status: outcome.status,
                 oom_kills: outcome.oom_kills,
                 pids_limit_hits: outcome.pids_limit_hits,
-                unreached: served.as_ref().map(unreached).unwrap_or_default(),
+                unreached: served.as_ref().map(network::unreached).unwrap_or_default(),
             }
             .into());
         }
-        if let (Some(cleaner), Some(served)) = (cleaner, &mut served) {
-            served.warnings.extend(cleaner.clean(&work.upper(), self.world.request.jobs.max(1))?);
-        }
-        Ok(Once { work, outcome, said: std::mem::take(said), served: served.unwrap_or_default() })
+        let threads = self.world.request.jobs.max(1);
+        let naming = cleaner.map(|cleaner| cleaner.clean(&work.upper(), threads)).transpose()?;
+        Ok(Once {
+            work,
+            outcome,
+            said: std::mem::take(said),
+            served: served.unwrap_or_default(),
+            naming: naming.unwrap_or_default(),
+        })
     }
 
     fn spec(
@@ -354,31 +362,6 @@ fn share(blob: &Path, log: &Path) {
     if std::fs::hard_link(blob, &aside).is_ok() && std::fs::rename(&aside, log).is_err() {
         let _ = std::fs::remove_file(&aside);
     }
-}
-
-/// Puts what came from the network into the record.
-fn take_in(record: &mut Record, served: Served) {
-    record.intakes.extend(served.intakes);
-    record.unobserved.extend(served.unobserved);
-    record.warnings.extend(served.warnings);
-}
-
-/// A step that was refused something has failed, whatever its command made of it: `apt-get update` ends well without any
-/// network.
-fn check_refusals(served: &Served) -> Result<(), StepError> {
-    let refusals: Vec<Refusal> = served.intakes.iter().filter_map(Refusal::of).collect();
-    if refusals.is_empty() { Ok(()) } else { Err(StepError::Refused(refusals)) }
-}
-
-/// What the command asked the network for in vain.
-fn unreached(served: &Served) -> Vec<String> {
-    let line = |intake: &oci::record::Intake| match &intake.verdict {
-        oci::record::Verdict::Failed { reason } => Some(format!("`{}`: {reason}", intake.url)),
-        _ => None,
-    };
-    let mut lines: Vec<String> = served.intakes.iter().filter_map(line).collect();
-    lines.dedup();
-    lines
 }
 
 /// Where a command's output is read, and the ends that the command gets.
