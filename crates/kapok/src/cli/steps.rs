@@ -35,6 +35,10 @@ pub struct Explain {
     #[arg(value_name = "IMAGE[#STEP]")]
     pub address: StepAddress,
 
+    /// Print the hosts that the steps fetched from, as `network.allow` for `kapok.yaml`.
+    #[arg(long, conflicts_with = "format")]
+    pub allow_list: bool,
+
     /// How it is printed; `json` is the record itself.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,

@@ -1,11 +1,12 @@
 //! `kapok explain`: why a step ran, what it was given and what it wrote. Everything here is a view of its record.
 
+mod allow_list;
 mod intakes;
 
 use std::collections::BTreeMap;
 
 use build::engine::{StepReport, StepState};
-use oci::record::Record;
+use oci::record::{Intake, Record};
 use oci::store::Store;
 use serde_json::json;
 
@@ -23,6 +24,10 @@ use crate::ui::table::table;
 pub fn run(program: &Program, arguments: &Explain) -> Result<Exit, Failure> {
     let store = program.store(&program.settings()?)?;
     let past = history::find(&store, Some(&arguments.address))?;
+    if arguments.allow_list {
+        program.data(&allow_list::yaml(&fetched(&store, &past, arguments.address.step)?))?;
+        return Ok(Exit::Done);
+    }
     let text = match (arguments.address.step, arguments.format) {
         (None, Format::Table) => overview(&store, &past)?,
         (None, Format::Json) => {
@@ -51,6 +56,17 @@ fn pretty(value: &serde_json::Value) -> String {
 
 fn record(store: &Store, step: &StepReport) -> Result<Option<Record>, Failure> {
     Ok(step.record.as_ref().map(|digest| store.record(digest)).transpose()?)
+}
+
+/// What one step fetched, or all of them, with their numbers.
+fn fetched(store: &Store, past: &Past, number: Option<u32>) -> Result<Vec<(u32, Intake)>, Failure> {
+    let mut all = Vec::new();
+    for step in past.report.steps.iter().filter(|step| number.is_none_or(|number| step.id.number() == number))
+    {
+        let intakes = record(store, step)?.map(|record| record.intakes).unwrap_or_default();
+        all.extend(intakes.into_iter().map(|intake| (step.id.number(), intake)));
+    }
+    Ok(all)
 }
 
 /// What all steps fetched, each intake with its step's number.

@@ -10,7 +10,8 @@ pub fn summary(intakes: &[Intake]) -> String {
         return String::new();
     }
     let bytes = intakes.iter().map(|intake| intake.size).sum();
-    let bad = |verdict: fn(&Verdict) -> bool| intakes.iter().filter(|intake| verdict(&intake.verdict)).count();
+    let bad =
+        |verdict: fn(&Verdict) -> bool| intakes.iter().filter(|intake| verdict(&intake.verdict)).count();
     let refused = bad(Verdict::is_refused);
     let failed = bad(|verdict| matches!(verdict, Verdict::Failed { .. }));
     let mut text = format!("{}, {}", intakes.len(), size(bytes));
@@ -89,7 +90,8 @@ mod tests {
             mutable: true,
             ..Intake::default()
         };
-        let expected = ["POST https://example.org/", "  REFUSED by `network.deny`: the host is denied, may change"];
+        let expected =
+            ["POST https://example.org/", "  REFUSED by `network.deny`: the host is denied, may change"];
         assert_eq!(lines(&refused, 0), expected);
         let plain = Intake { url: "https://example.org/x".to_owned(), size: 5, ..Intake::default() };
         assert_eq!(summary(&[refused, plain]), "2, 5 B, 1 refused");
