@@ -105,7 +105,10 @@ impl<'a> Bases<'a> {
                 Some(format!("it is there for {}", available.join(", ")))
             }
             ImageError::Name { .. } => near.map(|near| format!("did you mean the stage `{near}`?")),
-            ImageError::Upstream { hint, .. } => hint.clone(),
+            // Nobody answered for a name that may have been meant as a stage's.
+            ImageError::Upstream { hint, .. } => {
+                near.map(|near| format!("did you mean the stage `{near}`?")).or_else(|| hint.clone())
+            }
             ImageError::Platform { .. } => None,
         };
         let mut message = error.to_string();

@@ -140,6 +140,12 @@ impl TransportError {
         TransportError(if error.is_timeout() { "it takes too long".to_owned() } else { text })
     }
 
+    /// Whether it will be the same a moment later: there is no host of this name. A name server that does not answer says
+    /// something else.
+    fn is_lasting(&self) -> bool {
+        self.0.ends_with("Name or service not known")
+    }
+
     pub(crate) fn text(text: &str) -> TransportError {
         TransportError(text.to_owned())
     }
@@ -167,7 +173,7 @@ impl RequestError {
     /// Whether the same request may succeed a little later.
     pub fn is_passing(&self) -> bool {
         match self {
-            RequestError::Transport { .. } => true,
+            RequestError::Transport { source, .. } => !source.is_lasting(),
             RequestError::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
             _ => false,
         }
