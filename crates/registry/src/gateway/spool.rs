@@ -156,6 +156,3 @@ impl Spool {
         positions.gone = before;
     }
 }
-
-#[cfg(test)]
-mod tests;

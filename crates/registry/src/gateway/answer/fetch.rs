@@ -66,7 +66,7 @@ impl Shared {
         let mut last = Err(NoAnswer::Failed { reason: "no mirror has a place for it".to_owned() });
         for place in places {
             let answered = match place {
-                Place::File(path) => self.from_directory(path).await.map(Answered::Directory),
+                Place::File(path) => self.take_from_directory(path).await.map(Answered::Directory),
                 Place::Url(url) => match self.options.gate.address(fetch.method.as_str(), &url) {
                     Verdict::Refused { rule, reason } => Err(NoAnswer::Refused { rule, reason }),
                     _ => self.fetch_at(&mut fetch, &url).await.map(|incoming| {
@@ -167,7 +167,7 @@ impl Shared {
     }
 
     /// A file below a mirror's directory, or a page that lists what a directory has.
-    async fn from_directory(&self, path: PathBuf) -> Result<Source, NoAnswer> {
+    async fn take_from_directory(&self, path: PathBuf) -> Result<Source, NoAnswer> {
         let store = self.options.store.clone();
         let from = format!("file://{}", path.display());
         let copying = tokio::task::spawn_blocking(move || copy_in(&store, &path));

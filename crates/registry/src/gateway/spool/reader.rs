@@ -138,12 +138,15 @@ fn words(broken: &Broken) -> String {
 
 type Reading = Pin<Box<dyn Future<Output = (Reader, Option<io::Result<Bytes>>)> + Send>>;
 
+/// Is told how a body ended.
+type Farewell = Box<dyn FnOnce(Result<Whole, Broken>) + Send>;
+
 /// A reader as the body of an answer. When it is dropped, read to its end or not, `farewell` is told.
 pub(in crate::gateway) struct SpoolBody {
     state: State,
     /// Bytes that are still to be given.
     remaining: Option<u64>,
-    farewell: Option<Box<dyn FnOnce(Result<Whole, Broken>) + Send>>,
+    farewell: Option<Farewell>,
 }
 
 enum State {

@@ -5,7 +5,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use oci::record::Verdict;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::world::{Upstream, World, is_reset, read_reply, run, say};
+use super::upstreams::{Upstream, say};
+use super::world::{World, is_reset, read_reply, run};
 
 #[test]
 fn tls_ends_here_and_begins_anew() {
@@ -117,7 +118,7 @@ fn pinned_hosts_pass_unread_and_are_marked() {
             .write_all(b"GET /x HTTP/1.1\r\nHost: pinned.example.org\r\nConnection: close\r\n\r\n")
             .await
             .unwrap();
-        let mut reply = vec![0; 50];
+        let mut reply = [0; 50];
         stream.read_exact(&mut reply[..20]).await.unwrap();
         drop(stream);
         let port = upstream.port;

@@ -3,7 +3,8 @@
 use oci::Digest;
 use oci::record::Verdict;
 
-use super::world::{Act, Upstream, World, bytes, run, say};
+use super::upstreams::{Act, Upstream, bytes, say};
+use super::world::{World, run};
 
 #[test]
 fn a_plain_request_is_answered_and_recorded() {

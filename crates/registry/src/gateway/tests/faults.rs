@@ -2,7 +2,8 @@
 
 use oci::record::Verdict;
 
-use super::world::{Act, Upstream, World, run};
+use super::upstreams::{Act, Upstream};
+use super::world::{World, run};
 
 const WHEEL: &str = "/packages/idna-3.7-py3-none-any.whl";
 

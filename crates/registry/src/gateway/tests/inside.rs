@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use oci::record::Verdict;
 
-use super::world::{Counter, Upstream, World, run, say};
+use super::upstreams::{Counter, Upstream, say};
+use super::world::{World, run};
 
 #[track_caller]
 fn refused(host: &str, expected: &str) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use oci::Digest;
 
-use super::world::{Act, Counter, Upstream, World, bytes, run, say};
+use super::upstreams::{Act, Counter, Upstream, bytes, say};
+use super::world::{World, run};
 
 const WHEEL: &str = "/packages/idna-3.7-py3-none-any.whl";
 

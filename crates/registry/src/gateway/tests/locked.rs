@@ -5,7 +5,8 @@ use std::sync::Arc;
 use oci::lock::ImageLock;
 use oci::record::Verdict;
 
-use super::world::{Counter, Upstream, World, bytes, run, say};
+use super::upstreams::{Counter, Upstream, bytes, say};
+use super::world::{World, run};
 use crate::gateway::options::Mode;
 
 fn lock_of(intakes: &[oci::record::Intake]) -> Arc<ImageLock> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::world::{Act, Upstream, World, run, say};
+use super::upstreams::{Act, Upstream, say};
+use super::world::{World, run};
 
 #[test]
 fn five_hundred_requests_at_once() {

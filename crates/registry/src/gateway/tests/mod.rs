@@ -8,4 +8,5 @@ mod keeping;
 mod locked;
 mod many;
 mod places;
+mod upstreams;
 mod world;

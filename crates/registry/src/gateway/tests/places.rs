@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use oci::record::Verdict;
 
-use super::world::{Upstream, World, bytes, run, say};
+use super::upstreams::{Upstream, bytes, say};
+use super::world::{World, run};
 use crate::gateway::gate::Rules;
 use crate::gateway::mirrors::Mirror;
 use crate::gateway::options::Credential;

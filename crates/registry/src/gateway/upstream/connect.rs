@@ -76,6 +76,13 @@ pub(in crate::gateway) enum ConnectError {
     NoHost(String),
 }
 
+impl ConnectError {
+    /// Whether another try may help.
+    pub(super) fn may_pass(&self) -> bool {
+        !matches!(self, ConnectError::Forbidden { .. } | ConnectError::Tls { .. } | ConnectError::NoHost(_))
+    }
+}
+
 fn inside(host: &str, address: IpAddr, why: &str) -> String {
     match host.parse() {
         Ok(IpAddr::V4(_) | IpAddr::V6(_)) => format!("`{host}` is {why}"),

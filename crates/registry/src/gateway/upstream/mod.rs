@@ -183,11 +183,7 @@ impl Upstream {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 let found = connect_error(&error);
-                let again = match found {
-                    Some(ConnectError::Forbidden { .. } | ConnectError::Tls { .. }) => false,
-                    Some(ConnectError::NoHost(_)) => false,
-                    _ => true,
-                };
+                let again = found.is_none_or(ConnectError::may_pass);
                 let why = found.map_or_else(|| NoAnswer::Failed { reason: chain(&error) }, NoAnswer::from);
                 Err(Failure { again, why })
             }
