@@ -61,14 +61,16 @@ fn copy(program: &Program, arguments: &Copy, begun: Instant) -> Result<Exit, Fai
         (Spot::Registry(from), Spot::Registry(to)) => ends.directly(from, to, arguments.referrers, chosen),
         _ => program.store(&settings).and_then(|store| ends.by_store(&store, &from, &to)),
     };
-    moving.end();
-    let (digest, several) = copied?;
-    if several > 1 && chosen && !arguments.show.quiet {
+    if let Ok((_, 2..)) = copied
+        && chosen
+    {
         let platform = ends.platform.as_ref().map(ToString::to_string).unwrap_or_default();
-        program.say(&format!(
-            "note: `{from}` has images for several platforms; the one for {platform} was copied, `--all` copies all"
+        moving.note(&format!(
+            "`{from}` has images for several platforms; the one for {platform} is copied, `--all` copies all"
         ));
     }
+    moving.end();
+    let (digest, _) = copied?;
     let (said, digest) = (to.to_string(), digest.to_string());
     moving.tell(
         &digest,

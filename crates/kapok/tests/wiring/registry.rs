@@ -64,6 +64,35 @@ fn what_is_pushed_is_pulled_with_the_same_digest() {
 }
 
 #[test]
+fn an_index_goes_whole_or_by_platform() {
+    let (here, other) = (TestEnvironment::new(), TestEnvironment::new());
+    let there = TestEnvironment::new();
+    let served = Served::start(&there, "");
+    let name = |rest: &str| format!("{}/{rest}", served.address);
+    let (multi, one, all) = (name("multi:1"), name("one:1"), name("all:1"));
+    here.write("Dockerfile", "FROM scratch\nARG TARGETARCH\nCOPY Dockerfile /$TARGETARCH\n");
+    let index = here.kapok(&format!("build -q --platform linux/amd64,linux/arm64 -t {multi} .")).ok().stdout;
+    assert_eq!(here.kapok(&format!("push -q {multi}")).ok().stdout, index);
+
+    // One platform's image is here: that can be pushed, and it is said.
+    other.kapok(&format!("pull -q {multi}")).ok();
+    other.kapok(&format!("tag {multi} {one}")).ok();
+    let pushed = other.kapok(&format!("push {one}")).ok().stderr;
+    assert!(pushed.contains("has 2 images, of which only the one for"), "{pushed}");
+    let manifest = other.kapok(&format!("push -q {one}")).ok().stdout;
+    assert_ne!(manifest, index);
+    let copied = other.kapok(&format!("copy --progress json {multi} {all}")).ok().stderr;
+    assert!(copied.contains(r#""event":"warning""#) && copied.contains(manifest.trim()), "{copied}");
+
+    assert_eq!(other.kapok(&format!("copy -q --all {multi} oci:layout:x")).ok().stdout, index);
+    assert_eq!(other.kapok(&format!("copy -q --all oci:layout:x {all}")).ok().stdout, index);
+    other.kapok(&format!("pull --platform linux/s390x {all}")).code(3);
+    assert_eq!(other.kapok(&format!("pull -q --all-platforms {all}")).ok().stdout, index);
+    other.kapok(&format!("tag {all} {one}")).ok();
+    assert_eq!(other.kapok(&format!("push -q {one}")).ok().stdout, index);
+}
+
+#[test]
 fn progress_is_json_where_it_is_asked_for() {
     let (here, other) = (TestEnvironment::new(), TestEnvironment::new());
     let served = Served::start(&here, "");
