@@ -11,8 +11,9 @@ use super::finish;
 use super::world::World;
 use crate::plan::{Plan, PlannedStage};
 
-/// Threads for stages. Most of them wait for other stages; how many steps run at once, permits decide.
-const MOST_THREADS: usize = 256;
+/// Threads for stages. Most of them wait for other stages, and wake with each that ends; how many steps run at once,
+/// permits decide.
+const MOST_THREADS: usize = 64;
 
 /// Stages that no thread has taken yet.
 pub struct Queue<'a> {

@@ -35,7 +35,8 @@ pub struct Plan {
 impl Plan {
     /// The stage of this number, if the target needs it.
     pub fn stage(&self, id: StageId) -> Option<&PlannedStage> {
-        self.stages.iter().find(|stage| stage.id == id)
+        let found = self.stages.binary_search_by_key(&id, |stage| stage.id);
+        found.ok().map(|position| &self.stages[position])
     }
 }
 
