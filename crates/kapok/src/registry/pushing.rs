@@ -1,7 +1,7 @@
 //! `kapok build --push`: blobs go out as soon as they are known, while later steps still run; what names them goes last.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use build::engine::{Events, LayerSink};
 use oci::store::Store;
@@ -12,6 +12,9 @@ use registry::client::{Client, PushError, PushOptions};
 use super::Registries;
 use super::transfers::{Tally, Transfers};
 use crate::failure::Failure;
+
+/// Repositories that are offered as places to mount a blob from; each costs a request.
+const MOUNTS: usize = 2;
 
 /// How many blobs are on their way at once.
 pub const SENDERS: usize = 4;
@@ -26,6 +29,8 @@ pub struct Pusher<'a> {
     /// Where its layers go, once for each repository.
     repositories: Vec<Reference>,
     transfers: Transfers<'a>,
+    /// Other images of the same registries that have a name here, with their layers.
+    neighbours: OnceLock<Vec<(Reference, HashSet<Digest>)>>,
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -67,6 +72,7 @@ impl<'a> Pusher<'a> {
             names,
             repositories,
             transfers: Transfers::new(events),
+            neighbours: OnceLock::new(),
             queue: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -93,16 +99,18 @@ impl<'a> Pusher<'a> {
     /// Sends what is not there yet, then what names it; all names in turn.
     pub fn finish(&self, image: &Digest) -> Result<Tally, Failure> {
         for name in &self.names {
-            let options = PushOptions { mount_from: self.mounts(name, image)?, ..PushOptions::default() };
-            let push = || self.client.push(self.store, image, name, &options, &self.transfers);
-            let pushed = match push() {
-                Err(PushError::Incomplete { .. }) => {
-                    // Neither here nor there: of a base, or of what a shared cache has, that no step needed.
-                    self.registries.bring(self.store, image, &self.transfers)?;
-                    push()
-                }
-                other => other,
-            };
+            let push =
+                |options: &PushOptions| self.client.push(self.store, image, name, options, &self.transfers);
+            let mut pushed = push(&PushOptions::default());
+            if matches!(pushed, Err(PushError::Incomplete { .. })) {
+                // A layer of a base, or of what a shared cache has, that no step needed.
+                let mount_from = self.mounts(name, image)?;
+                pushed = push(&PushOptions { mount_from, ..PushOptions::default() });
+            }
+            if matches!(pushed, Err(PushError::Incomplete { .. })) {
+                self.registries.bring(self.store, image, &self.transfers)?;
+                pushed = push(&PushOptions::default());
+            }
             pushed.map_err(|source| unpushed(&self.names, source))?;
         }
         Ok(self.transfers.take())
@@ -139,10 +147,32 @@ impl<'a> Pusher<'a> {
         }
     }
 
-    /// The repository that a blob came from, if it is of the same registry.
+    /// Repositories of the same registry that are likely to have a blob: where it came from, and where images that have a name
+    /// here are.
     fn mount(&self, to: &Reference, blob: &Descriptor) -> Vec<Repository> {
         let origin = self.store.origin(&blob.digest).ok().flatten();
-        origin.into_iter().filter(|from| mountable(from, to)).map(|from| Repository::from(&from)).collect()
+        let neighbours = self.neighbours.get_or_init(|| self.neighbours());
+        let near =
+            neighbours.iter().filter(|(_, layers)| layers.contains(&blob.digest)).map(|(name, _)| name);
+        let mut from: Vec<Repository> = Vec::new();
+        for name in origin.iter().chain(near).filter(|name| mountable(name, to)) {
+            let repository = Repository::from(name);
+            if from.len() < MOUNTS && !from.contains(&repository) {
+                from.push(repository);
+            }
+        }
+        from
+    }
+
+    fn neighbours(&self) -> Vec<(Reference, HashSet<Digest>)> {
+        let near = |name: &Reference| self.repositories.iter().any(|to| mountable(name, to));
+        let tags = self.store.tags().unwrap_or_default().into_iter().filter(|tag| near(&tag.reference));
+        // An image that is damaged is no reason not to push another.
+        tags.filter_map(|tag| {
+            let layers = super::blobs(self.store, &tag.image.digest).ok()?;
+            Some((tag.reference, layers.into_iter().map(|layer| layer.digest).collect()))
+        })
+        .collect()
     }
 
     /// All such repositories of an image, and those that it was sent to.

@@ -10,7 +10,7 @@ fn machine() -> TestEnvironment {
     let here = TestEnvironment::new();
     here.write("app/Dockerfile", STAGES);
     for file in ["one", "two", "three"] {
-        here.write(&format!("app/{file}"), &format!("{file}\n"));
+        here.write(&format!("app/{file}"), format!("{file}\n"));
     }
     here
 }
