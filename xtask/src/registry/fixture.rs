@@ -223,6 +223,11 @@ pub struct DockerRegistry {
 impl DockerRegistry {
     /// Starts it with this section of its configuration.
     pub fn start(directory: &Path, auth: &str) -> Result<DockerRegistry, Trouble> {
+        DockerRegistry::start_with(directory, "", auth)
+    }
+
+    /// Starts it with this in the section `http`, and this section beside it.
+    pub fn start_with(directory: &Path, http: &str, auth: &str) -> Result<DockerRegistry, Trouble> {
         needs(&["docker-registry"])?;
         fs::create_dir_all(directory)?;
         // Nobody else is likely to take the port between the two.
@@ -233,7 +238,7 @@ impl DockerRegistry {
             &config,
             format!(
                 "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {storage}}}, delete: {{enabled: true}}}}\n\
-                 http: {{addr: '{address}', secret: x}}\n{auth}"
+                 http: {{addr: '{address}', secret: x{http}}}\n{auth}"
             ),
         )?;
         let log = fs::File::create(directory.join("registry.log"))?;
@@ -261,4 +266,22 @@ impl Drop for DockerRegistry {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A certificate for this machine (`own`), one for a client (`client`), and the authority that vouches for both (`ca`).
+pub fn certificates(directory: &Path) -> Result<(), Trouble> {
+    let openssl = |line: &str| {
+        command::must(Command::new("openssl").args(line.split(' ')).current_dir(directory), LIMIT)
+    };
+    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt")?;
+    fs::write(directory.join("own.names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n")?;
+    fs::write(directory.join("client.names"), "extendedKeyUsage=clientAuth\n")?;
+    for name in ["own", "client"] {
+        let request =
+            format!("req -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr");
+        openssl(&request)?;
+        let sign = "x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 2";
+        openssl(&format!("{sign} -in {name}.csr -extfile {name}.names -out {name}.crt"))?;
+    }
+    Ok(())
 }

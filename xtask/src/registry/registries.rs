@@ -4,13 +4,14 @@ mod tokens;
 
 use std::fs;
 
-use super::fixture::{DockerRegistry, Here, PASSWORD};
+use super::fixture::{DockerRegistry, Here, PASSWORD, certificates};
 use crate::real::{Test, Trouble, World, ensure, needs};
 use tokens::TokenServer;
 
 pub const TESTS: &[Test] = &[
     ("Debian's registry with passwords", passwords),
     ("Debian's registry with a token server", token_server),
+    ("Debian's registry with certificates of clients", client_certificates),
 ];
 
 fn passwords(world: &World) -> Result<(), Trouble> {
@@ -34,6 +35,38 @@ fn token_server(world: &World) -> Result<(), Trouble> {
     let asked = tokens.asked();
     // One for each thing that is done, not one for each request.
     ensure((4..=20).contains(&asked.len()), || format!("{} tokens:\n{}", asked.len(), asked.join("\n")))
+}
+
+fn client_certificates(world: &World) -> Result<(), Trouble> {
+    needs(&["openssl"])?;
+    let here = Here::new(world.place("registry-certificates")?);
+    certificates(&here.place.path)?;
+    let path = |name: &str| here.path(name).display().to_string();
+    let http = format!(
+        ", tls: {{certificate: {}, key: {}, clientcas: [{}]}}",
+        path("own.crt"),
+        path("own.key"),
+        path("ca.crt")
+    );
+    let registry = DockerRegistry::start_with(&here.path("debian"), &http, "")?;
+    let name = registry.name("team/app:1");
+    let digest = here.image(&[&name])?;
+    let directory = here.path("settings/containers/certs.d").join(&registry.address);
+    fs::create_dir_all(&directory)?;
+    fs::copy(here.path("ca.crt"), directory.join("ca.crt"))?;
+    here.refused(&["push", &name], 3, "cannot reach")?;
+    fs::copy(here.path("client.crt"), directory.join("client.cert"))?;
+    fs::copy(here.path("client.key"), directory.join("client.key"))?;
+    ensure(here.ok(&["push", "-q", &name])? == digest, || "another digest was pushed".into())?;
+    fs::remove_dir_all(&directory)?;
+    here.settings(&format!(
+        "registries:\n  - prefix: \"{}\"\n    ca: {}\n    client-certificate: {}\n    client-key: {}\n",
+        registry.address,
+        path("ca.crt"),
+        path("client.crt"),
+        path("client.key")
+    ))?;
+    ensure(here.other("other").ok(&["pull", "-q", &name])? == digest, || "another digest was pulled".into())
 }
 
 /// Everything that needs credentials, with and without.

@@ -1,13 +1,12 @@
 //! `kapok serve` as the machine treats it: sudden death, signals, strangers, TLS, rights.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::fixture::{Here, LIMIT, PASSWORD};
+use super::fixture::{Here, LIMIT, PASSWORD, certificates};
 use crate::command::must;
 use crate::real::{Test, Trouble, World, ensure, needs};
 
@@ -83,23 +82,6 @@ fn strangers(world: &World) -> Result<(), Trouble> {
     let empty = empty.display().to_string();
     here.refused(&["serve", "--registry", "127.0.0.1:0", "--htpasswd", &empty], 2, "is empty")?;
     here.refused(&["serve", "--registry", "127.0.0.1:0", "--rights", &empty], 2, "is empty")
-}
-
-/// A certificate for this machine, and the authority that vouches for it.
-fn certificates(directory: &Path) -> Result<(), Trouble> {
-    let openssl = |words: &[&str]| must(Command::new("openssl").args(words).current_dir(directory), LIMIT);
-    let key = ["-newkey", "rsa:2048", "-nodes", "-days", "2"];
-    let authority = ["-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=an authority"];
-    openssl(&[&["req", "-x509"][..], &key, &authority].concat())?;
-    openssl(
-        &[&["req"][..], &key[..3], &["-keyout", "own.key", "-out", "own.csr", "-subj", "/CN=localhost"]]
-            .concat(),
-    )?;
-    fs::write(directory.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n")?;
-    let sign =
-        "x509 -req -in own.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out own.crt";
-    openssl(&sign.split(' ').collect::<Vec<_>>())?;
-    Ok(())
 }
 
 fn tls(world: &World) -> Result<(), Trouble> {
