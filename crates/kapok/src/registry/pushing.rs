@@ -3,11 +3,11 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use build::engine::{Events, LayerSink};
+use build::engine::{Cancel, Events, LayerSink};
 use oci::store::Store;
 use oci::{Descriptor, Digest, Reference};
 use registry::Repository;
-use registry::client::{Client, PushError, PushOptions};
+use registry::client::{Client, Progress, PushError, PushOptions, Transfer};
 
 use super::Registries;
 use super::transfers::{Tally, Transfers};
@@ -28,7 +28,7 @@ pub struct Pusher<'a> {
     names: Vec<Reference>,
     /// Where its layers go, once for each repository.
     repositories: Vec<Reference>,
-    transfers: Transfers<'a>,
+    transfers: Stoppable<'a>,
     /// Other images of the same registries that have a name here, with their layers.
     neighbours: OnceLock<Vec<(Reference, HashSet<Digest>)>>,
     queue: Mutex<Queue>,
@@ -57,6 +57,7 @@ impl<'a> Pusher<'a> {
         registries: &'a Registries,
         store: &'a Store,
         events: &'a dyn Events,
+        cancel: Cancel,
         names: Vec<Reference>,
     ) -> Result<Pusher<'a>, Failure> {
         let mut repositories: Vec<Reference> = Vec::new();
@@ -71,7 +72,7 @@ impl<'a> Pusher<'a> {
             store,
             names,
             repositories,
-            transfers: Transfers::new(events),
+            transfers: Stoppable { transfers: Transfers::new(events), cancel },
             neighbours: OnceLock::new(),
             queue: Mutex::default(),
             changed: Condvar::new(),
@@ -113,7 +114,7 @@ impl<'a> Pusher<'a> {
             }
             pushed.map_err(|source| unpushed(&self.names, source))?;
         }
-        Ok(self.transfers.take())
+        Ok(self.transfers.transfers.take())
     }
 
     /// The names that the image gets.
@@ -211,6 +212,22 @@ impl LayerSink for Pusher<'_> {
             drop(queue);
             self.changed.notify_all();
         }
+    }
+}
+
+/// Shows transfers until the build is stopped.
+struct Stoppable<'a> {
+    transfers: Transfers<'a>,
+    cancel: Cancel,
+}
+
+impl Progress for Stoppable<'_> {
+    fn transfer(&self, blob: &Descriptor, transfer: Transfer) {
+        self.transfers.transfer(blob, transfer);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.cancel.is_cancelled()
     }
 }
 

@@ -99,7 +99,7 @@ pub trait Progress: Sync {
     /// Something happened to a blob.
     fn transfer(&self, blob: &Descriptor, transfer: Transfer);
 
-    /// Whether nobody wants what is being fetched any more.
+    /// Whether nobody wants what is on its way any more.
     fn is_stopped(&self) -> bool {
         false
     }

@@ -205,7 +205,10 @@ impl Client {
                     other => Source::File(other?),
                 },
             };
-            let mut report = |done| progress.transfer(blob, Transfer::At(done));
+            let mut report = |done| {
+                progress.transfer(blob, Transfer::At(done));
+                !progress.is_stopped()
+            };
             let sending = self.send_blob(place, blob, &mut source, &options.mount_from, &mut report);
             let sent = self.runtime.wait(sending).map_err(|error| match error {
                 RequestError::Store(StoreError::NoBlob(missing)) => {

@@ -74,14 +74,15 @@ enum Step {
 }
 
 impl Client {
-    /// Brings a blob to a place. `from` are repositories of the same registry that may have it.
+    /// Brings a blob to a place. `from` are repositories of the same registry that may have it; `progress` says whether to
+    /// go on.
     pub(super) async fn send_blob(
         &self,
         place: &Place,
         blob: &Descriptor,
         source: &mut Source<'_>,
         from: &[Repository],
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Sent, RequestError> {
         if self.has_blob(place, &blob.digest, Action::Push).await? {
             return Ok(Sent::Existed);
@@ -133,7 +134,7 @@ impl Upload<'_> {
     async fn run(
         &mut self,
         source: &mut Source<'_>,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<(), RequestError> {
         let mut failures = 0;
         let mut damaged = false;
@@ -173,7 +174,7 @@ impl Upload<'_> {
     async fn step(
         &mut self,
         source: &mut Source<'_>,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Step, (RequestError, Option<std::time::Duration>)> {
         let plain = |error| (error, None);
         let Some(location) = self.location.clone() else {
@@ -281,7 +282,7 @@ impl Upload<'_> {
         ask: &Ask,
         source: &mut Source<'_>,
         length: u64,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Response, RequestError> {
         let connection = self.client.inner.connector.connect(self.place).await?;
         let mut reader = Reader::open(self.client, source, self.blob, self.offset)?;
@@ -296,7 +297,8 @@ impl Upload<'_> {
                 piece.truncate(usize::try_from(length - sent).unwrap_or(usize::MAX));
                 sent += piece.len() as u64;
                 match tokio::time::timeout(timeouts.silence, sender.send(Ok(piece))).await {
-                    Ok(Ok(())) => progress(offset + sent),
+                    Ok(Ok(())) if progress(offset + sent) => {}
+                    Ok(Ok(())) => return Err(local("send the blob", io::Error::other("it was stopped"))),
                     // Nobody takes any more: the answer says why.
                     Ok(Err(_)) => return Ok(()),
                     Err(_) => return Err(too_long(&ask.url)),

@@ -129,7 +129,7 @@ impl<'a> Sharing<'a> {
     ) -> Result<Sharing<'a>, Failure> {
         let pusher = match plans.names.is_empty() {
             true => None,
-            false => Some(Pusher::new(registries, store, events, plans.names.clone())?),
+            false => Some(Pusher::new(registries, store, events, cancel.clone(), plans.names.clone())?),
         };
         Ok(Sharing {
             plans,

@@ -194,4 +194,12 @@ fn a_fetch_ends_when_nobody_wants_it() {
     assert!(fixture.client.fetch_from(&fixture.reference("app"), &[blob.clone()], &other, &Stopped).is_err());
     assert!(!other.has_blob(&blob.digest).unwrap());
     assert_eq!(other.verify(1).unwrap().findings, [""; 0]);
+    let again = fixture.client.push(
+        &fixture.store,
+        &digest,
+        &fixture.reference("x"),
+        &PushOptions::default(),
+        &Stopped,
+    );
+    assert!(again.is_err() && fixture.registry.count("PUT", "/x/manifests/") == 0);
 }
