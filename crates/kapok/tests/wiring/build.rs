@@ -67,7 +67,7 @@ fn all_mistakes_of_a_dockerfile_are_shown_at_once() {
     here.write("Dockerfile", "FROM scratch AS builder\nCOPPY a /\nCOPY --from=bulder /a /\n");
     let refused = here.kapok("build .").code(2).stderr;
     assert!(refused.contains("Dockerfile:2") && refused.contains("Dockerfile:3"), "{refused}");
-    assert!(refused.contains("did you mean `builder`?"), "{refused}");
+    assert!(refused.contains("did you mean the stage `builder`?"), "{refused}");
     let missing = here.kapok("build nowhere").code(2).stderr;
     assert!(missing.contains("`nowhere` does not exist"), "{missing}");
 }
@@ -99,7 +99,7 @@ fn json_progress_is_one_object_a_line() {
     let built = here.kapok("build . --progress json -q").ok();
     assert_eq!(built.stderr, "");
     let built = here.kapok("build . --progress json --no-cache").ok();
-    here.write("Dockerfile", "FROM nowhere/to/be/found\n");
+    here.write("Dockerfile", "FROM scratch\nCOPPY a /\n");
     let failed = here.kapok("build . --progress json").code(2);
     for (text, last) in [(built.stderr, "built"), (failed.stderr, "error")] {
         let events: Vec<Value> =

@@ -4,7 +4,7 @@ use build::engine::{BuildError, StepError, StepFailure};
 use build::fetch::FetchError;
 use build::plan::ImageError;
 use build::sandbox::SandboxError;
-use dockerfile::{Diagnostic, Source};
+use dockerfile::{Diagnostic, Level, Source};
 use registry::client::{PullError, RequestError};
 
 use crate::exit::Exit;
@@ -51,7 +51,9 @@ impl FailedStep {
 pub fn explain(error: BuildError, source: &Source) -> Failure {
     match error {
         BuildError::Dockerfile { diagnostics, images } => {
-            let upstream = images.iter().any(is_upstream);
+            // As long as the file itself has mistakes, nobody else is to blame.
+            let mistakes = diagnostics.iter().filter(|found| found.level == Level::Error).count();
+            let upstream = images.iter().any(is_upstream) && mistakes == images.len();
             Failure::Dockerfile { source_text: source.clone(), diagnostics, upstream }
         }
         BuildError::Ignore { source_text, diagnostics } => {
