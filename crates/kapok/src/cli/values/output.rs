@@ -85,7 +85,8 @@ impl FromStr for OutputFlag {
                 }
             }
         }
-        let kind = kind.ok_or_else(|| form("an output needs a type: `type=oci|docker|tar|local|registry`"))?;
+        let kind =
+            kind.ok_or_else(|| form("an output needs a type: `type=oci|docker|tar|local|registry`"))?;
         if push && kind != OutputKind::Image {
             return Err(form("`push` is of `type=image`"));
         }
