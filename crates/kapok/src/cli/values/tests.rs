@@ -79,7 +79,8 @@ fn an_output_may_say_how_layers_are_compressed() {
 
 #[test]
 fn an_output_may_be_a_registry() {
-    let output = |text: &str| text.parse::<OutputFlag>().map(|output| (output.kind, output.push, output.names));
+    let output =
+        |text: &str| text.parse::<OutputFlag>().map(|output| (output.kind, output.push, output.names));
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     assert_eq!(output("type=registry"), Ok((OutputKind::Image, true, vec![])));
     assert_eq!(
