@@ -27,7 +27,8 @@ struct Difference {
 pub fn run(program: &Program, arguments: &images::Diff) -> Result<Exit, Failure> {
     let store = program.store(&program.settings()?)?;
     let (from, to) = (image(&store, &arguments.from)?, image(&store, &arguments.to)?);
-    let files = compare_trees(&tree(program, &store, &from)?, &tree(program, &store, &to)?, arguments.ignore_times);
+    let files =
+        compare_trees(&tree(program, &store, &from)?, &tree(program, &store, &to)?, arguments.ignore_times);
     let config = compare_configs(&from, &to);
     let same = files.is_empty() && config.is_empty();
     let text = match arguments.format {
