@@ -39,7 +39,10 @@ pub const VARIABLES: &[Variable] = &[
     variable("ALL_PROXY", "proxy for all upstreams; lower case works too"),
     variable("NO_PROXY", "hosts reached without a proxy; lower case works too"),
     variable("REGISTRY_AUTH_FILE", "the only file that credentials for registries are kept in"),
-    variable("DOCKER_CONFIG", "the directory of Docker's `config.json` with credentials; default `~/.docker`"),
+    variable(
+        "DOCKER_CONFIG",
+        "the directory of Docker's `config.json` with credentials; default `~/.docker`",
+    ),
     variable("DOCKER_AUTH_CONFIG", "credentials for registries, as the text of such a file; asked first"),
     variable("XDG_RUNTIME_DIR", "where Podman's `containers/auth.json` with credentials is looked for"),
     variable("SSL_CERT_FILE", "the certificate authorities to trust, instead of the system's"),
