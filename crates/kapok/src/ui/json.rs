@@ -79,7 +79,11 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("cancelled", "`step`", "it was not reached"),
     ("transfer", "`what`, `done`, `total` or null", "bytes are on their way"),
     ("warning", "`message`, `step` or null", "something deserves attention"),
-    ("built", "`digest`, `names`, `size` in bytes of files, or null", "the last line of a build that ended well"),
+    (
+        "built",
+        "`digest`, `names`, `size` in bytes of files, or null",
+        "the last line of a build that ended well",
+    ),
     ("pulled", "`name`, `digest`, `fetched` in bytes", "`kapok pull` has an image"),
     ("pushed", "`name`, `digest`, `sent` in bytes", "`kapok push` has sent one"),
     ("copied", "`name`, `digest`", "`kapok copy` has copied one"),
