@@ -78,8 +78,13 @@ impl<'a> Bases<'a> {
         let answer = match asked {
             Ok(answer) => Some(answer),
             Err(error) => {
-                let diagnostic = self.describe(name, &error, asker, span);
-                report.add_image(error, diagnostic);
+                match self.meant_a_stage(name, &error, asker, span) {
+                    Some(diagnostic) => report.add(diagnostic),
+                    None => {
+                        let diagnostic = self.describe(name, &error, span);
+                        report.add_image(error, diagnostic);
+                    }
+                }
                 None
             }
         };
@@ -91,12 +96,21 @@ impl<'a> Bases<'a> {
         self.images.image(name, platform).map(|image| ImageFor::Image(Box::new(image)))
     }
 
-    fn describe(&self, name: &str, error: &ImageError, asker: Asker, span: Span) -> Diagnostic {
+    /// A word of a `--from` that is nearly a stage's name, and no image's as far as anybody says, was meant as the stage.
+    fn meant_a_stage(&self, name: &str, error: &ImageError, asker: Asker, span: Span) -> Option<Diagnostic> {
+        nearest(name, self.request.dockerfile.stage_names())?;
+        let missing = match error {
+            ImageError::NotFound { .. } | ImageError::Name { .. } => true,
+            // Nobody answered: a name with a registry, a path or a tag was hardly meant as a stage's.
+            ImageError::Upstream { .. } => !name.contains(['/', ':', '@', '.']),
+            ImageError::Platform { .. } => false,
+        };
+        (missing && asker == Asker::Flag)
+            .then(|| self.request.dockerfile.unknown_stage(&Word { raw: name.to_owned(), span }))
+    }
+
+    fn describe(&self, name: &str, error: &ImageError, span: Span) -> Diagnostic {
         let near = nearest(name, self.request.dockerfile.stage_names());
-        let missing = matches!(error, ImageError::NotFound { .. } | ImageError::Name { .. });
-        if missing && near.is_some() && asker == Asker::Flag {
-            return self.request.dockerfile.unknown_stage(&Word { raw: name.to_owned(), span });
-        }
         let hint = match error {
             ImageError::NotFound { hint, .. } => {
                 near.map(|near| format!("did you mean the stage `{near}`?")).or_else(|| hint.clone())

@@ -67,7 +67,7 @@ fn all_mistakes_of_a_dockerfile_are_shown_at_once() {
     here.write("Dockerfile", "FROM scratch AS builder\nCOPPY a /\nCOPY --from=bulder /a /\n");
     let refused = here.kapok("build .").code(2).stderr;
     assert!(refused.contains("Dockerfile:2") && refused.contains("Dockerfile:3"), "{refused}");
-    assert!(refused.contains("did you mean the stage `builder`?"), "{refused}");
+    assert!(refused.contains("did you mean `builder`?"), "{refused}");
     let missing = here.kapok("build nowhere").code(2).stderr;
     assert!(missing.contains("`nowhere` does not exist"), "{missing}");
 }
