@@ -127,6 +127,8 @@ pub struct Limits {
     pub kept_body: u64,
     /// Bytes of a body of which only the end is on the disk, once it is too large to be kept.
     pub window: u64,
+    /// Bytes up to which something that never changes is fetched whole for a client that asks for a part of it.
+    pub whole_for_part: u64,
     /// Requests to one host at once.
     pub requests_per_host: usize,
     /// Connections of one step at once.
@@ -147,6 +149,7 @@ impl Default for Limits {
             silence: Duration::from_secs(60),
             kept_body: 16 << 30,
             window: 64 << 20,
+            whole_for_part: 64 << 20,
             requests_per_host: 64,
             connections: 1024,
             filtered_index: 128 << 20,

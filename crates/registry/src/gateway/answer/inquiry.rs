@@ -89,11 +89,23 @@ impl Inquiry {
 
     /// The request as it decides its answer: with its range, if it has one.
     pub(super) fn request(&self) -> Request {
+        // What never changes is fetched whole, and parts are cut from that.
+        let whole = !self.artifact.is_mutable() || self.form.is_some();
+        if whole { self.whole_request() } else { self.part_request() }
+    }
+
+    /// The request for the part that the client asks for.
+    pub(super) fn part_request(&self) -> Request {
         let mut request = self.whole_request();
-        if let Some(range) = self.text(&RANGE).filter(|_| self.artifact.is_mutable() && self.form.is_none()) {
+        if let Some(range) = self.text(&RANGE) {
             request.variant += &format!("range={}\n", range.trim());
         }
         request
+    }
+
+    /// Whether the client wants only a part.
+    pub(super) fn asks_for_part(&self) -> bool {
+        self.headers.contains_key(RANGE)
     }
 
     /// The request for all of it. What never changes is asked for in one form, whatever a client prefers.

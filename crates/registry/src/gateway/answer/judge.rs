@@ -136,7 +136,7 @@ impl Step {
         let nothing = Judged::default();
         let source = match self.shared.options.mode.pins() {
             Some(_) => Box::pin(self.replay(&mut inquiry, None, &nothing)).await,
-            None => Box::pin(self.look_up(&inquiry, &nothing)).await,
+            None => Box::pin(self.look_up(&mut inquiry, &nothing)).await,
         };
         match source {
             Ok(source) => {

@@ -96,7 +96,7 @@ impl Step {
     /// A GET or HEAD without anything private about it: the store may have the answer.
     async fn look_up(
         self: &Arc<Step>,
-        inquiry: &Inquiry,
+        inquiry: &mut Inquiry,
         judged: &judge::Judged,
     ) -> Result<Source, NoAnswer> {
         let immutable = !inquiry.artifact.is_mutable();
@@ -106,7 +106,20 @@ impl Step {
         let kept = kept.filter(|kept| kept.head.status == 200 && judged.agrees(&kept.whole.digest));
         match kept {
             Some(kept) if immutable && !kept.head.unsure => self.shared.stored(kept.head, kept.whole, None),
-            _ if immutable && inquiry.method == Method::GET => self.join(inquiry, judged).await,
+            _ if immutable && inquiry.method == Method::GET => {
+                let source = self.join(inquiry, judged).await?;
+                let limit = self.shared.options.limits.whole_for_part;
+                match inquiry.asks_for_part() && source.spool.size().is_none_or(|size| size > limit) {
+                    // Nobody fetches a disk's image for the list of files at its end.
+                    true => {
+                        drop(source);
+                        let request = inquiry.part_request();
+                        inquiry.note.intake.request = request.digest();
+                        self.anew(inquiry, request, judged, None).await
+                    }
+                    false => Ok(source),
+                }
+            }
             Some(kept) if inquiry.method == Method::GET => self.revalidate(inquiry, kept, judged).await,
             _ => self.anew(inquiry, inquiry.request(), judged, None).await,
         }

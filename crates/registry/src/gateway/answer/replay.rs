@@ -121,6 +121,10 @@ fn find(pins: &dyn Pins, inquiry: &Inquiry, request: &Request) -> Option<(Pin, R
     if !matches!(inquiry.method, Method::GET | Method::HEAD) {
         return None;
     }
+    let part = inquiry.part_request();
+    if let Some(pin) = of(&part) {
+        return Some((pin, part));
+    }
     let get = Request { method: Method::GET.as_str().to_owned(), ..inquiry.whole_request() };
     of(&get).map(|pin| (pin, get))
 }

@@ -179,3 +179,22 @@ fn an_overloaded_upstream_is_asked_again() {
         assert_eq!(world.get("up.example.org", upstream.port, "/x").await.text(), "at last");
     });
 }
+
+#[test]
+fn a_part_of_something_large_is_only_that() {
+    let world = World::with(|options| options.limits.whole_for_part = 1000);
+    run(world, async |world| {
+        let upstream = Upstream::plain(|head| {
+            if head.to_lowercase().contains("range: bytes=0-2") {
+                return bytes("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-2/9000\r\nContent-Length: 3\r\n\r\nabc");
+            }
+            Act::Stall(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\nabc".to_vec())
+        })
+        .await;
+        let part = world.ask("up.example.org", upstream.port, "GET", WHEEL, "Range: bytes=0-2\r\n").await;
+        assert_eq!((part.status(), part.text().as_str()), (206, "abc"), "{part:?}");
+        assert_eq!(part.header("content-range"), Some("bytes 0-2/9000"));
+        let intake = world.only();
+        assert_eq!((intake.status, intake.request), (Some(206), Some(Digest::of(b"range=bytes=0-2\n"))));
+    });
+}
