@@ -64,6 +64,11 @@ impl RunGateway {
         })
     }
 
+    /// The same; what an upstream that is down had is taken from the store only if `stale`.
+    pub fn with_stale(self, stale: bool) -> RunGateway {
+        RunGateway { no_stale: !stale, ..self }
+    }
+
     /// The same, with its answers from elsewhere.
     pub fn in_mode(self, mode: Mode) -> RunGateway {
         RunGateway { mode, ..self }

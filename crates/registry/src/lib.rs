@@ -4,6 +4,9 @@
 //! work on [`oci::store::Store`] and on digests: what came over the network is compared with its digest before
 //! anybody may use it. Nothing here reads settings, environment or wall clock; they are handed in as values.
 //!
+//! The [`gateway`] is the way out of build steps: it speaks for them with upstreams, and knows by [`packages`] what they
+//! ask for.
+//!
 //! Words are those of the OCI distribution specification 1.1. The one runtime is tokio's, inside [`Runtime`]; the
 //! client's callers are ordinary threads.
 

@@ -76,6 +76,10 @@ pub struct Build {
     #[arg(long, help_heading = "Steps", conflicts_with_all = ["locked", "offline", "from_vendor"])]
     pub refresh: bool,
 
+    /// Fail where an upstream is down, instead of taking the last copy of what it had.
+    #[arg(long, help_heading = "Steps")]
+    pub no_stale: bool,
+
     /// Run every step twice and list the files that differ.
     #[arg(long, help_heading = "Steps")]
     pub twice: bool,

@@ -66,7 +66,8 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let registries = program.registries(&settings);
     let gated = GatedFetch::new(&fetch, &settings);
     let locking = locked::open(program, arguments, &mut prepared.request, vendored)?;
-    let mut gateway = RunGateway::new(program.runtime().clone(), &store, &program.environment, &settings)?;
+    let gateway = RunGateway::new(program.runtime().clone(), &store, &program.environment, &settings)?;
+    let mut gateway = gateway.with_stale(!arguments.no_stale);
     if let Some(locking) = &locking {
         gateway = gateway.in_mode(locking.gateway_mode());
     }
