@@ -60,6 +60,10 @@ impl World<'_> {
                 index.descriptor(media_type::OCI_INDEX)
             }
         };
+        if self.request.pack_all {
+            // Somebody wants the layers of the other stages too: what is begun would only be begun again.
+            self.packer.settle();
+        }
         Ok(Some(Documents { image, platforms }))
     }
 

@@ -74,6 +74,15 @@ impl<'a> Packer<'a> {
         }
     }
 
+    /// Waits until everything that was [wanted](Self::want) is packed, or the packer closed. Who asks for a blob that could not
+    /// be packed hears of it then.
+    pub fn settle(&self) {
+        let mut state = self.desk.lock();
+        while !state.closed && state.results.values().any(Option::is_none) {
+            state = self.desk.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Lets the serving threads return; what is not finished stays undone.
     pub fn close(&self) {
         self.desk.close();
