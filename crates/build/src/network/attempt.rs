@@ -22,6 +22,9 @@ const ICMP: u8 = 1;
 const UDP: u8 = 17;
 const ICMP6: u8 = 58;
 
+/// Where resolvers listen.
+const DNS: u16 = 53;
+
 impl Attempt {
     /// The protocol's name, or its number.
     pub fn protocol_name(&self) -> String {
@@ -44,12 +47,16 @@ impl Attempt {
         };
         let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
         let protocol = self.protocol_name();
+        let reason = match (self.protocol, self.port) {
+            (UDP, Some(DNS)) => {
+                "only the resolver of /etc/resolv.conf is asked for names, not one elsewhere".to_owned()
+            }
+            _ => format!("{protocol} cannot leave a step: only http and https do"),
+        };
         Intake {
             url: format!("{protocol}://{address}{port}"),
             method: "CONNECT".to_owned(),
-            verdict: Verdict::Failed {
-                reason: format!("{protocol} cannot leave a step: only http and https do"),
-            },
+            verdict: Verdict::Failed { reason },
             ..Intake::default()
         }
     }
@@ -206,6 +213,14 @@ mod tests {
         endless[..4].fill(0);
         check(&endless, "");
         check(&log(&[0x45]), "");
+    }
+
+    #[test]
+    fn a_question_to_another_resolver_is_told_of_the_right_one() {
+        let to =
+            |port| Attempt { protocol: 17, address: Ipv4Addr::new(192, 0, 2, 53).into(), port: Some(port) };
+        let reason = |port| format!("{:?}", to(port).intake(None).verdict);
+        assert!(reason(53).contains("/etc/resolv.conf") && !reason(123).contains("resolv"));
     }
 
     #[test]

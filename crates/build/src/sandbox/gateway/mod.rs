@@ -35,7 +35,7 @@ pub struct GatewaySockets {
     pub tcp4: OwnedFd,
     /// The same for IPv6 (`IP6T_SO_ORIGINAL_DST`), where the kernel has it.
     pub tcp6: Option<OwnedFd>,
-    /// Receives DNS questions to any resolver; answers go back to where a question came from.
+    /// Receives DNS questions to the step's resolver; those to others are refused like every datagram.
     pub dns_udp: OwnedFd,
     /// Listens for DNS over TCP.
     pub dns_tcp: OwnedFd,

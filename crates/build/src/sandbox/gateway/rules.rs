@@ -4,7 +4,8 @@
 //! table inet kapok {
 //!   chain out { type nat hook output priority -100;
 //!     ip daddr 127.0.0.0/8 return ; ip daddr 198.18.0.1 return ; ip6 daddr ::1 return
-//!     udp dport 53 dnat ip to 198.19.255.254:9 ; tcp dport 53 dnat ip to 198.19.255.253:9      # IPv4
+//!     ip daddr 198.19.255.254 udp dport 53 dnat ip to 198.19.255.254:9                         # the resolver, whose
+//!     ip daddr 198.19.255.254 tcp dport 53 dnat ip to 198.19.255.253:9                         # answers are ours
 //!     meta l4proto tcp dnat ip to 198.19.255.254:9 ; meta l4proto tcp dnat ip6 to [fd00::1]:9 }
 //!   chain rest { type filter hook output priority 0;
 //!     meta l4proto tcp accept
@@ -148,8 +149,8 @@ fn rules() -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     rules.extend(own.iter().map(|tests| (NAT, tests.clone(), Verdict(number::RETURN))));
     rules.extend([
-        (NAT, vec![Ip4, UDP, dns], Redirect4(GATEWAY_ADDRESS)),
-        (NAT, vec![Ip4, TCP, dns], Redirect4(GATEWAY_DNS_ADDRESS)),
+        (NAT, vec![Ip4, to(GATEWAY_ADDRESS), UDP, dns], Redirect4(GATEWAY_ADDRESS)),
+        (NAT, vec![Ip4, to(GATEWAY_ADDRESS), TCP, dns], Redirect4(GATEWAY_DNS_ADDRESS)),
         (NAT, vec![Ip4, TCP], Redirect4(GATEWAY_ADDRESS)),
         (NAT, vec![Ip6, TCP], Redirect6(GATEWAY_ADDRESS6)),
         (FILTER, vec![TCP], Verdict(number::ACCEPT)),
