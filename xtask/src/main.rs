@@ -4,6 +4,7 @@ mod bench;
 mod command;
 mod differential;
 mod fuzz;
+mod gateway;
 mod generated;
 mod parallel;
 mod peers;
@@ -35,6 +36,7 @@ usage: cargo xtask COMMAND
   fuzz         [--seconds NUMBER] [--seed NUMBER], or --target NAME --input FILE to try one input again
   real         [--case PART]: hostile input, full disks, sudden death, other users
   registry     [--case PART]: other people's registries and clients
+  gateway      [--case PART]: the clients that people use in a RUN, and what must not leave one
   peers        install what Kapok is compared with";
 
 fn main() -> ExitCode {
@@ -88,6 +90,7 @@ fn run(words: &[String]) -> io::Result<Tally> {
         },
         "real" => real::run(&real::Options { case: flags.value("--case").map(str::to_owned) }),
         "registry" => registry::run(&registry::Options { case: flags.value("--case").map(str::to_owned) }),
+        "gateway" => gateway::run(&gateway::Options { case: flags.value("--case").map(str::to_owned) }),
         "peers" => {
             let missing = peers::packages()?;
             let buildkit = peers::buildkit()?;

@@ -19,6 +19,7 @@ use std::io;
 use std::time::Instant;
 
 pub use kill::kills;
+pub use rootless::as_user;
 pub use world::{Place, Trouble, World, ensure, needs, needs_root};
 
 use crate::parallel::parallel;

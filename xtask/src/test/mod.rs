@@ -10,12 +10,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::report::Tally;
-use crate::{differential, fuzz, peers, real, registry, tidy};
+use crate::{differential, fuzz, gateway, peers, real, registry, tidy};
 
 /// A part of the whole, with a name for `--section`.
 type Section = (&'static str, fn() -> io::Result<Tally>);
 
-const SECTIONS: [Section; 12] = [
+const SECTIONS: [Section; 13] = [
     ("tidy", tidy::run),
     ("format", suites::format),
     ("lints", suites::lints),
@@ -23,6 +23,7 @@ const SECTIONS: [Section; 12] = [
     ("differential", || differential::run(&differential::Options::default())),
     ("interop", interop::run),
     ("registry", || registry::run(&registry::Options::default())),
+    ("gateway", || gateway::run(&gateway::Options::default())),
     ("real", || real::run(&real::Options::default())),
     ("examples", examples::run),
     ("newcomer", newcomer::run),
@@ -31,7 +32,7 @@ const SECTIONS: [Section; 12] = [
 ];
 
 /// Sections whose small base images are made of Debian's static busybox.
-const ON_BASES: [&str; 6] = ["differential", "interop", "registry", "real", "examples", "bench"];
+const ON_BASES: [&str; 7] = ["differential", "interop", "registry", "gateway", "real", "examples", "bench"];
 
 /// Runs all sections, or the named ones. The caller prints the tally as the last line.
 pub fn run(only: Option<&str>) -> io::Result<Tally> {
