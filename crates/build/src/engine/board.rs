@@ -4,6 +4,7 @@
 //! seconds apart; finer locks would buy nothing and cost the certainty that no wake-up is ever missed.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +63,7 @@ pub struct Stopped;
 pub struct Board<S, R> {
     state: Mutex<State<S, R>>,
     changed: Condvar,
+    stop_flag: AtomicBool,
 }
 
 struct State<S, R> {
@@ -76,13 +78,19 @@ impl<S: Eq + std::hash::Hash, R: Clone> Board<S, R> {
     pub fn new(jobs: usize) -> Board<S, R> {
         let state =
             State { free: jobs.max(1), stopped: false, finished: HashMap::new(), in_flight: HashSet::new() };
-        Board { state: Mutex::new(state), changed: Condvar::new() }
+        Board { state: Mutex::new(state), changed: Condvar::new(), stop_flag: AtomicBool::new(false) }
     }
 
     /// Makes every waiting thread return [`Stopped`], and every later wait too.
     pub fn stop(&self) {
+        self.stop_flag.store(true, Ordering::Relaxed);
         lock(&self.state).stopped = true;
         self.changed.notify_all();
+    }
+
+    /// Set by [`stop`](Self::stop), for work that looks at it now and then.
+    pub fn stop_flag(&self) -> &AtomicBool {
+        &self.stop_flag
     }
 
     /// True once [`stop`](Self::stop) was called.
@@ -189,7 +197,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use oci::Digest;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     fn key(text: &str) -> Key {
         Key(Digest::of(text.as_bytes()))
@@ -247,6 +255,7 @@ mod tests {
             let stage = scope.spawn(|| board.stage(&1).is_err());
             board.stop();
             assert!(permit.join().unwrap() && stage.join().unwrap());
+            assert!(board.stop_flag().load(Ordering::Relaxed));
         });
         drop(held);
     }

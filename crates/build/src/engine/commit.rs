@@ -1,8 +1,9 @@
 //! From a step's upper directory to a layer of the store: normalise, index, search for secrets, rename.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
-use oci::layer::{Normalised, Rules, normalise, scan_directory};
+use oci::layer::{Normalised, Rules, normalise, scan_directory_unless};
 use oci::store::{Layer, Store, WorkDir};
 use oci::tree::{PathIndex, View};
 
@@ -21,6 +22,8 @@ pub struct Commit<'a> {
     pub needles: &'a Needles,
     /// Threads that read files.
     pub threads: usize,
+    /// Set when nobody wants the layer any more.
+    pub stop: &'a AtomicBool,
 }
 
 /// A committed layer, and what the record says of it.
@@ -60,7 +63,7 @@ impl Commit<'_> {
         let form = self.store.form();
         let shows_below = |path: &[u8]| below.lookup(path).is_some();
         let normalised = normalise(upper, &self.rules, self.epoch, form, &shows_below)?;
-        let scanned = scan_directory(upper, form, self.threads)?;
+        let scanned = scan_directory_unless(upper, form, self.threads, self.stop)?;
         let unreproducible = scanned
             .keys
             .iter()

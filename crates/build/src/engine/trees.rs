@@ -193,7 +193,14 @@ impl World<'_> {
 
     /// How uppers are committed.
     pub fn committer<'c>(&'c self, rules: Rules, epoch: i64, needles: &'c Needles) -> Commit<'c> {
-        Commit { store: self.doors.store, rules, epoch, needles, threads: self.request.jobs.max(1) }
+        Commit {
+            store: self.doors.store,
+            rules,
+            epoch,
+            needles,
+            threads: self.request.jobs.max(1),
+            stop: self.board.stop_flag(),
+        }
     }
 }
 

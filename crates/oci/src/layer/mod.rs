@@ -31,7 +31,7 @@ pub use normalise::{Normalised, normalise};
 pub use overlay::{OverlayForm, keeps_xattr};
 pub use pack::{PackedLayer, Packing, empty_diff_id, pack_layer, write_tar};
 pub use rules::{Action, RULES, Rule, Rules};
-pub use scan::{PrivateKey, Scanned, index_directory, scan_directory};
+pub use scan::{PrivateKey, Scanned, index_directory, scan_directory, scan_directory_unless};
 pub use unpack::{UnpackLimits, UnpackOptions, Whiteouts, unpack, unpack_tar};
 
 #[cfg(test)]

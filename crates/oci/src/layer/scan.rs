@@ -47,9 +47,19 @@ pub fn index_directory(directory: &Path, form: OverlayForm, threads: usize) -> R
 
 /// The path index and the private keys of an overlay directory. Sockets are left out, as every tar does.
 pub fn scan_directory(directory: &Path, form: OverlayForm, threads: usize) -> Result<Scanned, TreeError> {
+    scan_directory_unless(directory, form, threads, &AtomicBool::new(false))
+}
+
+/// [`scan_directory`] that ends early, with [`TreeError::Stopped`], soon after `stop` was set.
+pub fn scan_directory_unless(
+    directory: &Path,
+    form: OverlayForm,
+    threads: usize,
+    stop: &AtomicBool,
+) -> Result<Scanned, TreeError> {
     let mut found = walk(directory, form)?;
     let mut keys = Vec::new();
-    for (number, read) in read_files(directory, form, threads, &found.entries, &found.files)? {
+    for (number, read) in read_files(directory, form, threads, stop, &found.entries, &found.files)? {
         let entry = &mut found.entries[number];
         if read.whiteout {
             *entry = Entry::whiteout(&entry.path);
@@ -217,6 +227,7 @@ fn read_files(
     directory: &Path,
     form: OverlayForm,
     threads: usize,
+    stop: &AtomicBool,
     entries: &[Entry],
     files: &[usize],
 ) -> Result<Vec<(usize, ReadFile)>, TreeError> {
@@ -234,7 +245,7 @@ fn read_files(
                 break;
             };
             for &number in portion {
-                match read_file(&mut cursor, &entries[number], form, &mut buffer) {
+                match read_file(&mut cursor, &entries[number], form, stop, &mut buffer) {
                     Ok(read) => mine.push((number, read)),
                     Err(error) => {
                         failed_already.store(true, Ordering::Relaxed);
@@ -262,6 +273,7 @@ fn read_file(
     cursor: &mut DirCursor,
     entry: &Entry,
     form: OverlayForm,
+    stop: &AtomicBool,
     buffer: &mut [u8],
 ) -> Result<ReadFile, TreeError> {
     let path = &entry.path;
@@ -284,6 +296,9 @@ fn read_file(
         };
         if size == 0 {
             key = keys::classify(path, &buffer[..count]);
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(TreeError::Stopped);
         }
         size += count as u64;
         hasher.update(&buffer[..count]);

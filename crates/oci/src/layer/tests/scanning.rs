@@ -69,3 +69,12 @@ fn hard_links_of_whiteouts_are_whiteouts() {
     let index = index_directory(directory.path(), OverlayForm::Trusted, 1).unwrap();
     assert_eq!(index.iter().filter(|entry| entry.kind == Kind::Whiteout).count(), 2);
 }
+
+#[test]
+fn a_directory_that_nobody_wants_any_more_is_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("file"), "x").unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(true);
+    let scanned = scan_directory_unless(directory.path(), OverlayForm::User, 1, &stop);
+    assert!(matches!(scanned, Err(TreeError::Stopped)));
+}
