@@ -6,14 +6,19 @@ use std::time::{Duration, Instant};
 
 use crate::real::{self, Trouble, World};
 use crate::report::Tally;
-use crate::{command, fuzz, workspace};
+use crate::{command, fuzz, registry, workspace};
 
-/// Kills 100 builds, fuzzes for `minutes`, builds `examples/swish` with its optimised Python.
+/// How long a hundred clients push and pull.
+const CROWD: Duration = Duration::from_secs(300);
+
+/// Kills 100 builds, lets 100 clients at a registry, fuzzes for `minutes`, builds `examples/swish` with its optimised Python.
 pub fn run(minutes: u64, seed: u64) -> io::Result<Tally> {
     let mut tally = Tally::default();
     let world = World::new()?;
     let killed = real::kills(&world, 100).map_err(said);
     tally.check("100 builds killed at any moment", killed);
+    let crowd = registry::crowd::crowd(&world, CROWD).map_err(said);
+    tally.check("a hundred clients of a registry", crowd);
     tally.check("examples/swish with profile-guided optimisation", swish(&world).map_err(said));
     tally += fuzz::run(Duration::from_secs(minutes * 60), seed)?;
     Ok(tally)

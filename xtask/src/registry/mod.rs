@@ -3,6 +3,7 @@
 
 mod builds;
 pub mod clients;
+pub mod crowd;
 pub mod fixture;
 mod meddler;
 pub mod programs;
@@ -28,13 +29,14 @@ pub struct Options {
 /// Runs every test, two at once.
 pub fn run(options: &Options) -> io::Result<Tally> {
     let world = World::new()?;
-    let groups: [&[Test]; 6] = [
+    let groups: [&[Test]; 7] = [
         specification::TESTS,
         registries::TESTS,
         clients::TESTS,
         server::TESTS,
         builds::TESTS,
         sharing::TESTS,
+        crowd::TESTS,
     ];
     let wanted = |test: &&Test| options.case.as_deref().is_none_or(|part| test.0.contains(part));
     let tests: Vec<Test> = groups.into_iter().flatten().filter(wanted).copied().collect();
