@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use oci::record::{Intake, Record, Verdict};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -186,8 +187,8 @@ pub struct Cleaner(Authorities);
 
 impl Cleaner {
     /// See [`clean`]. Gives the files that name the directory of the step's own files.
-    pub fn clean(&self, upper: &Path, threads: usize) -> Result<Vec<PathBuf>, StepError> {
-        let Cleaned { naming, .. } = clean(upper, &self.0, threads)?;
+    pub fn clean(&self, upper: &Path, threads: usize, stop: &AtomicBool) -> Result<Vec<PathBuf>, StepError> {
+        let Cleaned { naming, .. } = clean(upper, &self.0, threads, stop)?;
         Ok(naming)
     }
 }

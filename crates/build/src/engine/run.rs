@@ -172,7 +172,8 @@ impl Task<'_> {
             .into());
         }
         let threads = self.world.request.jobs.max(1);
-        let naming = cleaner.map(|cleaner| cleaner.clean(&work.upper(), threads)).transpose()?;
+        let stop = self.world.board.stop_flag();
+        let naming = cleaner.map(|cleaner| cleaner.clean(&work.upper(), threads, stop)).transpose()?;
         Ok(Once {
             work,
             outcome,

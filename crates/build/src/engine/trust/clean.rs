@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::authorities::{Authorities, Found};
 use super::bundles::ADDED;
@@ -45,18 +46,23 @@ pub enum CleanError {
     },
 }
 
-/// Cleans an upper. Files are read by so many threads at once.
+/// Cleans an upper. Files are read by so many threads at once, as long as nobody sets `stop`; then it is an error.
 ///
 /// # Errors
 /// See [`CleanError`].
-pub fn clean(upper: &Path, authorities: &Authorities, threads: usize) -> Result<Cleaned, CleanError> {
+pub fn clean(
+    upper: &Path,
+    authorities: &Authorities,
+    threads: usize,
+    stop: &AtomicBool,
+) -> Result<Cleaned, CleanError> {
     remove_what_was_added(upper);
     let files = Mutex::new(files(upper)?.into_iter());
     let results = Mutex::new((Cleaned::default(), None));
     let work = || {
         let mut buffer = Vec::new();
         while let Some(path) = lock(&files).next() {
-            let outcome = clean_file(&path, authorities, &mut buffer);
+            let outcome = clean_file(&path, authorities, stop, &mut buffer);
             let shown = || Path::new("/").join(path.strip_prefix(upper).unwrap_or(&path));
             let mut results = lock(&results);
             match outcome {
@@ -151,9 +157,14 @@ struct Outcome {
     left: bool,
 }
 
-fn clean_file(path: &Path, authorities: &Authorities, buffer: &mut Vec<u8>) -> io::Result<Outcome> {
+fn clean_file(
+    path: &Path,
+    authorities: &Authorities,
+    stop: &AtomicBool,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Outcome> {
     let mut file = File::open(path)?;
-    let Found { key, name } = search(&mut file, authorities, buffer)?;
+    let Found { key, name } = search(&mut file, authorities, stop, buffer)?;
     if !key {
         return Ok(Outcome { restored: false, naming: name, left: false });
     }
@@ -174,7 +185,12 @@ fn clean_file(path: &Path, authorities: &Authorities, buffer: &mut Vec<u8>) -> i
 }
 
 /// Reads a file piece by piece; the end of each is looked at together with the next one.
-fn search(file: &mut File, authorities: &Authorities, buffer: &mut Vec<u8>) -> io::Result<Found> {
+fn search(
+    file: &mut File,
+    authorities: &Authorities,
+    stop: &AtomicBool,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Found> {
     let mut all = Found::default();
     let mut kept = 0;
     buffer.resize(PIECE, 0);
@@ -185,6 +201,9 @@ fn search(file: &mut File, authorities: &Authorities, buffer: &mut Vec<u8>) -> i
         };
         if read == 0 {
             return Ok(all);
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the layer is not wanted any more"));
         }
         let length = kept + read;
         let found = authorities.find(&buffer[..length]);

@@ -259,7 +259,7 @@ impl Upper {
     }
 
     fn clean(&self) -> Result<Cleaned, CleanError> {
-        clean(self.0.path(), &authorities(), 2)
+        clean(self.0.path(), &authorities(), 2, &std::sync::atomic::AtomicBool::new(false))
     }
 }
 
