@@ -338,7 +338,7 @@ fn store_hint(error: &StoreError) -> Option<String> {
         }
         StoreError::NoLayer(_) => "it was collected; build the image again".to_owned(),
         StoreError::NoImage(_) => {
-            "`kapok images` lists what is there; `kapok load` brings archives in".to_owned()
+            "`kapok images` lists what is there; `kapok pull` fetches from a registry, `kapok load` from an archive".to_owned()
         }
         StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
             "`kapok gc` frees space in the store".to_owned()

@@ -33,7 +33,7 @@ fn an_image_that_is_not_there_is_a_no() {
         expect![[r"
             error: the store has no image `web`
 
-            hint: `kapok images` lists what is there; `kapok load` brings archives in
+            hint: `kapok images` lists what is there; `kapok pull` fetches from a registry, `kapok load` from an archive
         "]],
     );
 }
