@@ -98,6 +98,14 @@ pub fn refs(body: &[u8]) -> Vec<NamedRef> {
     found
 }
 
+/// The first object that a request wants: with a clone, what the repository's HEAD names.
+pub fn wanted(body: &[u8]) -> Option<&str> {
+    let mut lines = Lines(body).take(MOST_LINES).flatten();
+    let found = lines.find_map(|line| std::str::from_utf8(line).ok()?.strip_prefix("want "))?;
+    let object = found.split(|character: char| character.is_whitespace() || character == '\0').next()?;
+    is_id(object).then_some(object)
+}
+
 impl Ask {
     /// Reads a request's body, decoded. `None` for what is none.
     pub fn parse(body: &[u8]) -> Option<Ask> {
@@ -179,6 +187,7 @@ impl<'a> Iterator for Lines<'a> {
 
 /// Feeds both readers with anything.
 pub(super) fn fuzz(data: &[u8]) -> (usize, bool) {
+    let _ = wanted(data);
     (refs(data).len(), Ask::parse(data).is_some_and(|ask| !ask.normalised().is_empty()))
 }
 
@@ -265,6 +274,9 @@ mod tests {
         let (one, other) = (Ask::parse(&one).unwrap(), Ask::parse(&other).unwrap());
         assert_eq!(one.normalised(), other.normalised());
         assert_eq!(one.wants, [A, B]);
+        assert_eq!(wanted(&packets(&["command=fetch", "delimiter", &format!("want {B}\n")])), Some(B));
+        assert_eq!(wanted(&packets(&[&format!("want {A} multi_ack agent=git/1\n")])), Some(A));
+        assert_eq!(wanted(&packets(&["command=ls-refs", "want x\n"])), None);
         let old = Ask::parse(&packets(&[
             &format!("want {A} multi_ack agent=git/1 ofs-delta\n"),
             "deepen 1",

@@ -1,10 +1,13 @@
 //! A request taken apart: what decides its answer, and what of it an upstream is told.
 
+use std::io::Read;
+
+use flate2::read::GzDecoder;
 use http::Method;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, COOKIE, ETAG, EXPECT, HOST, HeaderMap, HeaderName,
-    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
-    PRAGMA, PROXY_AUTHORIZATION, RANGE, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, COOKIE, ETAG, EXPECT, HOST,
+    HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED, PRAGMA, PROXY_AUTHORIZATION, RANGE, USER_AGENT,
 };
 use http::request::Parts;
 use hyper::body::{Body, Incoming};
@@ -12,10 +15,13 @@ use hyper::body::{Body, Incoming};
 use crate::gateway::asked::Asked;
 use crate::gateway::kept::{Head, Request, strip_connection};
 use crate::gateway::ledger::Note;
-use crate::packages::{self, Artifact, recognise};
+use crate::packages::{self, Artifact, Ecosystem, Purl, git, recognise};
 
 /// Headers by which answers differ and that are no preference.
 const DECIDING: &[&str] = &["git-protocol", "content-type", "x-requested-with", "soapaction"];
+
+/// So much of a body is looked at; what is wanted stands at its beginning.
+pub(super) const SENT_LIMIT: u64 = 64 << 10;
 
 /// Headers by which a client says that it has something already.
 pub(super) const CONDITIONS: &[HeaderName] =
@@ -54,6 +60,23 @@ impl Inquiry {
         let mut inquiry = Inquiry { asked, method: parts.method, headers, artifact, note, form: None };
         inquiry.note.intake.request = inquiry.request().digest();
         inquiry
+    }
+
+    /// What the beginning of the body says of what is asked for: of Git, which commit.
+    pub(super) fn sent(&mut self, start: &[u8]) {
+        if self.artifact.ecosystem != Ecosystem::Git {
+            return;
+        }
+        let mut unpacked = Vec::new();
+        let packed = self.text(&CONTENT_ENCODING).is_some_and(|encoding| encoding.contains("gzip"));
+        if packed {
+            // The end is missing where the beginning is all we kept, and not needed.
+            let _ = GzDecoder::new(start).take(SENT_LIMIT).read_to_end(&mut unpacked);
+        }
+        let wanted = git::wanted(if packed { &unpacked } else { start });
+        if let (Some(commit), Some(repository)) = (wanted, git::repository(&self.asked.url)) {
+            self.note.intake.purl = Some(Purl::git(&repository, commit).to_string());
+        }
     }
 
     /// The gate wants to look through it: it is asked for in full, and in this form.

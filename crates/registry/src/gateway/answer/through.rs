@@ -15,7 +15,7 @@ use oci::Digest;
 use oci::digest::Hasher;
 
 use super::fetch::{Answered, Fetch, Keep};
-use super::inquiry::{CONDITIONS, Inquiry, conditions};
+use super::inquiry::{CONDITIONS, Inquiry, SENT_LIMIT, conditions};
 use super::judge::Judged;
 use crate::gateway::body::Body;
 use crate::gateway::flights::Source;
@@ -33,7 +33,7 @@ impl Step {
     ) -> Result<Source, NoAnswer> {
         let mut request = inquiry.request();
         let hashing = (!body.is_end_stream()).then(|| Hashing::new(body));
-        let digest = hashing.as_ref().map(|hashing| hashing.digest.clone());
+        let passed = hashing.as_ref().map(|hashing| hashing.passed.clone());
         let known = self.known_to_somebody(inquiry, &request)?.filter(|_| hashing.is_none());
         let conditions = known.as_ref().map(|kept| conditions(&kept.head)).unwrap_or_default();
         let known = known.filter(|_| !conditions.is_empty());
@@ -54,8 +54,9 @@ impl Step {
             private: inquiry.is_private(),
         };
         let answered = self.shared.fetch(fetch, &inquiry.asked.address).await;
-        if let Some(digest) = digest.and_then(|digest| digest.get()) {
+        if let Some((digest, start)) = passed.and_then(|passed| passed.get()) {
             request.variant += &format!("body={digest}\n");
+            inquiry.sent(&start);
         }
         inquiry.note.intake.request = request.digest();
         let answered = answered?;
@@ -102,31 +103,33 @@ impl Step {
     }
 }
 
-/// A body whose digest is known when it has passed.
+/// A body whose digest and beginning are known when it has passed.
 struct Hashing {
     body: Incoming,
     hasher: Option<Hasher>,
-    digest: Passed,
+    start: Vec<u8>,
+    passed: Passed,
 }
 
-/// The digest of a body that may still be on its way.
+/// The digest and the beginning of a body that may still be on its way.
 #[derive(Clone, Default)]
-struct Passed(Arc<Mutex<Option<Digest>>>);
+struct Passed(Arc<Mutex<Option<(Digest, Vec<u8>)>>>);
 
 impl Passed {
-    fn get(&self) -> Option<Digest> {
-        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn get(&self) -> Option<(Digest, Vec<u8>)> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }
 
 impl Hashing {
     fn new(body: Incoming) -> Hashing {
-        Hashing { body, hasher: Some(Hasher::default()), digest: Passed::default() }
+        Hashing { body, hasher: Some(Hasher::default()), start: Vec::new(), passed: Passed::default() }
     }
 
     fn end(&mut self) {
         if let Some(hasher) = self.hasher.take() {
-            *self.digest.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(hasher.finish());
+            let passed = (hasher.finish(), std::mem::take(&mut self.start));
+            *self.passed.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(passed);
         }
     }
 }
@@ -148,6 +151,8 @@ impl hyper::body::Body for Hashing {
             && let (Some(data), Some(hasher)) = (frame.data_ref(), &mut this.hasher)
         {
             hasher.update(data);
+            let room = (SENT_LIMIT as usize).saturating_sub(this.start.len());
+            this.start.extend_from_slice(&data[..data.len().min(room)]);
         }
         if this.body.is_end_stream() {
             this.end();
