@@ -4,7 +4,7 @@ pub mod cache;
 pub mod hints;
 pub mod images;
 pub mod logins;
-mod options;
+pub mod options;
 pub mod pushing;
 pub mod transfers;
 
