@@ -163,23 +163,18 @@ impl Gate for Rules {
     }
 
     fn address(&self, method: &str, url: &str) -> Verdict {
-        let (meant, shown): (Box<dyn Fn(&AddressPattern) -> bool>, String) = if method == "CONNECT" {
-            let Some((host, port)) = tunnel(url) else { return Verdict::Allowed };
-            let shown = format!("{host}:{port}");
-            (Box::new(move |pattern| pattern.matches_host(&host, port)), shown)
-        } else {
-            let Some(address) = Address::parse(url) else {
-                return Rule::Allow.refuse(format!("`{url}` is no URL"));
-            };
-            let shown = format!("{}{}", address.authority(), address.path);
-            (Box::new(move |pattern| pattern.matches(&address)), shown)
+        let asked = match Asked::of(method, url) {
+            Some(asked) => asked,
+            None if method == "CONNECT" => return Verdict::Allowed,
+            None => return Rule::Allow.refuse(format!("`{url}` is no URL")),
         };
-        if let Some(pattern) = self.deny.iter().find(|pattern| meant(pattern)) {
+        let shown = asked.shown();
+        if let Some(pattern) = self.deny.iter().find(|pattern| asked.is_meant(pattern)) {
             let reason =
                 format!("`{shown}` is denied by `{pattern}`; take that out of `network.deny` to allow it");
             return Rule::Deny.refuse(reason);
         }
-        if self.allow.iter().any(|allow| !allow.iter().any(|pattern| meant(pattern))) {
+        if self.allow.iter().any(|allow| !allow.iter().any(|pattern| asked.is_meant(pattern))) {
             let host = shown.split('/').next().unwrap_or_default();
             return Rule::Allow.refuse(format!(
                 "`{shown}` is not among the allowed; add `{host}` to `network.allow` to allow it"
@@ -335,6 +330,35 @@ fn period(seconds: i64) -> String {
         s if s % DAY == 0 => format!("{}d", s / DAY),
         s if s % 3600 == 0 => format!("{}h", s / 3600),
         s => format!("{s}s"),
+    }
+}
+
+/// What is to be asked: something with a path, or a host of which no more is known.
+enum Asked {
+    Address(Box<Address>),
+    Tunnel(String, u16),
+}
+
+impl Asked {
+    fn of(method: &str, url: &str) -> Option<Asked> {
+        match method {
+            "CONNECT" => tunnel(url).map(|(host, port)| Asked::Tunnel(host, port)),
+            _ => Address::parse(url).map(|address| Asked::Address(Box::new(address))),
+        }
+    }
+
+    fn is_meant(&self, pattern: &AddressPattern) -> bool {
+        match self {
+            Asked::Address(address) => pattern.matches(address),
+            Asked::Tunnel(host, port) => pattern.matches_host(host, *port),
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Asked::Address(address) => format!("{}{}", address.authority(), address.path),
+            Asked::Tunnel(host, port) => format!("{host}:{port}"),
+        }
     }
 }
 

@@ -14,10 +14,10 @@ const CLIENTS: &[&str] = &["pip", "uv", "poetry", "pdm", "setuptools", "pipenv",
 pub(super) fn recognise(request: &Request<'_>, address: &Address) -> Option<Artifact> {
     let segments = address.segments();
     let (last, before) = segments.split_last()?;
-    if !address.is_directory() {
-        if let Some(found) = file(last, before) {
-            return Some(found);
-        }
+    if !address.is_directory()
+        && let Some(found) = file(last, before)
+    {
+        return Some(found);
     }
     api(&segments).or_else(|| simple(request, address, &segments))
 }
