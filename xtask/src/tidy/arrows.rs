@@ -41,7 +41,8 @@ const NOT_PURE: [&str; 16] = [
 ];
 
 /// `-sys` crates that compile what they wrap from sources of their own.
-const BUNDLED: [(&str, &str); 3] = [
+const BUNDLED: [(&str, &str); 4] = [
+    ("libdeflate-sys", ""),
     ("libsqlite3-sys", "bundled"),
     ("zstd-sys", ""),
     // A crate of constants and declarations for the kernel; there is no library to find.
@@ -101,7 +102,8 @@ pub fn system_libraries(metadata: &Value) -> Findings {
                 findings.push(format!("`{name}` without its feature `{feature}`"));
             }
             // libsqlite3-sys has this feature by default and does not ask when it is bundled.
-            if feature.is_empty() && enabled.contains("pkg-config") {
+            if feature.is_empty() && ["pkg-config", "dynamic"].iter().any(|asking| enabled.contains(*asking))
+            {
                 findings.push(format!("`{name}` with its feature `pkg-config`"));
             }
         } else if name.ends_with("-sys") && !PURE_SYS.contains(&name) && !name.starts_with("windows") {
