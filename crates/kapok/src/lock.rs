@@ -139,8 +139,9 @@ impl Locking {
     }
 
     /// Where the gateway takes answers from.
-    pub fn gateway_mode(&self) -> Mode {
-        let pins: Arc<dyn Pins> = Arc::new(Pinned(self.image.clone()));
+    pub fn gateway_mode(&self, store: &Arc<Store>) -> Mode {
+        let online = (self.mode == LockMode::Locked).then(|| store.clone());
+        let pins: Arc<dyn Pins> = Arc::new(Pinned { image: self.image.clone(), online });
         match self.mode {
             LockMode::Write => Mode::Online,
             LockMode::Locked => Mode::Locked(pins),
@@ -206,7 +207,7 @@ impl Materials for Locking {
         let locked = self.image.bases.get(&(reference.to_string(), platform.to_string()));
         match locked {
             Some(digest) => Ok(Some(*digest)),
-            None => Err(self.lacking(&format!("this image for {platform}"))),
+            None => Err(self.lacking(&format!("this image ({platform})"))),
         }
     }
 
@@ -222,12 +223,25 @@ impl Materials for Locking {
 }
 
 /// A lock as the gateway asks it.
-struct Pinned(Arc<ImageLock>);
+struct Pinned {
+    image: Arc<ImageLock>,
+    /// The store, where upstreams may be asked for what it lacks.
+    online: Option<Arc<Store>>,
+}
+
+/// Whether a request is of Git's smart http. A server packs the same objects otherwise each time; what pins it is the
+/// commit, which stands in the request, and which Git verifies.
+fn is_git(url: &str) -> bool {
+    url.ends_with("/git-upload-pack") || url.ends_with("/info/refs?service=git-upload-pack")
+}
 
 impl Pins for Pinned {
     fn pin(&self, method: &str, url: &str, request: Option<&Digest>) -> Option<Pin> {
-        let found = self.0.find(method, url, request)?;
-        let digest = found.content.map(|content| content.digest);
+        let found = self.image.find(method, url, request)?;
+        let digest = found.content.map(|content| content.digest).filter(|digest| {
+            let here = |store: &Arc<Store>| store.has_blob(digest).unwrap_or(false);
+            !is_git(url) || self.online.as_ref().is_none_or(here)
+        });
         Some(Pin { digest, status: (found.status != 200).then_some(found.status) })
     }
 }

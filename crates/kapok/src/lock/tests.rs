@@ -108,6 +108,26 @@ fn nothing_else_is_taken() {
 }
 
 #[test]
+fn git_is_pinned_by_its_request_where_upstreams_are_asked() {
+    let lab = Lab::new();
+    let mut image = ImageLock::default();
+    for url in ["https://example.org/r.git/git-upload-pack", "https://example.org/file"] {
+        let digest = Some(Digest::of(b"pack"));
+        let intake = oci::record::Intake { url: url.to_owned(), digest, size: 4, ..Default::default() };
+        image.download(&intake).unwrap();
+    }
+    let (image, store) = (Arc::new(image), Arc::new(lab.store));
+    let digest = |online: Option<&Arc<Store>>, path: &str| {
+        let pinned = Pinned { image: image.clone(), online: online.cloned() };
+        pinned.pin("GET", &format!("https://example.org/{path}"), None).unwrap().digest
+    };
+    assert_eq!(digest(Some(&store), "r.git/git-upload-pack"), None);
+    assert!(digest(Some(&store), "file").is_some() && digest(None, "r.git/git-upload-pack").is_some());
+    store.put_blob(b"pack").unwrap();
+    assert!(digest(Some(&store), "r.git/git-upload-pack").is_some());
+}
+
+#[test]
 fn a_lock_that_is_not_there_or_none() {
     let lab = Lab::new();
     assert!(Locking::open(LockMode::Locked, lab.place(), None).is_err());

@@ -69,7 +69,7 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let gateway = RunGateway::new(program.runtime().clone(), &store, &program.environment, &settings)?;
     let mut gateway = gateway.with_stale(!arguments.no_stale);
     if let Some(locking) = &locking {
-        gateway = gateway.in_mode(locking.gateway_mode());
+        gateway = gateway.in_mode(locking.gateway_mode(&store));
     }
     let locked_doors = locking.as_ref().map(|locking| locked::doors(locking, &gated, &git, &store));
     let plans = Plans::of(program, &registries, arguments, &mut prepared.request)?;
