@@ -1,7 +1,7 @@
 //! Many and much: memory stays what it is.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::upstreams::{Act, Upstream, say};
 use super::world::{World, run};
@@ -53,4 +53,17 @@ fn a_body_too_large_to_be_kept_passes_through_a_window() {
         let intake = world.only();
         assert_eq!(intake.size, SIZE as u64);
     });
+}
+
+#[test]
+fn a_step_that_fetches_nothing_costs_little() {
+    const STEPS: u32 = 10;
+    let world = World::new();
+    let begun = Instant::now();
+    for _ in 0..STEPS {
+        assert!(world.one_step().intakes.is_empty());
+    }
+    // A third of a millisecond on a machine with nothing else to do.
+    let each = begun.elapsed() / STEPS;
+    assert!(each < Duration::from_millis(20), "{each:?}");
 }

@@ -96,6 +96,12 @@ impl World {
         World { _directory: directory, store, runtime, step, lines, meant, address, authority }
     }
 
+    /// A step that does nothing.
+    pub fn one_step(&self) -> Served {
+        let gateway = Gateway(self.step.step().shared.clone());
+        step(&gateway, &self.meant, &self.lines).0.finish()
+    }
+
     /// The same world under other options: what was kept stays.
     pub fn again(self, change: impl FnOnce(&mut GatewayOptions)) -> World {
         let World { _directory, store, authority, .. } = self;
