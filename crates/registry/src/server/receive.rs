@@ -1,15 +1,25 @@
-//! The body of a request, as it arrives.
+//! The body of a request, as it arrives, and what nobody wanted of it.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+/// Bytes of a refused request's body that are read and thrown away, so that the connection can be used again.
+const DRAINED: usize = 256 << 10;
+
+/// How long they may take to arrive.
+const DRAINING: Duration = Duration::from_secs(1);
 
 /// What a client sends.
 pub(super) struct RequestBody {
-    incoming: Incoming,
+    incoming: Option<Incoming>,
+    unread: Unread,
     /// In tests: how many bytes arrive before the connection breaks.
     #[cfg(test)]
     pub breaks_after: Option<usize>,
@@ -18,10 +28,52 @@ pub(super) struct RequestBody {
 impl From<Incoming> for RequestBody {
     fn from(incoming: Incoming) -> RequestBody {
         RequestBody {
-            incoming,
+            incoming: Some(incoming),
+            unread: Unread::default(),
             #[cfg(test)]
             breaks_after: None,
         }
+    }
+}
+
+impl RequestBody {
+    /// Where what nobody reads of this body will be.
+    pub(super) fn unread(&self) -> Unread {
+        self.unread.clone()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let left = self.incoming.take().filter(|incoming| !incoming.is_end_stream());
+        *self.unread.0.lock().unwrap_or_else(PoisonError::into_inner) = left;
+    }
+}
+
+/// What nobody has read of a request's body.
+#[derive(Clone, Default)]
+pub(super) struct Unread(Arc<Mutex<Option<Incoming>>>);
+
+impl Unread {
+    /// Reads it to its end, if that is near; whether another request can follow on the connection. Of a client that waits
+    /// to be told to go on nothing is read, for that would tell it.
+    pub(super) async fn drain(self, client_waits: bool) -> bool {
+        let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut incoming) = left else { return true };
+        let drain = async {
+            let mut read = 0;
+            while let Some(frame) = incoming.frame().await {
+                match frame {
+                    Ok(frame) => read += frame.data_ref().map_or(0, Bytes::len),
+                    Err(_) => return false,
+                }
+                if read > DRAINED {
+                    return false;
+                }
+            }
+            true
+        };
+        !client_waits && tokio::time::timeout(DRAINING, drain).await.unwrap_or(false)
     }
 }
 
@@ -33,7 +85,11 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.incoming).poll_frame(context));
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let frame = std::task::ready!(Pin::new(incoming).poll_frame(context));
+        if !matches!(frame, Some(Ok(_))) {
+            self.incoming = None;
+        }
         let frame = frame.map(|frame| frame.map_err(io::Error::other));
         #[cfg(test)]
         let frame = self.cut(frame);
@@ -41,11 +97,11 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

@@ -43,8 +43,10 @@ impl Registry {
     pub(super) async fn serve(self: Arc<Registry>, request: Request<RequestBody>) -> Answer {
         let started = Instant::now();
         let (method, path) = (request.method().clone(), Redacted::url(request.uri().path()));
+        let unread = request.body().unread();
+        let client_waits = request.headers().contains_key(header::EXPECT);
         let (user, result) = self.clone().handle(request).await;
-        let (answer, problem) = match result {
+        let (mut answer, problem) = match result {
             Ok(answer) => (answer, None),
             Err(mut refusal) => {
                 let problem = refusal.cause.take();
@@ -59,6 +61,10 @@ impl Registry {
             wall: started.elapsed(),
             problem: problem.as_ref(),
         });
+        // A client that is not told goes on to use a connection that is closed under its hands.
+        if !unread.drain(client_waits).await {
+            set(&mut answer, header::CONNECTION, "close");
+        }
         answer
     }
 
