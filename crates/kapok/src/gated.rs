@@ -42,7 +42,7 @@ impl<'a> GatedFetch<'a> {
         Ok(Address::parse(url).and_then(|address| places(&self.mirrors, &address)))
     }
 
-    fn from_places(
+    fn ask_places(
         &self,
         url: &str,
         places: Vec<Place>,
@@ -77,7 +77,7 @@ impl<'a> GatedFetch<'a> {
 impl Fetch for GatedFetch<'_> {
     fn fetch(&self, url: &str, out: &mut dyn Write, limit: u64) -> Result<Fetched, FetchError> {
         match self.places(url)? {
-            Some(places) => self.from_places(url, places, out, limit),
+            Some(places) => self.ask_places(url, places, out, limit),
             None => self.fetch.fetch(url, out, limit),
         }
     }
@@ -91,7 +91,7 @@ impl Fetch for GatedFetch<'_> {
     ) -> Result<Option<Fetched>, FetchError> {
         match self.places(url)? {
             // Places have tags of their own.
-            Some(places) => self.from_places(url, places, out, limit).map(Some),
+            Some(places) => self.ask_places(url, places, out, limit).map(Some),
             None => self.fetch.fetch_unless(url, etag, out, limit),
         }
     }

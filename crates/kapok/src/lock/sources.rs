@@ -40,7 +40,7 @@ impl Fetch for LockedFetch<'_> {
             }
             (_, None) => Err(refused(self.locking.lacking("it"))),
             (_, Some(source)) if self.store.has_blob(&source.content.digest).unwrap_or(false) => {
-                self.from_store(url, source, out)
+                self.give(url, source, out)
             }
             (LockMode::Offline, Some(source)) => Err(refused(format!(
                 "the store has no copy of it, which the lock names as {}",
@@ -55,7 +55,7 @@ impl Fetch for LockedFetch<'_> {
                         "it has other bytes ({digest}) than the lock says ({wanted})"
                     )));
                 }
-                self.from_store(url, source, out).map(|kept| Fetched { final_url: fetched.final_url, ..kept })
+                self.give(url, source, out).map(|kept| Fetched { final_url: fetched.final_url, ..kept })
             }
         }
     }
@@ -75,7 +75,7 @@ impl LockedFetch<'_> {
         Ok((fetched, digest))
     }
 
-    fn from_store(&self, url: &str, source: &Source, out: &mut dyn Write) -> Result<Fetched, FetchError> {
+    fn give(&self, url: &str, source: &Source, out: &mut dyn Write) -> Result<Fetched, FetchError> {
         let sink = |source| FetchError::Sink { url: normalised_url(url), source };
         let mut body =
             self.store.open_blob(&source.content.digest).map_err(|error| sink(io::Error::other(error)))?;
