@@ -153,3 +153,30 @@ fn what_runs_comes_to_its_end_when_the_server_goes() {
     ending.join().unwrap();
     drop(runtime);
 }
+
+#[test]
+fn a_refused_body_that_is_short_costs_no_connection_and_one_that_is_long_ends_it_aloud() {
+    let fixture = serve(settings(), false);
+    let put = |body: usize, more: &str| {
+        let mut stream = TcpStream::connect(fixture.server.address()).unwrap();
+        let head = format!(
+            "PUT /v2/a/manifests/sha256:wrong HTTP/1.1\r\nhost: x\r\ncontent-length: {body}\r\n{more}\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    // The body comes in two parts, so that the second cannot have been there when the answer was made.
+    let mut stream = put(6, "");
+    stream.write_all(b"one").unwrap();
+    stream.write_all(b"two").unwrap();
+    stream.write_all(b"GET /v2/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert!(answers.starts_with("HTTP/1.1 400 ") && answers.contains("HTTP/1.1 200 OK\r\n"), "{answers}");
+
+    // Whoever waits to be told to send is not told.
+    let mut waiting = put(1 << 30, "expect: 100-continue\r\n");
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("connection: close\r\n"), "{answer}");
+}
