@@ -107,6 +107,7 @@ pub struct StandIn {
     #[serde(with = "super::wire::path")]
     pub path: PathBuf,
     /// What it holds.
+    #[serde(with = "super::wire::content")]
     pub content: Vec<u8>,
     /// The mode of a new file of root's, where the snapshot has its directory but no such file. Without a mode there is
     /// none then.
@@ -160,6 +161,7 @@ pub enum MountSource {
     /// A directory in memory with some files of root's, which a step may do with as it likes.
     Files {
         /// Their names and what they hold; everybody may read them.
+        #[serde(with = "super::wire::files")]
         files: Vec<(String, Vec<u8>)>,
     },
     /// A file in memory that never reaches a disk: a secret.
