@@ -19,7 +19,7 @@ pub(super) use pump::{Finish, Rules, pump};
 pub(super) use reader::{Reader, SpoolBody};
 
 /// Bytes at the end of a body of known size that are held back.
-const HELD_BACK: u64 = 64 << 10;
+pub(super) const HELD_BACK: u64 = 64 << 10;
 
 /// Why a body did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,6 +20,7 @@ use super::body::Body;
 use super::flights::{Seat, Source};
 use super::kept::Kept;
 use super::ledger::Note;
+use super::spool::{Broken, HELD_BACK};
 use super::step::Step;
 use super::upstream::{NoAnswer, chain};
 
@@ -63,6 +64,9 @@ impl Step {
             return page::page(StatusCode::NOT_FOUND, "there is no such thing here");
         }
         let mut source = self.source(&mut inquiry, body, &judged).await;
+        if let Ok(answered) = &source {
+            source = small_enough_to_know(answered).await.map_or(source, Err);
+        }
         if judged.filters(&inquiry, &source) {
             source = self.filter(&mut inquiry, source).await;
         }
@@ -251,6 +255,19 @@ impl Step {
         let reason = format!("a request that cannot be understood: {unclear}");
         self.ledger.note(Intake { url, method, ..Intake::default() }).failed(&reason);
         page::page(StatusCode::BAD_REQUEST, &reason)
+    }
+}
+
+/// What is wrong with a body of which no client gets a byte before all of it is there: then the client can be told in
+/// words, instead of by a connection that breaks.
+async fn small_enough_to_know(source: &Source) -> Option<NoAnswer> {
+    if source.spool.size().is_none_or(|size| size > HELD_BACK) {
+        return None;
+    }
+    match source.spool.ended().await {
+        Ok(_) | Err(Broken::Cancelled) => None,
+        Err(Broken::Failed { reason }) => Some(NoAnswer::Failed { reason }),
+        Err(Broken::Refused { rule, reason }) => Some(NoAnswer::Refused { rule, reason }),
     }
 }
 

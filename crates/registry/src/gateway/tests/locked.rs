@@ -72,7 +72,7 @@ fn locked_takes_the_locked_bytes_from_the_store_or_from_upstream() {
     let empty = World::with(|options| options.mode = Mode::Locked(lock));
     run(empty, async |world| {
         let reply = world.get("up.example.org", port, "/index").await;
-        assert!(!reply.whole, "{reply:?}");
+        assert_eq!(reply.status(), 403, "{reply:?}");
         let intake = world.only();
         let Verdict::Refused { rule, reason } = intake.verdict else { panic!("{intake:?}") };
         assert_eq!(rule, "locked");
