@@ -74,7 +74,7 @@ fn own_servers(world: &World) -> Result<(), Trouble> {
         "{} && {} && {} && ! curl -sS -m 5 http://{host}/ && ! curl -sS -m 5 http://localhost:{}/",
         serve(80),
         serve(443),
-        serve(9),
+        serve(8443),
         host.port()
     );
     let outcome = here.build(&dockerfile(&run), &["--tag", "gateway:own"])?;

@@ -1,15 +1,17 @@
 //! What trust in a gateway leaves behind: nothing.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use testkit::image::{self, Image};
 
 use super::fixture::{Here, LIMIT};
 use crate::command;
-use crate::real::{Test, Trouble, World, as_user, ensure, needs, needs_root};
+use crate::real::{Test, Trouble, World, as_user, difference, ensure, needs, needs_root};
 
 pub const TESTS: &[Test] = &[
     ("ca-certificates in the same RUN leaves the image of a build without a gateway", same_as_without),
@@ -52,19 +54,23 @@ fn ordinary_user(world: &World) -> Result<(), Trouble> {
     needs_root()?;
     needs(&["newuidmap", "unshare", "setpriv"])?;
     let here = Here::new(world, "gateway-root")?;
-    let root = here.build(PLAIN, &["--quiet", "--no-cache"])?;
+    let tar = here.place.path.join("image.tar");
+    let root = here.build(PLAIN, &["--no-cache", "--output", &format!("type=oci,dest={}", tar.display())])?;
     ensure(root.success(), || root.tail(20))?;
+    let root = image::load_one(&tar)?;
     let place = world.place("gateway-user")?;
-    let context = place.context(SAME_RUN)?;
+    let tar = place.path.join("home/image.tar");
+    let output = format!("type=oci,dest={}", tar.display());
     let debian = here.debian();
-    let flags = ["--compression", "zstd", "--quiet", &debian[0], &debian[1]];
-    let outcome = as_user(&place, &place.plain_build(&context, &flags))?;
-    ensure(outcome.success(), || outcome.tail(25))?;
-    let context = place.context(PLAIN)?;
-    let outcome = as_user(&place, &place.plain_build(&context, &flags))?;
-    ensure(outcome.success(), || outcome.tail(25))?;
-    let (root, user) = (root.stdout.trim(), outcome.stdout.trim());
-    ensure(root == user, || format!("{root} as root, {user} as a user"))
+    for fixture in [SAME_RUN, PLAIN] {
+        let context = place.context(fixture)?;
+        let flags = ["--compression", "zstd", "--output", &output, &debian[0], &debian[1]];
+        let outcome = as_user(&place, &place.plain_build(&context, &flags))?;
+        ensure(outcome.success(), || outcome.tail(25))?;
+    }
+    let user = image::load_one(&tar)?;
+    let text = |image: &Image| image.print_config() + &image.tree.print(None, &BTreeMap::new());
+    ensure(root.digest == user.digest, || difference(&text(&root), &text(&user)))
 }
 
 /// Looks for the gateways' authorities in everything that the store has of all the tests: unpacked layers, records, configurations.

@@ -19,7 +19,7 @@ use std::io;
 use std::time::Instant;
 
 pub use kill::kills;
-pub use rootless::as_user;
+pub use rootless::{as_user, difference};
 pub use world::{Place, Trouble, World, ensure, needs, needs_root};
 
 use crate::parallel::parallel;

@@ -126,7 +126,8 @@ fn same_image(world: &World) -> Result<(), Trouble> {
     })
 }
 
-fn difference(one: &str, other: &str) -> String {
+/// The lines that only one of two texts has.
+pub fn difference(one: &str, other: &str) -> String {
     let missing = one.lines().filter(|line| !other.lines().any(|other| other == *line));
     let added = other.lines().filter(|line| !one.lines().any(|one| one == *line));
     missing.map(|line| format!("- {line}\n")).chain(added.map(|line| format!("+ {line}\n"))).collect()
