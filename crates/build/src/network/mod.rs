@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  RUN ── any TCP, any address and port ──▶ tcp4, tcp6   (the address meant: SO_ORIGINAL_DST)
-//!      ── any DNS question over IPv4 ─────▶ dns_udp, dns_tcp
+//!      ── questions to its own resolver ──▶ dns_udp, dns_tcp
 //!      ── any other UDP, ICMP, ... ───────▶ refused by the kernel, told to the engine: [`attempt`]
 //! ```
 
