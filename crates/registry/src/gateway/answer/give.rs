@@ -10,7 +10,7 @@ use crate::gateway::body::{Body, empty};
 use crate::gateway::flights::Source;
 use crate::gateway::kept::Head;
 use crate::gateway::ledger::Note;
-use crate::gateway::spool::{Reader, SpoolBody};
+use crate::gateway::spool::{Broken, Reader, SpoolBody};
 use crate::wire::range::{Asked, Bytes};
 
 /// What of a source a client is to have.
@@ -77,7 +77,12 @@ pub(super) fn give(source: Source, method: &Method, headers: &HeaderMap, mut not
         return super::page::failed("the beginning of the body is no longer there");
     };
     if portion == Portion::All {
-        *response.body_mut() = Body::new(SpoolBody::new(reader, move |result| note.settle(result)));
+        // Some clients hang up as soon as they have read that there is nothing, and it is an answer nevertheless.
+        let later = (head.status >= 300).then(|| source.clone());
+        *response.body_mut() = Body::new(SpoolBody::new(reader, move |result| match (result, later) {
+            (Err(Broken::Cancelled), Some(source)) => settle_later(source, note),
+            (result, _) => note.settle(result),
+        }));
     } else {
         // Of a part the client knows nothing of the whole; the record does.
         *response.body_mut() = Body::new(SpoolBody::new(reader, |_| ()));
