@@ -58,16 +58,20 @@ fn ordinary_user(world: &World) -> Result<(), Trouble> {
     let root = here.build(PLAIN, &["--no-cache", "--output", &format!("type=oci,dest={}", tar.display())])?;
     ensure(root.success(), || root.tail(20))?;
     let root = image::load_one(&tar)?;
-    let place = world.place("gateway-user")?;
-    let tar = place.path.join("home/image.tar");
-    let output = format!("type=oci,dest={}", tar.display());
     let debian = here.debian();
-    for fixture in [SAME_RUN, PLAIN] {
+    // A place is made accessible to its user, whatever modes the layers of an earlier build there have.
+    let built = |name: &str, fixture: &str| {
+        let place = world.place(name)?;
         let context = place.context(fixture)?;
+        let tar = place.path.join("home/image.tar");
+        let output = format!("type=oci,dest={}", tar.display());
         let flags = ["--compression", "zstd", "--output", &output, &debian[0], &debian[1]];
         let outcome = as_user(&place, &place.plain_build(&context, &flags))?;
         ensure(outcome.success(), || outcome.tail(25))?;
-    }
+        Ok::<_, Trouble>(tar)
+    };
+    built("gateway-user-https", SAME_RUN)?;
+    let tar = built("gateway-user", PLAIN)?;
     let user = image::load_one(&tar)?;
     let text = |image: &Image| image.print_config() + &image.tree.print(None, &BTreeMap::new());
     ensure(root.digest == user.digest, || difference(&text(&root), &text(&user)))
