@@ -113,10 +113,13 @@ struct Hashing {
 
 /// The digest and the beginning of a body that may still be on its way.
 #[derive(Clone, Default)]
-struct Passed(Arc<Mutex<Option<(Digest, Vec<u8>)>>>);
+struct Passed(Arc<Mutex<Option<Sent>>>);
+
+/// Digest and beginning.
+type Sent = (Digest, Vec<u8>);
 
 impl Passed {
-    fn get(&self) -> Option<(Digest, Vec<u8>)> {
+    fn get(&self) -> Option<Sent> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }
