@@ -16,8 +16,8 @@ use super::figures::{LIMIT, Measure, Stage, at_most_part, figure, ratio};
 use super::measure::{median, sample};
 use crate::command::{exists, must};
 use crate::differential::BuildKit;
-use crate::registry::programs;
 use crate::registry::fixture::{DockerRegistry, Served};
+use crate::registry::programs;
 use crate::workspace;
 
 /// In the order of the table.

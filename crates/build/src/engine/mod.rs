@@ -50,8 +50,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Instant;
 
-use dockerfile::ignore::Patterns;
 use dockerfile::Source;
+use dockerfile::ignore::Patterns;
 use oci::LayerId;
 use oci::store::{Batch, BuildState, NewBuild};
 

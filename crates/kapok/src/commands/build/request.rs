@@ -168,7 +168,8 @@ pub fn compression(flag: Option<CompressionFlag>, settings: &Settings) -> Compre
 
 /// What `--compression` and the outputs say. All layers of a build are compressed alike, so they must agree.
 fn outputs_compression(flags: &cli::build::Build) -> Result<Option<CompressionFlag>, Failure> {
-    let mut asked = flags.compression.into_iter().chain(flags.output.iter().filter_map(|one| one.compression));
+    let mut asked =
+        flags.compression.into_iter().chain(flags.output.iter().filter_map(|one| one.compression));
     let first = asked.next();
     match asked.find(|other| Some(*other) != first) {
         Some(_) => Err(Failure::usage_with(
