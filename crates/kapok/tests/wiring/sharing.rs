@@ -49,12 +49,12 @@ fn a_base_is_known_by_its_name_once_it_was_asked_for() {
     let base = served.name("team/base:1");
     let maker = machine();
     maker.kapok(&format!("build -q --output type=image,name={base},push=true app")).ok();
-    here.write("Dockerfile", &format!("FROM {base}\nCOPY app/three /four\n"));
+    here.write("Dockerfile", format!("FROM {base}\nCOPY app/three /four\n"));
     let plan = here.kapok("plan .").ok().stdout;
     assert!(plan.contains(&format!("image {base} ({})", served.name("team/base"))), "{plan}");
     here.kapok("build -q -t app .").ok();
     drop(served);
-    here.write("Dockerfile", &format!("FROM {base}\nCOPY app/two /four\n"));
+    here.write("Dockerfile", format!("FROM {base}\nCOPY app/two /four\n"));
     here.kapok("build -q -t app .").ok();
     assert!(here.kapok("plan .").ok().stdout.contains("(the store)"));
     here.kapok("gc --verify").ok();
