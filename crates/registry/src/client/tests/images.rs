@@ -191,7 +191,12 @@ fn a_fetch_ends_when_nobody_wants_it() {
     let digest = image(&fixture.store, "amd64", &[&layer]);
     fixture.push(&digest, "app").unwrap();
     let (other, blob) = (fixture.elsewhere("other"), Descriptor::of(media_type::OCI_LAYER_GZIP, &layer));
-    assert!(fixture.client.fetch_from(&fixture.reference("app"), std::slice::from_ref(&blob), &other, &Stopped).is_err());
+    assert!(
+        fixture
+            .client
+            .fetch_from(&fixture.reference("app"), std::slice::from_ref(&blob), &other, &Stopped)
+            .is_err()
+    );
     assert!(!other.has_blob(&blob.digest).unwrap());
     assert_eq!(other.verify(1).unwrap().findings, [""; 0]);
     let again = fixture.client.push(
