@@ -1,5 +1,6 @@
 //! What every command is given: environment, terminal, the spawner; and how settings and the store are had from them.
 
+use std::error::Error;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -66,20 +67,21 @@ impl Program {
         }
     }
 
-    /// The failure as the user should understand it: with a single id, a file of another owner cannot be made, which the
-    /// kernel calls an invalid argument.
+    /// The failure as the user should understand it; see [`Program::lacks_ids`].
     pub fn explain(&self, failure: Failure) -> Failure {
-        let invalid = |error: &(dyn std::error::Error + 'static)| {
-            error
-                .downcast_ref::<std::io::Error>()
-                .is_some_and(|error| error.kind() == ErrorKind::InvalidInput)
+        self.lacks_ids(&failure).unwrap_or(failure)
+    }
+
+    /// What an error is in truth where the user has a single id: a file of another owner cannot be made then, which the
+    /// kernel calls an invalid argument.
+    pub fn lacks_ids(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
+        let Some(Ok(Privilege::SingleId { user, missing })) = &self.privilege else { return None };
+        let invalid = |error: &(dyn Error + 'static)| {
+            let io = error.downcast_ref::<std::io::Error>();
+            io.is_some_and(|error| error.kind() == ErrorKind::InvalidInput)
         };
-        match &self.privilege {
-            Some(Ok(Privilege::SingleId { user, missing })) if causes(&failure).any(invalid) => {
-                SandboxError::SubordinateIds { user: user.clone(), missing: missing.clone() }.into()
-            }
-            _ => failure,
-        }
+        let ids = || SandboxError::SubordinateIds { user: user.clone(), missing: missing.clone() };
+        causes(error).any(invalid).then(|| ids().into())
     }
 
     /// Settings for a command that has no build context.

@@ -74,6 +74,14 @@ pub fn lacks_spawner(error: &BuildError) -> bool {
     }
 }
 
+/// Where the chain of an error's causes begins.
+pub fn cause(error: &BuildError) -> &(dyn std::error::Error + 'static) {
+    match error {
+        BuildError::Step(failure) => &failure.cause,
+        other => other,
+    }
+}
+
 fn is_upstream(error: &ImageError) -> bool {
     causes(error).any(is_network)
 }

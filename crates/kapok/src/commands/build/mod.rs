@@ -123,7 +123,9 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
         }
         Err(error) => match spawner {
             Err(reason) if failed::lacks_spawner(&error) => Err(reason),
-            _ => Err(failed::explain(error, &request.source)),
+            _ => Err(program
+                .lacks_ids(failed::cause(&error))
+                .unwrap_or_else(|| failed::explain(error, &request.source))),
         },
     }
 }
