@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
-use oci::digest::Hasher;
 use oci::{Descriptor, Digest};
 use reqwest::Response;
 
@@ -140,8 +139,19 @@ impl Client {
         Ok(response.status().is_success())
     }
 
-    /// Fetches a blob into `out`, which has received exactly the announced bytes if there is no error.
-    pub(super) async fn get_blob(
+    /// A small blob, verified.
+    pub(super) async fn get_blob(&self, place: &Place, blob: &Descriptor) -> Result<Vec<u8>, RequestError> {
+        let mut bytes = Vec::new();
+        self.receive_blob(place, blob, &mut bytes, &mut |_| {}).await?;
+        match Digest::of_with(blob.digest.algorithm(), &bytes) {
+            found if found == blob.digest => Ok(bytes),
+            found => Err(wrong_digest(place, blob, found)),
+        }
+    }
+
+    /// Fetches a blob into `out`, which has received exactly as many bytes as announced if there is no error. That they
+    /// are the right ones is for `out` to say, which counts their digest in any case.
+    pub(super) async fn receive_blob(
         &self,
         place: &Place,
         blob: &Descriptor,
@@ -149,19 +159,11 @@ impl Client {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), RequestError> {
         let mut remote = RemoteBlob::new(self, place, blob, 0);
-        let mut hasher = Hasher::new(blob.digest.algorithm());
         while let Some(piece) = remote.next().await? {
-            hasher.update(&piece);
             out.write_all(&piece).map_err(|source| local("write the blob", source))?;
             progress(remote.offset);
         }
-        match hasher.finish() {
-            found if found == blob.digest => Ok(()),
-            found => {
-                let url = Redacted::url(&format!("{place}/blobs/{}", blob.digest));
-                Err(RequestError::WrongDigest { url, expected: blob.digest, found })
-            }
-        }
+        Ok(())
     }
 
     /// Deletes a blob.
@@ -179,6 +181,12 @@ impl Client {
             _ => Err(refusal(place, Action::Delete, response).await),
         }
     }
+}
+
+/// A place gave other bytes than were asked for.
+pub(super) fn wrong_digest(place: &Place, blob: &Descriptor, found: Digest) -> RequestError {
+    let url = Redacted::url(&format!("{place}/blobs/{}", blob.digest));
+    RequestError::WrongDigest { url, expected: blob.digest, found }
 }
 
 pub(super) fn local(action: &str, source: io::Error) -> RequestError {

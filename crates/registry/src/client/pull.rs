@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use oci::store::{Store, StoreError};
 use oci::{Descriptor, ImageIndex, Platform, Raw, Reference};
 
+use super::blobs::wrong_digest;
 use super::config::{Place, pull_places};
 use super::error::{PullError, RequestError};
 use super::image::{Kind, Parts, RemoteImage, read};
@@ -58,10 +59,8 @@ impl Client {
             let source = oci::manifest::DocumentError::TooLarge { size: config.size };
             return Err(PullError::Document { what: config.digest.to_string(), source });
         }
-        let bytes = self.at_places(&name, &places, &config, |place| {
-            let mut bytes = Vec::new();
-            self.runtime.wait(self.get_blob(place, &config, &mut bytes, &mut |_| {})).map(|()| bytes)
-        })?;
+        let bytes = self
+            .at_places(&name, &places, &config, |place| self.runtime.wait(self.get_blob(place, &config)))?;
         let unreadable = |source| PullError::Document { what: config.digest.to_string(), source };
         let config = Raw::parse(bytes).map_err(unreadable)?;
         Ok(RemoteImage {
@@ -210,8 +209,12 @@ impl Client {
             self.at_places(name, places, blob, |place| {
                 let mut writer = Stoppable { out: store.blob_writer()?, progress };
                 let mut report = |done| progress.transfer(blob, Transfer::At(done));
-                self.runtime.wait(self.get_blob(place, blob, &mut writer, &mut report))?;
-                Ok(writer.out.finish_as(&blob.digest)?)
+                self.runtime.wait(self.receive_blob(place, blob, &mut writer, &mut report))?;
+                writer.out.finish_as(&blob.digest).map_err(|error| match error {
+                    // Another place may have the right bytes.
+                    StoreError::WrongDigest { found, .. } => wrong_digest(place, blob, found),
+                    error => error.into(),
+                })
             })?;
             progress.transfer(blob, Transfer::Done);
             Ok(())
