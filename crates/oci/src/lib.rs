@@ -18,6 +18,7 @@ mod remove;
 pub mod store;
 pub mod time;
 pub mod tree;
+pub mod url;
 
 pub use config::ImageConfig;
 pub use descriptor::Descriptor;

@@ -79,7 +79,7 @@ fn unquoted(value: &str) -> String {
 fn extended(value: &str) -> Option<String> {
     let mut parts = value.splitn(3, '\'');
     let (charset, _, text) = (parts.next()?, parts.next()?, parts.next()?);
-    let bytes = super::url::decoded(text);
+    let bytes = oci::url::decoded(text);
     charset.eq_ignore_ascii_case("utf-8").then(|| String::from_utf8(bytes).ok())?
 }
 

@@ -2,6 +2,10 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use oci::url::{decoded, without_dots};
+
 /// An `http` or `https` URL without a fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
@@ -104,13 +108,13 @@ impl Url {
         let (root, rest) = self.text.split_at(self.path);
         let (path, _) = rest.split_once('?').unwrap_or((rest, ""));
         if reference.starts_with('/') {
-            return Self::parse(&format!("{root}{}", without_dots(reference)));
+            return Self::parse(&format!("{root}{}", path_without_dots(reference)));
         }
         if reference.is_empty() || reference.starts_with('?') {
             return Self::parse(&format!("{root}{path}{reference}"));
         }
         let directory = path.rfind('/').map_or("/", |at| &path[..=at]);
-        Self::parse(&format!("{root}{}", without_dots(&format!("{directory}{reference}"))))
+        Self::parse(&format!("{root}{}", path_without_dots(&format!("{directory}{reference}"))))
     }
 }
 
@@ -131,7 +135,7 @@ pub fn basic(login: &str) -> String {
 
 /// The value of an `Authorization` header for a user and a password.
 pub fn basic_of(user: &[u8], password: &[u8]) -> String {
-    format!("Basic {}", base64(&[user, b":", password].concat()))
+    format!("Basic {}", STANDARD.encode([user, b":", password].concat()))
 }
 
 fn starts_with(text: &str, prefix: &str) -> bool {
@@ -152,60 +156,10 @@ fn encoded(text: &str) -> String {
     out
 }
 
-/// Percent-encoding undone; what is not valid stays as it is.
-pub fn decoded(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, behind @ ..] = rest {
-        let hex = behind.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.filter(|_| *first == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                out.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    out
-}
-
-/// RFC 3986, section 5.2.4. What follows a `?` is left alone.
-fn without_dots(reference: &str) -> String {
-    let (path, query) = match reference.find('?') {
-        Some(at) => reference.split_at(at),
-        None => (reference, ""),
-    };
-    let mut parts: Vec<&str> = Vec::new();
-    let last = path.rsplit('/').next().unwrap_or_default();
-    for part in path.split('/').skip(1) {
-        match part {
-            "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    let end = if matches!(last, "." | "..") { "/" } else { "" };
-    format!("/{}{}{query}", parts.join("/"), if parts.is_empty() { "" } else { end })
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let value =
-            chunk.iter().fold(0_u32, |value, byte| value << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = (value >> (18 - 6 * place)) & 63;
-            out.push(if place <= chunk.len() { char::from(ALPHABET[digit as usize]) } else { '=' });
-        }
-    }
-    out
+/// A reference without `.` and `..` in its path; a query is left alone.
+fn path_without_dots(reference: &str) -> String {
+    let (path, query) = reference.split_at(reference.find('?').unwrap_or(reference.len()));
+    without_dots(path) + query
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Requests in one form, so that the same question is found again.
 
 use crate::Digest;
+use crate::url::without_dots;
 
 /// What a request is found by: URL and method, and what beside them decides the answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,27 +114,6 @@ fn reencoded(text: &str) -> String {
         at += if byte.is_some() { 3 } else { 1 };
     }
     out
-}
-
-/// RFC 3986, 5.2.4; empty parts stay, servers tell them apart.
-fn without_dots(path: &str) -> String {
-    let mut kept: Vec<&str> = Vec::new();
-    let mut parts = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
-    while let Some(part) = parts.next() {
-        let last = parts.peek().is_none();
-        match part {
-            "." | ".." => {
-                if part == ".." {
-                    kept.pop();
-                }
-                if last {
-                    kept.push("");
-                }
-            }
-            part => kept.push(part),
-        }
-    }
-    format!("/{}", kept.join("/"))
 }
 
 fn is_bad(c: char) -> bool {

@@ -3,8 +3,10 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use oci::url::decoded_text;
+
 use super::hosts::HostPattern;
-use super::percent::{decode, encode};
+use super::percent::encode;
 use crate::packages::Address;
 
 /// What is asked in place of URLs that begin with a prefix. The places are asked in their order, the next one when one
@@ -59,7 +61,7 @@ impl Mirror {
         let path = address.path.trim_end_matches('/').to_owned();
         let prefix = Prefix { scheme, authority: address.authority(), path };
         let target = |text: &String| match text.strip_prefix("file://") {
-            Some(path) if path.starts_with('/') => Ok(Target::Directory(PathBuf::from(decode(path)))),
+            Some(path) if path.starts_with('/') => Ok(Target::Directory(PathBuf::from(decoded_text(path)))),
             Some(_) => Err(bad(text)),
             None => {
                 Address::parse(text).ok_or_else(|| bad(text))?;
@@ -113,7 +115,7 @@ pub fn places(mirrors: &[Mirror], address: &Address) -> Option<Vec<Place>> {
 
 /// A path below a directory; nothing that leaves it.
 fn below(directory: &Path, rest: &str) -> Option<PathBuf> {
-    let rest = PathBuf::from(decode(rest.trim_start_matches('/')));
+    let rest = PathBuf::from(decoded_text(rest.trim_start_matches('/')));
     let stays = rest.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     (stays && !rest.as_os_str().to_string_lossy().contains('\0')).then(|| directory.join(rest))
 }

@@ -119,5 +119,5 @@ pub(crate) fn fuzz(data: &[u8], text: &str) {
     let _ = asked::Destination::parse(text);
     let _ = text.parse::<HostPattern>();
     let _ = Mirror::new(text, &[text.to_owned()]);
-    let _ = percent::decode(text);
+    let _ = oci::url::decoded_text(text);
 }

@@ -1,9 +1,10 @@
 //! Debian archives: `dists/SUITE/…` says what there is, `pool/…` holds it. (Debian wiki, "RepositoryFormat")
 
 use ::oci::Digest;
+use ::oci::url::decoded_text;
 
 use super::artifact::{Artifact, Ecosystem, Kind, Mutability};
-use super::request::{Address, Request, decode};
+use super::request::{Address, Request};
 
 /// Names of index files; each may have an extension for its compression.
 const INDEXES: &[&str] =
@@ -65,7 +66,7 @@ fn source(last: &str, before: &[&str]) -> Option<Artifact> {
 
 fn described(name: &str, version: &str, architecture: &str, before: &[&str]) -> Artifact {
     // Some archives keep the epoch, encoded twice.
-    Artifact::package(Ecosystem::Debian, name, &decode(version))
+    Artifact::package(Ecosystem::Debian, name, &decoded_text(version))
         .below(distribution(before))
         .qualified("arch", architecture)
 }

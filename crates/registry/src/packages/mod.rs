@@ -28,11 +28,6 @@ pub use artifact::{Artifact, Ecosystem, Kind, Mutability, UnknownEcosystem};
 pub use purl::Purl;
 pub use request::{Address, Request};
 
-/// Text of a URL or package URL, percent-decoded.
-pub(crate) fn decoded(text: &str) -> String {
-    request::decode(text)
-}
-
 /// A protocol's test of a request: `None` where it is not this protocol's.
 type Recogniser = fn(&Request<'_>, &Address) -> Option<Artifact>;
 

@@ -1,5 +1,7 @@
 //! A request as far as recognising needs it, and its address taken apart.
 
+use ::oci::url::{decoded_text, without_dots};
+
 /// A request and, where there is one already, what its answer says it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -93,7 +95,7 @@ impl Address {
             None => (tail, None),
         };
         let path = if path.is_empty() { "/" } else { path };
-        let segments = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
+        let segments = path.split('/').filter(|segment| !segment.is_empty()).map(decoded_text).collect();
         Some(Address { scheme, host, port, path: path.to_owned(), query, segments })
     }
 
@@ -159,7 +161,7 @@ impl Address {
     /// The value of a key in the query, decoded.
     pub(super) fn query_value(&self, key: &str) -> Option<String> {
         let pairs = self.query.as_deref()?.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.into_iter().find(|(name, _)| *name == key).map(|(_, value)| decode(value))
+        pairs.into_iter().find(|(name, _)| *name == key).map(|(_, value)| decoded_text(value))
     }
 }
 
@@ -173,52 +175,6 @@ fn split_port(authority: &str, default: u16) -> Option<(String, u16)> {
     };
     let port = if port.is_empty() { default } else { port.parse().ok()? };
     (!host.is_empty()).then(|| (host.to_ascii_lowercase(), port))
-}
-
-/// Takes `.` and `..` out of a path. (RFC 3986, 5.2.4)
-fn without_dots(path: &str) -> String {
-    let mut kept: Vec<&str> = Vec::new();
-    let mut parts = path.split('/').skip(1).peekable();
-    while let Some(part) = parts.next() {
-        let last = parts.peek().is_none();
-        match part {
-            "." | ".." => {
-                if part == ".." {
-                    kept.pop();
-                }
-                if last {
-                    kept.push("");
-                }
-            }
-            part => kept.push(part),
-        }
-    }
-    format!("/{}", kept.join("/"))
-}
-
-/// Percent-decoded; what is no UTF-8 afterwards stays as it is.
-pub(super) fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let pair = (bytes[at] == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
-        let digits = pair.and_then(|pair| std::str::from_utf8(pair).ok());
-        let byte = digits
-            .filter(|digits| !digits.starts_with('+'))
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match byte {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]

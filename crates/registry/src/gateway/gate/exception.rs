@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use oci::url::decoded_text;
+
 use super::address::text_matches;
 use super::rules::Rule;
 use crate::packages::{Artifact, Ecosystem, UnknownEcosystem};
@@ -78,8 +80,8 @@ impl FromStr for PackagePattern {
         };
         let (mut name, mut version) = (name.to_owned(), version.map(str::to_owned));
         if purl {
-            name = crate::packages::decoded(&name);
-            version = version.map(|version| crate::packages::decoded(&version));
+            name = decoded_text(&name);
+            version = version.map(|version| decoded_text(&version));
             // Where a purl has a namespace, our names have the group, the path, or nothing.
             name = match (ecosystem, name.rsplit_once('/')) {
                 (Ecosystem::Maven, Some((group, artifact))) => format!("{group}:{artifact}"),

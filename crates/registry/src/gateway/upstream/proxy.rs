@@ -5,9 +5,8 @@ use std::io;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use oci::url::decoded_text;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-
-use crate::gateway::percent::decode;
 
 /// Bytes of the answer to CONNECT.
 const ANSWER_LIMIT: usize = 16 << 10;
@@ -47,7 +46,7 @@ impl Proxy {
         };
         let user = login.map(|login| {
             let (user, password) = login.split_once(':').unwrap_or((login, ""));
-            (decode(user), decode(password))
+            (decoded_text(user), decoded_text(password))
         });
         let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((address, rest)) => (address, rest.strip_prefix(':')),

@@ -2,12 +2,13 @@
 
 use ::oci::Digest;
 use ::oci::time::parse_rfc3339;
+use ::oci::url::decoded_text;
 use serde_json::{Map, Value};
 
 use super::html;
 use super::{Filtered, Index, IndexError, Judge, Offer};
 use crate::packages::pypi::File;
-use crate::packages::request::{Address, decode};
+use crate::packages::request::Address;
 
 /// Asks for JSON, which alone tells times, and takes a page where there is none.
 pub const ACCEPT: &str =
@@ -94,7 +95,7 @@ fn page(index: &Index<'_>, judge: &mut Judge<'_>) -> Result<Filtered, IndexError
     for anchor in html::anchors(text) {
         let (address, fragment) = anchor.href.split_once('#').unwrap_or((&anchor.href, ""));
         let path = address.split('?').next().unwrap_or_default();
-        let mut offer = of_file(&decode(path.rsplit('/').next().unwrap_or_default()));
+        let mut offer = of_file(&decoded_text(path.rsplit('/').next().unwrap_or_default()));
         offer.url = base.as_ref().and_then(|base| base.join(address));
         offer.published = anchor.uploaded.as_deref().and_then(parse_rfc3339);
         let sum = fragment.split('&').find_map(|part| part.strip_prefix("sha256="));
