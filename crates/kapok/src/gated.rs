@@ -25,7 +25,7 @@ impl<'a> GatedFetch<'a> {
     /// By the settings.
     pub fn new(fetch: &'a dyn Fetch, settings: &Settings) -> GatedFetch<'a> {
         let mirrors = settings.network.mirrors.iter().map(|(_, mirror)| mirror.clone()).collect();
-        GatedFetch { fetch, gate: settings.gate.rules(clock::now()), mirrors }
+        GatedFetch { fetch, gate: settings.rules(clock::now()), mirrors }
     }
 
     fn permit(&self, url: &str) -> Result<(), FetchError> {

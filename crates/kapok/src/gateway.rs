@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::fetch::trust;
 use crate::registry::{LazyRuntime, options};
 use crate::settings::Settings;
+use crate::settings::gate::private_hosts;
 
 /// The way out of a build's RUNs.
 pub struct RunGateway {
@@ -57,7 +58,7 @@ impl RunGateway {
             environment: environment.clone(),
             settings: settings.clone(),
             trusted,
-            gate: Arc::new(settings.gate.rules(clock::now())),
+            gate: Arc::new(settings.rules(clock::now())),
             mode: Mode::Online,
             no_stale: false,
             made: OnceLock::new(),
@@ -96,7 +97,7 @@ impl RunGateway {
             authorities: authorities(&pem, "the machine").unwrap_or_default(),
             proxy: Some(options::proxy(&self.environment)),
             mirrors: network.mirrors.iter().map(|(_, mirror)| mirror.clone()).collect(),
-            internal: network.internal.iter().cloned().chain(self.settings.gate.private_hosts()).collect(),
+            internal: network.internal.iter().cloned().chain(private_hosts(&self.settings.gate)).collect(),
             passthrough: network.passthrough.clone(),
             credentials: network.credentials.clone(),
             gate: self.gate.clone(),

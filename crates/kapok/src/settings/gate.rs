@@ -3,8 +3,6 @@
 //! Rules of several files add up: a project can ask for more than the machine does, and for nothing less. What it may
 //! do is make a dated exception for a package, with a reason that stands in its own file.
 
-use std::collections::BTreeSet;
-
 use oci::time::parse_rfc3339;
 use registry::gateway::HostPattern;
 use registry::gateway::gate::{AddressPattern, Exception, PrivateIndex, Rule, Rules};
@@ -18,45 +16,9 @@ use super::yaml::{Node, Pair, Value};
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
-/// What the files say of what a RUN may fetch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GateSettings {
-    /// Each file's list of addresses: all of them must allow.
-    pub allow: Vec<Vec<AddressPattern>>,
-    /// Addresses that any file denies.
-    pub deny: Vec<AddressPattern>,
-    /// The longest time that any file asks for, in seconds.
-    pub cooldown: i64,
-    /// Ecosystems of which nothing prebuilt is taken.
-    pub from_source: BTreeSet<Ecosystem>,
-    /// Indexes of one's own.
-    pub private: Vec<PrivateIndex>,
-    /// Packages need a digest that was known before they came.
-    pub require_digests: bool,
-    /// Exceptions from all that.
-    pub exceptions: Vec<Exception>,
-}
-
-impl GateSettings {
-    /// Where the private indexes are: they may be inside.
-    pub fn private_hosts(&self) -> impl Iterator<Item = HostPattern> {
-        self.private.iter().filter_map(|index| index.authority().parse().ok())
-    }
-
-    /// The gate, for what is judged now.
-    pub fn rules(&self, now: i64) -> Rules {
-        Rules {
-            allow: self.allow.clone(),
-            deny: self.deny.clone(),
-            cooldown: self.cooldown,
-            from_source: self.from_source.clone(),
-            private: self.private.clone(),
-            require_digests: self.require_digests,
-            exceptions: self.exceptions.clone(),
-            advisories: None,
-            now,
-        }
-    }
+/// Where the private indexes are: they may be inside.
+pub fn private_hosts(rules: &Rules) -> impl Iterator<Item = HostPattern> {
+    rules.private.iter().filter_map(|index| index.authority().parse().ok())
 }
 
 /// `network.allow`.
@@ -319,7 +281,7 @@ mod tests {
     use super::*;
     use crate::settings::load::apply;
 
-    fn read(texts: &[&str]) -> (GateSettings, Vec<String>) {
+    fn read(texts: &[&str]) -> (Rules, Vec<String>) {
         let mut settings = crate::settings::Settings::default();
         let mut wrong = Vec::new();
         for text in texts {
@@ -341,7 +303,7 @@ mod tests {
         assert_eq!(gate.exceptions[1].rule, Rule::FromSource);
         assert_eq!(gate.exceptions[0].until, 1_798_761_600);
         assert_eq!(
-            gate.rules(0).policy(),
+            gate.policy(),
             "allow *.example.org example.org/team; cooldown 604800; deny bad.example.org; digests required; exception \
              network.cooldown pypi/requests@2.32.*; exception network.from-source pypi/numpy; from-source pypi; private npm \
              https://nexus.example.org/npm/ ; private pypi https://nexus.example.org/own/simple/ acme-*"
@@ -355,13 +317,13 @@ mod tests {
             "network: {allow: b.example.org, cooldown: 1h, deny: [], from-source: pypi}",
         ]);
         assert_eq!(wrong, Vec::<String>::new());
-        let rules = gate.rules(0);
+        let rules = &gate;
         let open = |url: &str| rules.address("GET", url).is_allowed();
         assert!(
             open("http://b.example.org/") && !open("http://a.example.org/") && !open("http://x.example.org/")
         );
         assert_eq!((gate.cooldown, gate.deny.len(), gate.from_source.len()), (14 * DAY, 1, 1));
-        assert!(!read(&["network: {allow: []}"]).0.rules(0).address("GET", "http://h/").is_allowed());
+        assert!(!read(&["network: {allow: []}"]).0.address("GET", "http://h/").is_allowed());
     }
 
     #[test]

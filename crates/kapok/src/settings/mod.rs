@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use dockerfile::{Diagnostic, Source};
 use registry::client::config::RegistryConfig;
+use registry::gateway::gate::Rules;
 
 use crate::cli::build::CompressionFlag;
 use crate::cli::limits::LimitFlags;
@@ -37,8 +38,8 @@ pub struct Settings {
     pub host_network: bool,
     /// Whether a step may ask for `--security=insecure`.
     pub insecure: bool,
-    /// What a RUN may fetch.
-    pub gate: gate::GateSettings,
+    /// What a RUN may fetch, at no particular time: see [`Settings::rules`].
+    pub gate: Rules,
     /// What the gateway is told of the world.
     pub network: network::NetworkSettings,
     /// Registries that are not as their names say.
@@ -48,6 +49,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The gate, for what is judged now.
+    pub fn rules(&self, now: i64) -> Rules {
+        Rules { now, ..self.gate.clone() }
+    }
+
     /// Limits of the command line over those of the settings.
     pub fn limits_with(&self, flags: &LimitFlags) -> LimitFlags {
         LimitFlags {

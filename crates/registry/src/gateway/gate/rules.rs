@@ -37,7 +37,7 @@ pub enum Rule {
 }
 
 /// What `network:` in the settings says, and the time at which it is judged.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// Lists of addresses that may be asked: every list must have it. No list means all.
     pub allow: Vec<Vec<AddressPattern>>,
@@ -60,7 +60,7 @@ pub struct Rules {
 }
 
 /// Somebody who knows what speaks against packages.
-pub trait Advisories: Send + Sync {
+pub trait Advisories: fmt::Debug + Send + Sync {
     /// What speaks against a package, by its package URL.
     fn against(&self, purl: &str) -> Option<Advisory>;
 

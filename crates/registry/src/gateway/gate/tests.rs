@@ -179,6 +179,7 @@ fn where_private_indexes_are_asked() {
     check(Ecosystem::Npm, "http://h/simple/six/", None);
 }
 
+#[derive(Debug)]
 struct Known;
 
 impl Advisories for Known {
