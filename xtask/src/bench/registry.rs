@@ -141,17 +141,17 @@ fn remove(path: &Path) -> io::Result<()> {
     must(Command::new("rm").arg("-rf").arg(path), LIMIT).map(drop)
 }
 
-fn push(stage: &Stage) -> io::Result<Figure> {
-    let image = Image::make(stage, stage.of(SIZE, 1 << 20), stage.of(LAYERS, 2))?;
+/// Every program in turn does the same; `prepare` makes what it does, and keeps what that needs while it runs.
+fn in_turns<T>(
+    stage: &Stage,
+    mut prepare: impl FnMut(&Copier) -> io::Result<(Command, T)>,
+) -> io::Result<Figure> {
     let copiers = Copier::all(stage);
     let mut results: Vec<Vec<f64>> = vec![Vec::new(); copiers.len()];
     for _ in 0..stage.of(3, 1) {
         for (copier, results) in copiers.iter().zip(&mut results) {
-            // A registry that has nothing yet, on a port that nobody remembers.
-            let registry = registry(stage, "push-registry")?;
-            let to = registry.name("bench/image:1");
-            must(&mut kapok(&image.store, &["tag", "image", &to]), LIMIT)?;
-            let taken = sample(&mut copier.push(&image, &to))?;
+            let (mut command, _needed) = prepare(copier)?;
+            let taken = sample(&mut command)?;
             if matches!(copier, Copier::Kapok) {
                 stage.note_peak(taken.peak);
             }
@@ -162,6 +162,17 @@ fn push(stage: &Stage) -> io::Result<Figure> {
         copiers.iter().zip(results).map(|(copier, times)| (copier.name(), median(times))).collect();
     let wanted = vec![at_most_part(&results, 0.8)];
     Ok(figure(results, wanted))
+}
+
+fn push(stage: &Stage) -> io::Result<Figure> {
+    let image = Image::make(stage, stage.of(SIZE, 1 << 20), stage.of(LAYERS, 2))?;
+    in_turns(stage, |copier| {
+        // A registry that has nothing yet, on a port that nobody remembers.
+        let registry = registry(stage, "push-registry")?;
+        let to = registry.name("bench/image:1");
+        must(&mut kapok(&image.store, &["tag", "image", &to]), LIMIT)?;
+        Ok((copier.push(&image, &to), registry))
+    })
 }
 
 fn pull(stage: &Stage) -> io::Result<Figure> {
@@ -170,31 +181,23 @@ fn pull(stage: &Stage) -> io::Result<Figure> {
     let name = registry.name("bench/image:1");
     must(&mut kapok(&image.store, &["tag", "image", &name]), LIMIT)?;
     must(&mut kapok(&image.store, &["push", "-q", &name]), LIMIT)?;
-    let copiers = Copier::all(stage);
-    let mut results: Vec<Vec<f64>> = vec![Vec::new(); copiers.len()];
-    for _ in 0..stage.of(3, 1) {
-        for (copier, results) in copiers.iter().zip(&mut results) {
-            let to = stage.path().join("pulled");
-            remove(&to)?;
-            let taken = sample(&mut copier.pull(&name, &to))?;
-            if matches!(copier, Copier::Kapok) {
-                stage.note_peak(taken.peak);
-            }
-            results.push(taken.wall);
-        }
-    }
-    let results: Vec<_> =
-        copiers.iter().zip(results).map(|(copier, times)| (copier.name(), median(times))).collect();
-    let wanted = vec![at_most_part(&results, 0.8)];
-    Ok(figure(results, wanted))
+    in_turns(stage, |copier| {
+        let to = stage.path().join("pulled");
+        remove(&to)?;
+        Ok((copier.pull(&name, &to), ()))
+    })
 }
 
-/// A web server that runs; killed with this value.
+/// A web server that runs; ended with this value.
 struct Nginx(Child);
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // Asked, not killed: a killed master leaves its workers behind.
+        let master = rustix::process::Pid::from_child(&self.0);
+        if rustix::process::kill_process(master, rustix::process::Signal::TERM).is_err() {
+            let _ = self.0.kill();
+        }
         let _ = self.0.wait();
     }
 }

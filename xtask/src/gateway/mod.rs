@@ -11,8 +11,7 @@ mod trust;
 use std::io;
 use std::time::Instant;
 
-use crate::parallel::parallel;
-use crate::real::{Test, Trouble, World};
+use crate::real::{Test, World, count, run_section, run_timed};
 use crate::report::Tally;
 
 /// What the command line asked for.
@@ -21,6 +20,9 @@ pub struct Options {
     /// Only tests whose name contains this.
     pub case: Option<String>,
 }
+
+/// What its tests are called by.
+const SECTION: &str = "gateway";
 
 /// Comes after all others, whose layers it looks through.
 const LAST: Test = ("no layer, record or configuration has the authority of a gateway", trust::nothing_left);
@@ -31,30 +33,12 @@ pub fn run(options: &Options) -> io::Result<Tally> {
     let mut tally = Tally::default();
     let start = Instant::now();
     if let Err(trouble) = fixture::prepare(&world) {
-        count(&mut tally, "a base with a list of packages", Err(trouble));
+        count(&mut tally, SECTION, "a base with a list of packages", Err(trouble));
         return Ok(tally);
     }
     println!("a base with a list of packages: {:.1} s", start.elapsed().as_secs_f64());
     let groups: [&[Test]; 4] = [packages::TESTS, downloads::TESTS, trust::TESTS, refusals::TESTS];
-    let wanted = |test: &&Test| options.case.as_deref().is_none_or(|part| test.0.contains(part));
-    let tests: Vec<Test> = groups.into_iter().flatten().filter(wanted).copied().collect();
-    let timed = |(name, test): &Test| {
-        let start = Instant::now();
-        let result = test(&world);
-        println!("{name}: {:.1} s", start.elapsed().as_secs_f64());
-        result
-    };
-    for ((name, _), result) in tests.iter().zip(parallel(2, &tests, timed)) {
-        count(&mut tally, name, result);
-    }
-    count(&mut tally, LAST.0, timed(&LAST));
+    tally += run_section(&world, SECTION, &groups, options.case.as_deref());
+    count(&mut tally, SECTION, LAST.0, run_timed(&world, &LAST));
     Ok(tally)
-}
-
-fn count(tally: &mut Tally, name: &str, result: Result<(), Trouble>) {
-    match result {
-        Ok(()) => tally.passed += 1,
-        Err(Trouble::Failed(report)) => tally.fail(&format!("gateway: {name}"), &report),
-        Err(Trouble::Skipped(why)) => tally.skip(&format!("gateway: {name}"), &why),
-    }
 }

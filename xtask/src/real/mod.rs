@@ -13,16 +13,16 @@ mod refusals;
 mod repeat;
 mod rootless;
 mod secrets;
+mod section;
 mod world;
 
 use std::io;
-use std::time::Instant;
 
 pub use kill::kills;
 pub use rootless::{as_user, difference};
+pub use section::{count, run_section, run_timed};
 pub use world::{Place, Trouble, World, ensure, needs, needs_root};
 
-use crate::parallel::parallel;
 use crate::report::Tally;
 
 /// A test: silence, a failure's report, or the reason why it cannot run here.
@@ -52,21 +52,5 @@ pub fn run(options: &Options) -> io::Result<Tally> {
         repeat::TESTS,
         kill::TESTS,
     ];
-    let wanted = |test: &&Test| options.case.as_deref().is_none_or(|part| test.0.contains(part));
-    let tests: Vec<Test> = groups.into_iter().flatten().filter(wanted).copied().collect();
-    let results = parallel(2, &tests, |(name, test)| {
-        let start = Instant::now();
-        let result = test(&world);
-        println!("{name}: {:.1} s", start.elapsed().as_secs_f64());
-        result
-    });
-    let mut tally = Tally::default();
-    for ((name, _), result) in tests.iter().zip(results) {
-        match result {
-            Ok(()) => tally.passed += 1,
-            Err(Trouble::Failed(report)) => tally.fail(name, &report),
-            Err(Trouble::Skipped(why)) => tally.skip(name, &why),
-        }
-    }
-    Ok(tally)
+    Ok(run_section(&world, "real", &groups, options.case.as_deref()))
 }

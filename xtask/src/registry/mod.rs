@@ -13,10 +13,8 @@ mod sharing;
 mod specification;
 
 use std::io;
-use std::time::Instant;
 
-use crate::parallel::parallel;
-use crate::real::{Test, Trouble, World};
+use crate::real::{Test, World, run_section};
 use crate::report::Tally;
 
 /// What the command line asked for.
@@ -38,21 +36,5 @@ pub fn run(options: &Options) -> io::Result<Tally> {
         sharing::TESTS,
         crowd::TESTS,
     ];
-    let wanted = |test: &&Test| options.case.as_deref().is_none_or(|part| test.0.contains(part));
-    let tests: Vec<Test> = groups.into_iter().flatten().filter(wanted).copied().collect();
-    let results = parallel(2, &tests, |(name, test)| {
-        let start = Instant::now();
-        let result = test(&world);
-        println!("{name}: {:.1} s", start.elapsed().as_secs_f64());
-        result
-    });
-    let mut tally = Tally::default();
-    for ((name, _), result) in tests.iter().zip(results) {
-        match result {
-            Ok(()) => tally.passed += 1,
-            Err(Trouble::Failed(report)) => tally.fail(&format!("registry: {name}"), &report),
-            Err(Trouble::Skipped(why)) => tally.skip(&format!("registry: {name}"), &why),
-        }
-    }
-    Ok(tally)
+    Ok(run_section(&world, "registry", &groups, options.case.as_deref()))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use testkit::image;
 
 use crate::command::{self, must};
-use crate::real::{Place, Test, Trouble, World, ensure, needs, needs_root};
+use crate::real::{Place, Test, Trouble, World, count, ensure, needs, needs_root};
 use crate::report::Tally;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -41,11 +41,7 @@ pub fn run() -> std::io::Result<Tally> {
         ("kapok loads what skopeo and docker wrote", back),
     ];
     for (name, test) in tests {
-        match test(&world) {
-            Ok(()) => tally.passed += 1,
-            Err(Trouble::Failed(report)) => tally.fail(&format!("interop: {name}"), &report),
-            Err(Trouble::Skipped(why)) => tally.skip(&format!("interop: {name}"), &why),
-        }
+        count(&mut tally, "interop", name, test(&world));
     }
     Ok(tally)
 }

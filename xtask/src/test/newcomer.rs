@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::readme;
 use crate::command::{self, Outcome, must};
-use crate::real::{Trouble, ensure, needs, needs_root};
+use crate::real::{self, Trouble, ensure, needs, needs_root};
 use crate::report::Tally;
 use crate::workspace;
 
@@ -31,11 +31,7 @@ exec chroot . /bin/sh -c 'umount -l /old; cd /kapok; exec "$@"' sh "$@"
 /// Runs the README's first command in all three ways; each counts as one test.
 pub fn run() -> std::io::Result<Tally> {
     let mut tally = Tally::default();
-    let mut count = |name: &str, result: Result<(), Trouble>| match result {
-        Ok(()) => tally.passed += 1,
-        Err(Trouble::Failed(report)) => tally.fail(&format!("newcomer: {name}"), &report),
-        Err(Trouble::Skipped(why)) => tally.skip(&format!("newcomer: {name}"), &why),
-    };
+    let mut count = |name: &str, result| real::count(&mut tally, "newcomer", name, result);
     count("as root", as_root());
     match BareTree::make() {
         Ok(tree) => {
