@@ -108,11 +108,6 @@ impl<R: Read> DigestReader<R> {
         DigestReader { inner, hasher: Hasher::new(algorithm), read: 0 }
     }
 
-    /// How many bytes came through.
-    pub fn read_so_far(&self) -> u64 {
-        self.read
-    }
-
     /// The digest of what came through, and how many bytes that were.
     pub fn finish(self) -> (Digest, u64) {
         (self.hasher.finish(), self.read)
