@@ -82,6 +82,11 @@ impl StepGateway {
         &self.step
     }
 
+    /// What its tasks share, for requests that come on no socket of its own.
+    pub(super) fn shared_step(&self) -> &Arc<Step> {
+        &self.step
+    }
+
     /// The certificate (PEM) of the authority that this step alone trusts.
     pub fn authority(&self) -> &[u8] {
         self.step.authority.pem()
@@ -110,7 +115,9 @@ impl StepGateway {
         Ok(())
     }
 
-    /// Ends serving and tells what was. The step's processes are gone; what still runs is recorded as broken off.
+    /// Ends serving and tells what was. The step's processes are gone; what still runs is recorded as broken off. What was
+    /// kept becomes visible to other processes with the build's next commit: one of its own would wait here until all that
+    /// the step wrote is on the disk.
     pub fn finish(self) -> Served {
         let runtime = self.step.shared.options.runtime.clone();
         let farewell = self.step.shared.options.limits.farewell;
@@ -123,11 +130,6 @@ impl StepGateway {
             self.step.tasks().abort_all();
             let _ = tokio::time::timeout(RECORDING, self.step.ledger.quiet()).await;
         });
-        // What was kept is of use to other builds even if this one fails; should it not be visible, it is fetched again.
-        if let Err(error) = self.step.shared.options.store.commit_downloads() {
-            let why = super::upstream::chain(&error);
-            self.step.ledger.warn(format!("downloads could not be kept: {why}"));
-        }
         let mut served = self.step.ledger.close();
         served.intakes.extend(unused(&self.step.names));
         served
