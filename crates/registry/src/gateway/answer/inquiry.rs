@@ -11,6 +11,7 @@ use http::header::{
 };
 use http::request::Parts;
 use hyper::body::{Body, Incoming};
+use oci::Digest;
 
 use crate::gateway::asked::Asked;
 use crate::gateway::kept::{Head, Request, strip_connection};
@@ -22,6 +23,27 @@ const DECIDING: &[&str] = &["git-protocol", "content-type", "x-requested-with", 
 
 /// So much of a body is looked at; what is wanted stands at its beginning.
 pub(super) const SENT_LIMIT: u64 = 64 << 10;
+
+/// Bytes of such a body when it is unpacked.
+const UNPACKED_LIMIT: u64 = 1 << 20;
+
+/// What is known of a request's body when it has passed.
+#[derive(Clone)]
+pub(super) struct Sent {
+    pub digest: Digest,
+    /// As much as is looked at.
+    pub start: Vec<u8>,
+    /// That is all of it.
+    pub is_whole: bool,
+}
+
+impl Sent {
+    /// Of a body that is all there.
+    pub(super) fn of(body: &[u8]) -> Sent {
+        let start = body[..body.len().min(SENT_LIMIT as usize)].to_vec();
+        Sent { digest: Digest::of(body), is_whole: start.len() == body.len(), start }
+    }
+}
 
 /// Headers by which a client says that it has something already.
 pub(super) const CONDITIONS: &[HeaderName] =
@@ -62,20 +84,28 @@ impl Inquiry {
         inquiry
     }
 
-    /// What the beginning of the body says of what is asked for: of Git, which commit.
-    pub(super) fn sent(&mut self, start: &[u8]) {
+    /// What a body adds to what decides the answer. It also tells what is asked for: of Git, which commit. Clients of Git
+    /// name themselves and their session in it, which changes no answer: such a body counts in its normalised form.
+    pub(super) fn sent(&mut self, sent: &Sent) -> String {
+        let by_digest = format!("body={}\n", sent.digest);
         if self.artifact.ecosystem != Ecosystem::Git {
-            return;
+            return by_digest;
         }
-        let mut unpacked = Vec::new();
         let packed = self.text(&CONTENT_ENCODING).is_some_and(|encoding| encoding.contains("gzip"));
+        let mut unpacked = Vec::new();
+        let mut whole = sent.is_whole;
         if packed {
             // The end is missing where the beginning is all we kept, and not needed.
-            let _ = GzDecoder::new(start).take(SENT_LIMIT).read_to_end(&mut unpacked);
+            let read = GzDecoder::new(sent.start.as_slice()).take(UNPACKED_LIMIT).read_to_end(&mut unpacked);
+            whole &= read.is_ok_and(|read| (read as u64) < UNPACKED_LIMIT);
         }
-        let wanted = git::wanted(if packed { &unpacked } else { start });
-        if let (Some(commit), Some(repository)) = (wanted, git::repository(&self.asked.url)) {
+        let body = if packed { &unpacked } else { &sent.start };
+        if let (Some(commit), Some(repository)) = (git::wanted(body), git::repository(&self.asked.url)) {
             self.note.intake.purl = Some(Purl::git(&repository, commit).to_string());
+        }
+        match git::Ask::parse(body).filter(|_| whole) {
+            Some(ask) => format!("git={}\n", Digest::of(ask.normalised().as_bytes())),
+            None => by_digest,
         }
     }
 

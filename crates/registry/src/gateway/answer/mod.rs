@@ -11,6 +11,7 @@ mod through;
 
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use oci::record::{Intake, Verdict};
@@ -42,6 +43,22 @@ impl Step {
         request: Request<Incoming>,
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
+        self.answer_to(destination, secure, parts, Some(body)).await
+    }
+
+    /// Answers a GET or HEAD of a whole URL, without credentials, that came on no connection of a step.
+    pub(super) async fn answer_plainly(self: &Arc<Step>, parts: Parts) -> Response<Body> {
+        let nowhere = Destination { host: String::new(), port: 0 };
+        self.answer_to(&nowhere, false, parts, None).await
+    }
+
+    async fn answer_to(
+        self: &Arc<Step>,
+        destination: &Destination,
+        secure: bool,
+        parts: Parts,
+        body: Option<Incoming>,
+    ) -> Response<Body> {
         let method = parts.method.as_str().to_owned();
         let asked = match Asked::of(destination, secure, &self.names, &parts) {
             Ok(asked) => asked,
@@ -83,17 +100,19 @@ impl Step {
     async fn source(
         self: &Arc<Step>,
         inquiry: &mut Inquiry,
-        body: Incoming,
+        body: Option<Incoming>,
         judged: &judge::Judged,
     ) -> Result<Source, NoAnswer> {
         if self.shared.options.mode.pins().is_some() {
-            let sent = self.read_body(body).await?;
+            let sent = match body {
+                Some(body) => self.read_body(body).await?,
+                None => None,
+            };
             return self.replay(inquiry, sent, judged).await;
         }
-        if inquiry.is_plain(&body) {
-            self.look_up(inquiry, judged).await
-        } else {
-            self.through(inquiry, body, judged).await
+        match body {
+            Some(body) if !inquiry.is_plain(&body) => self.through(inquiry, body, judged).await,
+            _ => self.look_up(inquiry, judged).await,
         }
     }
 

@@ -8,7 +8,7 @@ use http::header::RANGE;
 use oci::Digest;
 
 use super::fetch::{Answered, Fetch, Keep};
-use super::inquiry::{Inquiry, SENT_LIMIT};
+use super::inquiry::{Inquiry, Sent};
 use super::judge::Judged;
 use crate::gateway::body::whole;
 use crate::gateway::flights::Source;
@@ -32,8 +32,7 @@ impl Step {
     ) -> Result<Source, NoAnswer> {
         let mut request = inquiry.request();
         if let Some(sent) = &sent {
-            request.variant += &format!("body={}\n", Digest::of(sent));
-            inquiry.sent(&sent[..sent.len().min(SENT_LIMIT as usize)]);
+            request.variant += &inquiry.sent(&Sent::of(sent));
         }
         inquiry.note.intake.request = request.digest();
         let mode = &self.shared.options.mode;

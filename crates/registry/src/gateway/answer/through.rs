@@ -11,11 +11,10 @@ use http::header::RANGE;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
-use oci::Digest;
 use oci::digest::Hasher;
 
 use super::fetch::{Answered, Fetch, Keep};
-use super::inquiry::{CONDITIONS, Inquiry, SENT_LIMIT, conditions};
+use super::inquiry::{CONDITIONS, Inquiry, SENT_LIMIT, Sent, conditions};
 use super::judge::Judged;
 use crate::gateway::body::Body;
 use crate::gateway::flights::Source;
@@ -54,9 +53,8 @@ impl Step {
             private: inquiry.is_private(),
         };
         let answered = self.shared.fetch(fetch, &inquiry.asked.address).await;
-        if let Some((digest, start)) = passed.and_then(|passed| passed.get()) {
-            request.variant += &format!("body={digest}\n");
-            inquiry.sent(&start);
+        if let Some(sent) = passed.and_then(|passed| passed.get()) {
+            request.variant += &inquiry.sent(&sent);
         }
         inquiry.note.intake.request = request.digest();
         let answered = answered?;
@@ -108,15 +106,13 @@ struct Hashing {
     body: Incoming,
     hasher: Option<Hasher>,
     start: Vec<u8>,
+    length: u64,
     passed: Passed,
 }
 
 /// The digest and the beginning of a body that may still be on its way.
 #[derive(Clone, Default)]
 struct Passed(Arc<Mutex<Option<Sent>>>);
-
-/// Digest and beginning.
-type Sent = (Digest, Vec<u8>);
 
 impl Passed {
     fn get(&self) -> Option<Sent> {
@@ -126,12 +122,19 @@ impl Passed {
 
 impl Hashing {
     fn new(body: Incoming) -> Hashing {
-        Hashing { body, hasher: Some(Hasher::default()), start: Vec::new(), passed: Passed::default() }
+        Hashing {
+            body,
+            hasher: Some(Hasher::default()),
+            start: Vec::new(),
+            length: 0,
+            passed: Passed::default(),
+        }
     }
 
     fn end(&mut self) {
         if let Some(hasher) = self.hasher.take() {
-            let passed = (hasher.finish(), std::mem::take(&mut self.start));
+            let start = std::mem::take(&mut self.start);
+            let passed = Sent { digest: hasher.finish(), is_whole: start.len() as u64 == self.length, start };
             *self.passed.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(passed);
         }
     }
@@ -154,6 +157,7 @@ impl hyper::body::Body for Hashing {
             && let (Some(data), Some(hasher)) = (frame.data_ref(), &mut this.hasher)
         {
             hasher.update(data);
+            this.length += data.len() as u64;
             let room = (SENT_LIMIT as usize).saturating_sub(this.start.len());
             this.start.extend_from_slice(&data[..data.len().min(room)]);
         }

@@ -99,3 +99,37 @@ fn questions_with_a_body_are_pinned_by_it() {
         assert_eq!(world.raw("up.example.org", port, &post("b?")).await.status(), 403);
     });
 }
+
+#[test]
+fn another_version_of_git_asks_the_same_thing() {
+    let commit = "1111111111111111111111111111111111111111";
+    let post = |agent: &str, depth: &str| {
+        let lines = [
+            "command=fetch".to_owned(),
+            format!("agent={agent}"),
+            format!("want {commit}\n"),
+            depth.to_owned(),
+        ];
+        let body: String = lines.iter().map(|line| format!("{:04x}{line}", line.len() + 4)).collect();
+        format!(
+            "POST /r.git/git-upload-pack HTTP/1.1\r\nHost: up.example.org\r\nGit-Protocol: version=2\r\n\
+             Content-Type: application/x-git-upload-pack-request\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let (world, port) = run(World::new(), async |world| {
+        let upstream = Upstream::plain(|_| say("", "PACK")).await;
+        let reply = world.raw("up.example.org", upstream.port, &post("git/2.39.5", "deepen 1")).await;
+        assert_eq!(reply.text(), "PACK");
+        (world, upstream.port)
+    });
+    let intakes = world.settled();
+    assert!(intakes[0].purl.as_deref().is_some_and(|purl| purl.contains(commit)), "{intakes:?}");
+    let lock = lock_of(&intakes);
+    run(world.again(|options| options.mode = Mode::Offline(lock)), async |world| {
+        let reply = world.raw("up.example.org", port, &post("git/2.51.0-Linux", "deepen 1")).await;
+        assert_eq!(reply.text(), "PACK", "{reply:?}");
+        let other = world.raw("up.example.org", port, &post("git/2.39.5", "deepen 2")).await;
+        assert_eq!(other.status(), 403, "{other:?}");
+    });
+}
