@@ -24,6 +24,7 @@ mod ledger;
 mod mirrors;
 mod options;
 mod percent;
+mod serve;
 mod sniff;
 mod spool;
 mod step;
@@ -35,6 +36,7 @@ mod tests;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use http_body_util::{BodyExt, Limited};
 use oci::record::Intake;
 use tokio::sync::Semaphore;
 
@@ -43,6 +45,7 @@ pub use hosts::{HostPattern, HostPatternError};
 pub use ledger::{Say, Served};
 pub use mirrors::{Mirror, MirrorError, Place, places};
 pub use options::{Clock, Credential, GatewayOptions, Limits, Mode, Pin, Pins};
+pub use serve::{PackageRepository, PackageRepositoryError, PackageServerSettings, serve_packages};
 pub use step::{ServeError, Sockets, StepGateway};
 pub use upstream::{Resolver, system_resolver};
 
@@ -105,6 +108,27 @@ impl Gateway {
         self.0.options.runtime.wait(self.0.changed(intake)).map_err(|no_answer| no_answer.reason())
     }
 
+    /// A document by a plain GET, as a step would get it; nothing where its upstream has none. For threads that are not
+    /// the runtime's.
+    pub fn document(&self, url: &str) -> Result<Option<Vec<u8>>, String> {
+        let origin: step::Origin = Arc::new(connection::original_destination);
+        let step = StepGateway::new(self.0.clone(), Arc::new(|_: &str| ()), origin);
+        let step = step.map_err(|error| upstream::chain(&error))?;
+        let request = http::Request::get(url).body(()).map_err(|error| upstream::chain(&error))?;
+        self.0.options.runtime.wait(async {
+            let response = step.shared_step().answer_plainly(request.into_parts().0).await;
+            let status = response.status();
+            let limit = usize::try_from(self.0.options.limits.filtered_index).unwrap_or(usize::MAX);
+            let body = Limited::new(response.into_body(), limit).collect().await;
+            let body = body.map_err(|error| error.to_string())?.to_bytes().to_vec();
+            match status.as_u16() {
+                200 => Ok(Some(body)),
+                404 | 410 => Ok(None),
+                _ => Err(String::from_utf8_lossy(&body).trim().to_owned()),
+            }
+        })
+    }
+
     /// Makes ready for a step.
     pub fn step(&self, options: StepOptions) -> Result<StepGateway, AuthorityError> {
         self.0.upstream.know(&options.hosts);
@@ -120,4 +144,5 @@ pub(crate) fn fuzz(data: &[u8], text: &str) {
     let _ = text.parse::<HostPattern>();
     let _ = Mirror::new(text, &[text.to_owned()]);
     let _ = oci::url::decoded_text(text);
+    serve::fuzz(text);
 }

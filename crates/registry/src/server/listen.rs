@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,16 +20,44 @@ use tokio_rustls::TlsAcceptor;
 
 use super::StartError;
 use super::idle::Idle;
-use super::registry::Registry;
 use crate::Runtime;
 
-/// How often forgotten uploads are looked for.
-const EXPIRY: Duration = Duration::from_secs(60);
+/// How often a service may look after itself.
+const REST: Duration = Duration::from_secs(60);
+
+/// What answers requests.
+pub(crate) trait Service: Send + Sync + 'static {
+    /// The bodies of its answers.
+    type Body: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send;
+
+    /// What connections may not exceed.
+    fn bounds(&self) -> Bounds;
+
+    /// Answers one request.
+    fn reply(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Looks after itself, from time to time.
+    fn rest(&self);
+}
+
+/// What connections may not exceed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// At once; more wait to be accepted.
+    pub connections: usize,
+    /// How long nothing may move on one.
+    pub idle: Duration,
+    /// How long a request's head may take.
+    pub head: Duration,
+}
 
 /// A moment's rest when the system has no more files to give for connections.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
-/// A registry that runs. Dropped, it ends at once.
+/// A server that runs. Dropped, it ends at once.
 pub struct Server {
     address: SocketAddr,
     runtime: Runtime,
@@ -62,11 +90,11 @@ impl Drop for Server {
 }
 
 /// Begins to listen.
-pub(super) fn start(
+pub(crate) fn start<S: Service>(
     runtime: &Runtime,
     address: SocketAddr,
     tls: Option<ServerConfig>,
-    registry: Registry,
+    service: S,
 ) -> Result<Server, StartError> {
     let failed = |source| StartError::Listen { address, source };
     let listener = runtime.wait(TcpListener::bind(address)).map_err(failed)?;
@@ -75,31 +103,31 @@ pub(super) fn start(
     let listening = Listening {
         listener,
         tls: tls.map(|config| TlsAcceptor::from(Arc::new(config))),
-        places: Arc::new(Semaphore::new(registry.limits.connections)),
-        registry: Arc::new(registry),
+        places: Arc::new(Semaphore::new(service.bounds().connections)),
+        service: Arc::new(service),
         ended,
     };
     let acceptor = runtime.handle().spawn(listening.run());
     Ok(Server { address: bound, runtime: runtime.clone(), ends, acceptor: Some(acceptor) })
 }
 
-struct Listening {
+struct Listening<S> {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     places: Arc<Semaphore>,
-    registry: Arc<Registry>,
+    service: Arc<S>,
     ended: watch::Receiver<Option<Duration>>,
 }
 
-impl Listening {
+impl<S: Service> Listening<S> {
     async fn run(mut self) {
         let graceful = GracefulShutdown::new();
-        let mut expiry = tokio::time::interval(EXPIRY);
+        let mut rest = tokio::time::interval(REST);
         let mut ended = self.ended.clone();
         loop {
             tokio::select! {
                 _ = ended.changed() => break,
-                _ = expiry.tick() => self.registry.uploads.expire(),
+                _ = rest.tick() => self.service.rest(),
                 accepted = self.accept() => match accepted {
                     Some((stream, place)) => self.connect(stream, place, graceful.watcher()),
                     None => tokio::time::sleep(EXHAUSTED).await,
@@ -121,12 +149,12 @@ impl Listening {
     }
 
     fn connect(&self, stream: TcpStream, place: OwnedSemaphorePermit, watcher: Watcher) {
-        let (registry, tls, mut ended) = (self.registry.clone(), self.tls.clone(), self.ended.clone());
-        let (idle, head) = (registry.limits.connection_idle, registry.limits.head);
+        let (service, tls, mut ended) = (self.service.clone(), self.tls.clone(), self.ended.clone());
+        let idle = service.bounds().idle;
         tokio::spawn(async move {
             let _place = place;
             tokio::select! {
-                () = secure(Idle::new(stream, idle), tls, head, registry, watcher) => {}
+                () = secure(Idle::new(stream, idle), tls, service, watcher) => {}
                 // Patience is over, or there was none.
                 () = over(&mut ended) => {}
             }
@@ -135,18 +163,17 @@ impl Listening {
 }
 
 /// Serves a connection, through TLS if there is some.
-async fn secure(
+async fn secure<S: Service>(
     stream: Idle<TcpStream>,
     tls: Option<TlsAcceptor>,
-    patience: Duration,
-    registry: Arc<Registry>,
+    service: Arc<S>,
     watcher: Watcher,
 ) {
     match tls {
-        None => serve(stream, registry, watcher).await,
+        None => serve(stream, service, watcher).await,
         Some(tls) => {
-            if let Ok(Ok(stream)) = tokio::time::timeout(patience, tls.accept(stream)).await {
-                serve(stream, registry, watcher).await;
+            if let Ok(Ok(stream)) = tokio::time::timeout(service.bounds().head, tls.accept(stream)).await {
+                serve(stream, service, watcher).await;
             }
         }
     }
@@ -165,18 +192,19 @@ async fn over(ended: &mut watch::Receiver<Option<Duration>>) {
     tokio::time::sleep(patience).await;
 }
 
-async fn serve<S>(stream: S, registry: Arc<Registry>, watcher: Watcher)
+async fn serve<C, S>(stream: C, service: Arc<S>, watcher: Watcher)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service,
 {
-    let head = registry.limits.head;
-    let service = service_fn(move |request: Request<Incoming>| {
-        let registry = registry.clone();
-        async move { Ok::<_, Infallible>(registry.serve(request.map(Into::into)).await) }
+    let head = service.bounds().head;
+    let answers = service_fn(move |request: Request<Incoming>| {
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(service.reply(request).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head).max_headers(64);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(stream), answers);
     // A connection that breaks is the client's business.
     let _ = watcher.watch(connection).await;
 }

@@ -11,7 +11,7 @@ mod document;
 #[cfg(test)]
 pub(crate) mod faults;
 mod idle;
-mod listen;
+pub(crate) mod listen;
 mod lists;
 mod manifests;
 mod memory;
@@ -164,6 +164,9 @@ pub enum StartError {
     /// Everybody on the network could do everything.
     #[error("`{0}` is reachable from other machines, and the registry asks for no credentials")]
     OpenToAll(SocketAddr),
+    /// Everybody on the network could fetch through this machine.
+    #[error("`{0}` is reachable from other machines, and would fetch packages for everybody")]
+    PackagesToAll(SocketAddr),
     /// The address is taken, or not this machine's.
     #[error("cannot listen on `{address}`")]
     Listen {

@@ -6,14 +6,17 @@ use std::time::Instant;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Method, Request, StatusCode, header};
+use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 
 use super::access::{Authenticator, Identity, Right, Wrong};
 use super::answer::{Answer, Refusal, set, whole};
+use super::listen::{Bounds, Service};
 use super::receive::RequestBody;
 use super::route::{Query, Route};
 use super::uploads::Uploads;
 use super::{Challenge, Events, Limits, Served, Storage, StorageError, blobs, lists, manifests};
+use crate::body::Pieces;
 use crate::wire::error::Code;
 use crate::{Redacted, Repository};
 
@@ -32,6 +35,23 @@ pub(super) struct Registry {
     pub is_tls: bool,
     pub events: Arc<dyn Events>,
     pub passwords: Semaphore,
+}
+
+impl Service for Registry {
+    type Body = Pieces;
+
+    fn bounds(&self) -> Bounds {
+        let Limits { connections, connection_idle: idle, head, .. } = self.limits;
+        Bounds { connections, idle, head }
+    }
+
+    async fn reply(self: Arc<Registry>, request: Request<Incoming>) -> Answer {
+        self.serve(request.map(Into::into)).await
+    }
+
+    fn rest(&self) {
+        self.uploads.expire();
+    }
 }
 
 impl Registry {

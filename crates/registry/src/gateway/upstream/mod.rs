@@ -10,6 +10,7 @@ mod resolve;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -99,6 +100,7 @@ pub(super) struct Upstream {
     answer: Duration,
     per_host: usize,
     places: Mutex<HashMap<String, Arc<Semaphore>>>,
+    asked: AtomicU64,
 }
 
 impl Upstream {
@@ -130,12 +132,18 @@ impl Upstream {
             answer: options.limits.answer,
             per_host: options.limits.requests_per_host,
             places: Mutex::default(),
+            asked: AtomicU64::new(0),
         })
     }
 
     /// Knows names whose addresses the user gave.
     pub(super) fn know(&self, hosts: &[(String, IpAddr)]) {
         hosts.iter().for_each(|(name, address)| self.connector.know(name, *address));
+    }
+
+    /// How often somebody was asked.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// A connection on which the gateway says nothing.
@@ -146,6 +154,7 @@ impl Upstream {
     /// Asks, again if need be. What has a body is asked once.
     pub(super) async fn ask(&self, mut outgoing: Outgoing) -> Result<Incomings, NoAnswer> {
         self.authorize_proxy(&mut outgoing)?;
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let place = self.place(&outgoing.uri).await;
         let again = outgoing.body.is_none() && matches!(outgoing.method, Method::GET | Method::HEAD);
         let mut pauses = PAUSES.into_iter().filter(|_| again);

@@ -1,5 +1,7 @@
 //! The little HTML of the simple API: anchors of a page read, and a page written. (PEP 503)
 
+use std::ops::Range;
+
 use serde_json::Value;
 
 /// An anchor of a page, up to and with the line break that follows it.
@@ -34,11 +36,34 @@ pub fn anchors(text: &str) -> Vec<Anchor> {
         }
         let Some(href) = attribute(tag, "href") else { continue };
         let end = closing(bytes, end).map_or(end, |closed| after_break(bytes, closed));
-        let uploaded = attribute(tag, "data-upload-time");
-        found.push(Anchor { href: unescape(&href), uploaded, start, end });
+        let uploaded = attribute(tag, "data-upload-time").map(|range| tag[range].to_owned());
+        found.push(Anchor { href: unescape(&tag[href]), uploaded, start, end });
         at = end;
     }
     found
+}
+
+/// A page whose anchors point elsewhere: `rewrite` is given where one points to, and says where it is to point. Everything
+/// else stays as it is.
+pub fn with_links(text: &str, rewrite: &mut dyn FnMut(&str) -> Option<String>) -> String {
+    let bytes = text.as_bytes();
+    let mut out = String::with_capacity(text.len() * 2);
+    let (mut at, mut copied) = (0, 0);
+    while let Some(start) = next_tag(bytes, at) {
+        if let Some(after) = bytes[start..].strip_prefix(b"<!--") {
+            at = start + 4 + find(after, b"-->").unwrap_or(after.len());
+            continue;
+        }
+        let Some(end) = tag_end(bytes, start) else { break };
+        at = end;
+        let tag = &text[start..end];
+        let Some(href) = attribute(tag, "href").filter(|_| is_tag(tag, "a")) else { continue };
+        let Some(other) = rewrite(&unescape(&tag[href.clone()])) else { continue };
+        out.push_str(&text[copied..start + href.start]);
+        out.push_str(&escape(&other));
+        copied = start + href.end;
+    }
+    out + &text[copied..]
 }
 
 /// A project's page with the files of a JSON document.
@@ -147,10 +172,12 @@ fn after_break(bytes: &[u8], from: usize) -> usize {
     }
 }
 
-/// The value of a tag's attribute, as it stands there.
-fn attribute(tag: &str, wanted: &str) -> Option<String> {
-    let mut rest =
-        tag.get(1..tag.len().checked_sub(1)?)?.trim_start_matches(|c: char| !c.is_ascii_whitespace());
+/// Where in a tag the value of an attribute stands.
+fn attribute(tag: &str, wanted: &str) -> Option<Range<usize>> {
+    let inner = tag.get(1..tag.len().checked_sub(1)?)?;
+    let mut rest = inner.trim_start_matches(|c: char| !c.is_ascii_whitespace());
+    // What is left of the tag ends where its inner part does.
+    let place = |rest: &str| 1 + inner.len() - rest.len();
     loop {
         rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
         if rest.is_empty() {
@@ -165,12 +192,19 @@ fn attribute(tag: &str, wanted: &str) -> Option<String> {
             continue;
         };
         let after = after.trim_start();
-        let (value, next) = match after.chars().next() {
-            Some(quote @ ('"' | '\'')) => after[1..].split_once(quote)?,
-            _ => after.split_at(after.find(|c: char| c.is_ascii_whitespace()).unwrap_or(after.len())),
+        let (start, value, next) = match after.chars().next() {
+            Some(quote @ ('"' | '\'')) => {
+                let (value, next) = after[1..].split_once(quote)?;
+                (place(&after[1..]), value, next)
+            }
+            _ => {
+                let end = after.find(|c: char| c.is_ascii_whitespace()).unwrap_or(after.len());
+                let (value, next) = after.split_at(end);
+                (place(after), value, next)
+            }
         };
         if name.eq_ignore_ascii_case(wanted) {
-            return Some(value.to_owned());
+            return Some(start..start + value.len());
         }
         rest = next;
     }
@@ -187,4 +221,22 @@ fn escape(text: &str) -> String {
 fn unescape(text: &str) -> String {
     let named = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
     named.replace("&#x27;", "'").replace("&#43;", "+").replace("&#x2B;", "+").replace("&amp;", "&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_point_elsewhere_and_all_else_stays() {
+        let page = "<!-- <a href=\"/c\"> --><A class=x HREF='../a-1.whl?x&amp;y#sha256=0' data-x>a</A><br>\n<a href=/b>b</a><i href=/c>";
+        let mut seen = Vec::new();
+        let rewritten = with_links(page, &mut |href| {
+            seen.push(href.to_owned());
+            (href != "/b").then(|| format!("/to?{href}"))
+        });
+        assert_eq!(seen, ["../a-1.whl?x&y#sha256=0", "/b"]);
+        assert_eq!(rewritten, page.replace("'../a", "'/to?../a"));
+        assert_eq!(with_links("<a href", &mut |_| Some(String::new())), "<a href");
+    }
 }

@@ -6,7 +6,7 @@
 
 mod crates;
 mod go;
-mod html;
+pub(crate) mod html;
 mod known;
 mod npm;
 mod pypi;
