@@ -20,7 +20,10 @@ const BUNDLES: [&str; 12] = [
 
 /// apt reads it before its other configuration, which may name another bundle: those are looked for in [`super::bundles`].
 /// A Release file that was recorded is replayed after its `Valid-Until`; its digest is what counts.
-const APT: &str = "Acquire::https::CAInfo \"/run/kapok/ca.pem\";\nAcquire::Check-Valid-Until \"false\";\n";
+/// Where a package brings the first bundle, the hook of [`super::bundles`] cannot be there: apt runs it when dpkg is done, so
+/// that programs without an environment (dnf, cmake, what `env -i` starts) trust the bundle in the same step.
+const APT: &str = "Acquire::https::CAInfo \"/run/kapok/ca.pem\";\nAcquire::Check-Valid-Until \"false\";\n\
+    DPkg::Post-Invoke { \"if [ -f /run/kapok/hook ]; then sh /run/kapok/hook < /dev/null || true; fi\"; };\n";
 
 /// wget reads it in place of `/etc/wgetrc`, and after it whatever the user has of her own. With `WGETRC` it would not.
 const WGET: &str = "ca_certificate = /run/kapok/ca.pem\n";
@@ -42,6 +45,7 @@ pub fn add(
     };
     let usual = trust.add_file("ca.pem", authorities.appended_to(bundle));
     trust.add_file("gateway.pem", authorities.section().to_vec());
+    trust.add_file("hook", super::bundles::ADDED.1.as_bytes().to_vec());
     for name in BUNDLES {
         let own =
             set(name).and_then(|path| files.read(path)).filter(|own| own != bundle && pem::is_bundle(own));

@@ -5,7 +5,7 @@
 //!
 //! 1. by environment variables, which name files in `/run/kapok`: [`environment`];
 //! 2. by the bundles that the snapshot has, which look as if the authority stood in them: [`bundles`];
-//! 3. by a hook of `update-ca-certificates`, for bundles that the step makes anew.
+//! 3. by a hook of `update-ca-certificates` and one of apt, for bundles that the step makes anew.
 //!
 //! What the snapshot has not, it is not given: a directory that was there before a package came would be missing in the
 //! layer. After the step, [`clean`] takes out what programs have copied, and makes sure that nothing is left.
@@ -14,11 +14,11 @@
 //! Java learns of the authority by an option alone.
 
 mod authorities;
-mod bundles;
+pub mod bundles;
 mod clean;
 mod environment;
-mod keystore;
-mod pem;
+pub mod keystore;
+pub mod pem;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +37,7 @@ pub const DIRECTORY: &str = "/run/kapok";
 const LARGEST_BUNDLE: u64 = 4 << 20;
 
 /// The version of what a step finds in its environment and in its files: a part of its key.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
 /// What a step is given, so that it trusts its gateway.
 #[derive(Debug, Default)]
