@@ -8,5 +8,6 @@ mod keeping;
 mod locked;
 mod many;
 mod places;
+mod serving;
 mod upstreams;
 mod world;
