@@ -1,5 +1,7 @@
 //! What is wrong, or doubtful, in a text: where, and what to do about it.
 
+use std::borrow::Cow;
+
 use crate::check::Rule;
 use crate::source::Span;
 
@@ -10,6 +12,8 @@ pub enum Level {
     Error,
     /// The file can be built, and perhaps does not do what its author thinks.
     Warning,
+    /// Worth knowing. Only judges of standards say so.
+    Info,
 }
 
 /// One thing to say about a text. [`crate::render`] prints it.
@@ -27,12 +31,22 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// The check rule that a warning belongs to, by which `# check=skip=` turns it off.
     pub rule: Option<Rule>,
+    /// The id that is shown in place of a check rule's name: a rule that is none of BuildKit's.
+    pub code: Option<Cow<'static, str>>,
 }
 
 impl Diagnostic {
     /// An error at a place.
     pub fn error(span: Span, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { level: Level::Error, message: message.into(), span, label: None, hint: None, rule: None }
+        Diagnostic {
+            level: Level::Error,
+            message: message.into(),
+            span,
+            label: None,
+            hint: None,
+            rule: None,
+            code: None,
+        }
     }
 
     /// A warning that no check rule governs.
@@ -53,6 +67,11 @@ impl Diagnostic {
     /// The same with advice.
     pub fn hint(self, hint: impl Into<String>) -> Diagnostic {
         Diagnostic { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same under a rule's id.
+    pub fn code(self, code: impl Into<Cow<'static, str>>) -> Diagnostic {
+        Diagnostic { code: Some(code.into()), ..self }
     }
 
     /// The same with advice, if there is any.

@@ -25,6 +25,7 @@ pub mod ignore;
 pub mod mode;
 mod parse;
 mod render;
+pub mod shell;
 mod source;
 pub mod suggest;
 mod syntax;

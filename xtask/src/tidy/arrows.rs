@@ -7,18 +7,20 @@ use serde_json::Value;
 use super::Findings;
 
 /// A room and the rooms it may use; tests of any room may use `testkit`.
-const ROOMS: [(&str, &[&str]); 7] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("dockerfile", &[]),
     ("oci", &[]),
     ("build", &["dockerfile", "oci"]),
     ("registry", &["oci"]),
-    ("kapok", &["build", "dockerfile", "oci", "registry"]),
+    ("project", &["dockerfile", "oci"]),
+    ("policy", &["dockerfile", "oci", "project"]),
+    ("kapok", &["build", "dockerfile", "oci", "policy", "project", "registry"]),
     ("testkit", &[]),
-    ("xtask", &["build", "dockerfile", "oci", "testkit"]),
+    ("xtask", &["build", "dockerfile", "oci", "policy", "project", "testkit"]),
 ];
 
 /// Rooms that only compute.
-const PURE: [&str; 2] = ["dockerfile", "oci"];
+const PURE: [&str; 4] = ["dockerfile", "oci", "policy", "project"];
 
 /// Async runtimes, HTTP clients and servers, and starters of processes.
 const NOT_PURE: [&str; 16] = [

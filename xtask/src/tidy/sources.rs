@@ -3,7 +3,7 @@
 use super::{Findings, Source};
 
 /// Rooms of the product that are given what they need instead of looking for it.
-const GIVEN: [&str; 3] = ["dockerfile", "oci", "build"];
+const GIVEN: [&str; 5] = ["dockerfile", "oci", "build", "policy", "project"];
 
 /// A file of the product should not be longer; beyond the second figure it must not be.
 const LINES_WANTED: usize = 400;

@@ -1,8 +1,9 @@
 //! An instruction's line taken apart: name, flags, and the rest.
 
-use super::line::Piece;
+use super::line::{Item, Lines, Piece};
 use super::sink::Sink;
 use crate::diagnostic::Diagnostic;
+use crate::shell::Mapped;
 use crate::source::Span;
 use crate::suggest::nearest;
 use crate::syntax::Word;
@@ -45,6 +46,15 @@ impl<'l> Command<'l> {
     pub fn span(&self) -> Span {
         self.whole.span()
     }
+}
+
+/// What follows an instruction's name and flags, without heredocs, and where each part of it stands in the source.
+pub(crate) fn command_text(source: &str, instruction: Span, escape: char) -> Option<Mapped> {
+    let mut lines = Lines::new(source.get(..instruction.end.max(instruction.start))?);
+    lines.offset = instruction.start;
+    let Some(Item::Line(line)) = lines.next_item(escape) else { return None };
+    let (text, parts) = Command::split(line.piece(), escape).rest.parts();
+    Some(Mapped::of_parts(text, parts))
 }
 
 /// The flags at the beginning of a text, up to the first word that is none or a lone `--`, and the rest.

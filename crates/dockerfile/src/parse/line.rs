@@ -62,6 +62,15 @@ impl<'l> Piece<'l> {
         self.slice(start, self.end - self.start)
     }
 
+    /// The text with the offsets at which its parts begin, in it and in the source.
+    pub fn parts(self) -> (String, Vec<(usize, usize)>) {
+        let first = (0, self.line.source_offset(self.start));
+        let inner = self.line.segments.iter().filter(|(at, _)| self.start < *at && *at < self.end);
+        let parts =
+            std::iter::once(first).chain(inner.map(|(at, source)| (at - self.start, *source))).collect();
+        (self.text().to_owned(), parts)
+    }
+
     /// Without white space at both ends.
     pub fn trim(self) -> Piece<'l> {
         let text = self.text();

@@ -23,4 +23,5 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use command::command_text;
 pub use file::{parse, parse_trigger};

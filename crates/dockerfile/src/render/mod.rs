@@ -45,7 +45,10 @@ pub fn render_json(source: &Source, diagnostics: &[Diagnostic]) -> String {
         let more = [
             ("label", found.label.clone()),
             ("hint", found.hint.clone()),
-            ("rule", found.rule.map(|rule| rule.to_string())),
+            (
+                "rule",
+                found.rule.map(|rule| rule.to_string()).or_else(|| found.code.clone().map(String::from)),
+            ),
         ];
         for (key, value) in more {
             if let Some(value) = value {
@@ -62,12 +65,18 @@ fn level_name(level: Level) -> &'static str {
     match level {
         Level::Error => "error",
         Level::Warning => "warning",
+        Level::Info => "info",
     }
 }
 
 fn render_one(source: &Source, found: &Diagnostic, places: &mut Places<'_>, paint: Paint) -> String {
-    let tint = if found.level == Level::Error { Paint::RED } else { Paint::YELLOW };
-    let rule = found.rule.map(|rule| format!("[{rule}]")).unwrap_or_default();
+    let tint = match found.level {
+        Level::Error => Paint::RED,
+        Level::Warning => Paint::YELLOW,
+        Level::Info => Paint::BLUE,
+    };
+    let rule = found.rule.map(|rule| rule.to_string().into()).or_else(|| found.code.clone());
+    let rule = rule.map(|rule| format!("[{}]", visible(&rule))).unwrap_or_default();
     let level = paint.with(tint, &format!("{}{rule}", level_name(found.level)));
     let message = paint.with(Paint::BOLD, &format!(": {}", visible(&found.message)));
     let at = places.line_column(found.span.start);

@@ -84,6 +84,14 @@ pub enum Script {
 }
 
 impl Run {
+    /// Whether the RUN is nothing but a heredoc, whose content is what runs.
+    pub fn is_document(&self) -> bool {
+        match &self.command {
+            CommandLine::Shell(text) => !self.heredocs.is_empty() && matches!(marker(text), Ok(Some(_))),
+            CommandLine::Exec(_) => false,
+        }
+    }
+
     /// The command with its heredocs: a RUN that is nothing but one heredoc runs its content, any other gets them
     /// appended for the shell to read.
     pub fn script(&self) -> Script {
@@ -92,7 +100,7 @@ impl Run {
             CommandLine::Shell(text) => text,
         };
         let Some(first) = self.heredocs.first() else { return Script::Shell(text.clone()) };
-        if matches!(marker(text), Ok(Some(_))) {
+        if self.is_document() {
             let content = if first.chomp { first.chomped() } else { first.content.clone() };
             if content.starts_with("#!") {
                 return Script::File { name: first.name.clone(), content };

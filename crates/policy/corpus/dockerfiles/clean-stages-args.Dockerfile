@@ -1,0 +1,14 @@
+ARG REGISTRY=registry.example.internal
+ARG BASE_TAG=3.2.1
+FROM ${REGISTRY}/platform/runtime:${BASE_TAG}@sha256:1212121212121212121212121212121212121212121212121212121212121212 AS runtime
+FROM ${REGISTRY}/platform/toolchain:7.0.3@sha256:1313131313131313131313131313131313131313131313131313131313131313 AS build
+ARG BUILD_NUMBER
+WORKDIR /work
+COPY . /work
+RUN make release VERSION="${BUILD_NUMBER}"
+
+FROM runtime
+COPY --from=build /work/out/ /opt/service/
+USER 1001:0
+ENTRYPOINT ["/opt/service/run"]
+HEALTHCHECK CMD ["/opt/service/run", "--check"]

@@ -1,0 +1,89 @@
+//! Facts: what rules judge. Typed, each with its place; what is not known says so.
+
+mod files;
+
+use std::borrow::Cow;
+
+use dockerfile::Source;
+
+use crate::finding::Place;
+
+pub use files::{CommittedFile, Files};
+
+/// A text among the facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(pub(crate) usize);
+
+/// Something that may not be known. Unknown is never taken for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known<T> {
+    /// It is known.
+    Known(T),
+    /// It is missing or was not observed; why, in lower case.
+    Unknown(Cow<'static, str>),
+}
+
+impl<T> Known<T> {
+    /// The value, where it is known.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Known::Known(value) => Some(value),
+            Known::Unknown(_) => None,
+        }
+    }
+
+    /// Why it is not known, where it is not.
+    pub fn why_unknown(&self) -> Option<&str> {
+        match self {
+            Known::Known(_) => None,
+            Known::Unknown(why) => Some(why),
+        }
+    }
+}
+
+/// Everything known of a repository, and after a build of what came of it.
+#[derive(Debug)]
+pub struct Facts {
+    sources: Vec<Source>,
+    /// The repository's files, by path.
+    pub files: Vec<CommittedFile>,
+    /// What a build fetched.
+    pub intakes: Known<Vec<oci::record::Intake>>,
+}
+
+impl Facts {
+    /// The facts of a repository, before any build.
+    pub fn gather(files: &dyn Files) -> Facts {
+        let unbuilt = "nothing was built yet";
+        let mut facts =
+            Facts { sources: Vec::new(), files: Vec::new(), intakes: Known::Unknown(unbuilt.into()) };
+        files::gather(&mut facts, files);
+        facts
+    }
+
+    /// Keeps a text, so that places can be in it.
+    pub fn add_source(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
+        self.sources.push(Source::new(name, text));
+        SourceId(self.sources.len() - 1)
+    }
+
+    /// The text that a place is in.
+    pub fn source(&self, id: SourceId) -> &Source {
+        &self.sources[id.0]
+    }
+
+    /// All texts.
+    pub fn sources(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        self.sources.iter().enumerate().map(|(index, source)| (SourceId(index), source))
+    }
+
+    /// The spans of a Dockerfile's instructions, FROM included, in order; nothing for other files.
+    pub fn instruction_spans(&self, _id: SourceId) -> Option<Vec<dockerfile::Span>> {
+        None
+    }
+
+    /// The words at a place.
+    pub fn text(&self, place: Place) -> &str {
+        self.source(place.source).text.get(place.span.range()).unwrap_or_default()
+    }
+}
