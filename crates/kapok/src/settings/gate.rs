@@ -4,6 +4,7 @@
 //! do is make a dated exception for a package, with a reason that stands in its own file.
 
 use oci::time::parse_rfc3339;
+use project::yaml::{Node, Pair, Value};
 use registry::gateway::HostPattern;
 use registry::gateway::gate::{AddressPattern, Exception, PrivateIndex, Rule, Rules};
 use registry::packages::Ecosystem;
@@ -11,7 +12,6 @@ use serde_json::{Value as Json, json};
 
 use super::keys::Places;
 use super::tree::{Reader, Tree};
-use super::yaml::{Node, Pair, Value};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;

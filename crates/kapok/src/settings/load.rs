@@ -4,10 +4,10 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use dockerfile::{Diagnostic, Source, Span};
+use project::yaml::{self, Node, Value};
 
 use super::keys::{KEYS, Key, Places};
 use super::tree::{self, TREES, Tree};
-use super::yaml::{self, Node, Value};
 use super::{Settings, SettingsError};
 use crate::environment::Environment;
 
@@ -64,7 +64,7 @@ fn read(path: &Path) -> Result<Option<String>, SettingsError> {
 
 /// Takes over what a file in `directory` says; everything wrong with it comes back in one go.
 pub(super) fn apply(text: &str, directory: &Path, trusted: bool, settings: &mut Settings) -> Vec<Diagnostic> {
-    match yaml::parse(text) {
+    match yaml::parse_one(text) {
         Ok(root) => {
             let mut reader = Reader { trusted, directory, settings, diagnostics: Vec::new() };
             reader.mapping("", &root);

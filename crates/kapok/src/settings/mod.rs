@@ -4,15 +4,16 @@ pub mod gate;
 pub mod keys;
 mod load;
 pub mod network;
+pub mod packages;
 pub mod registries;
 pub mod schema;
 pub mod tree;
-pub mod yaml;
 
 use std::path::PathBuf;
 
 use dockerfile::{Diagnostic, Source};
 use registry::client::config::RegistryConfig;
+use registry::gateway::PackageRepository;
 use registry::gateway::gate::Rules;
 
 use crate::cli::build::CompressionFlag;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub gate: Rules,
     /// What the gateway is told of the world.
     pub network: network::NetworkSettings,
+    /// What `kapok serve --packages` serves.
+    pub packages: Vec<PackageRepository>,
     /// Registries that are not as their names say.
     pub registries: Vec<RegistryConfig>,
     /// Whether names without a registry are refused, instead of being Docker Hub's.

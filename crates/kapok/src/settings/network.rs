@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use project::yaml::{self, Node, Value};
 use registry::gateway::{Credential, HostPattern, Mirror};
 use serde_json::{Value as Json, json};
 
 use super::Settings;
 use super::keys::Places;
 use super::tree::{Reader, Tree};
-use super::yaml::{self, Node, Value};
 use crate::fetch::url::Url;
 
 /// What the files say of the network.
@@ -111,7 +111,7 @@ fn mirrors(settings: &mut Settings, node: &Node, reader: &mut Reader<'_>) {
 }
 
 /// A place without its login, and that. What is no URL is a path, which begins at the file's directory.
-fn place(text: &str, reader: &Reader<'_>) -> (String, Option<String>) {
+pub(super) fn place(text: &str, reader: &Reader<'_>) -> (String, Option<String>) {
     if text.contains("://") {
         return match Url::parse(text) {
             Ok(mut url) => {

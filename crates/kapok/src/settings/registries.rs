@@ -2,13 +2,13 @@
 
 use dockerfile::Span;
 use oci::Reference;
+use project::yaml::{Node, Value};
 use registry::client::config::{ClientCertificate, MirrorConfig, PullFrom, RegistryConfig};
 use serde_json::{Value as Json, json};
 
 use super::Settings;
 use super::keys::Places;
 use super::tree::{Reader, Tree};
-use super::yaml::{Node, Value};
 
 /// The key.
 pub const TREE: Tree = Tree {

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use dockerfile::{Diagnostic, Span};
+use project::yaml::{self, Node, Pair, Value};
 use serde_json::Value as Json;
 
 use super::keys::Places;
-use super::yaml::{self, Node, Pair, Value};
-use super::{Settings, gate, network, registries};
+use super::{Settings, gate, network, packages, registries};
 
 /// A key with a value of several parts.
 pub struct Tree {
@@ -36,6 +36,7 @@ pub const TREES: &[Tree] = &[
     network::INTERNAL,
     network::PASSTHROUGH,
     gate::PRIVATE,
+    packages::PACKAGES,
     registries::TREE,
 ];
 

@@ -1,0 +1,116 @@
+//! Whether an image is rebuilt when its base is: declared triggers against what its Dockerfile uses.
+
+use std::collections::BTreeMap;
+
+use super::EdgeKind;
+use super::build::{Draft, End, list};
+use crate::finding::{Code, Finding};
+use crate::model::{Image, ImageName, Origin, Trigger, TriggerKind};
+use crate::names::Meaning;
+
+/// Judges the triggers of every BuildConfig.
+pub fn check(draft: &mut Draft<'_>) {
+    let mut used: BTreeMap<usize, Vec<(End, EdgeKind)>> = BTreeMap::new();
+    for edge in &draft.edges {
+        used.entry(edge.to).or_default().push((edge.from.clone(), edge.kind));
+    }
+    let mut findings = Vec::new();
+    for (number, image) in draft.project.images.iter().enumerate() {
+        if image.origin == Origin::BuildConfig {
+            let used = used.get(&number).map(Vec::as_slice).unwrap_or_default();
+            findings.extend(image_findings(draft, number, image, used));
+        }
+    }
+    draft.findings.extend(findings);
+}
+
+fn image_findings(draft: &Draft<'_>, number: usize, image: &Image, used: &[(End, EdgeKind)]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut waits: Vec<End> = Vec::new();
+    let mut paused = false;
+    for trigger in &image.triggers {
+        let TriggerKind::ImageChange { from, paused: off } = &trigger.kind else { continue };
+        paused |= off;
+        let named = from.as_ref().or(image.from.as_ref().map(|from| &from.image));
+        let Some(named) = named else {
+            let message = format!(
+                "the ImageChange trigger of `{}` names no image, and neither does its strategy: it never fires",
+                image.name
+            );
+            let fix = "add `from` to `dockerStrategy` or to the trigger";
+            findings.push(
+                Finding::warning(Code::NoTrigger, trigger.place.clone(), message)
+                    .fix(fix)
+                    .about([&image.name]),
+            );
+            continue;
+        };
+        let end = end(draft, number, image, named);
+        if !used.iter().any(|(own, _)| *own == end) {
+            findings.push(contradiction(draft, image, trigger, named, used));
+        }
+        if !off {
+            waits.push(end);
+        }
+    }
+    for (end, kind) in used {
+        let End::Image(base) = end else { continue };
+        if waits.contains(end) || findings.iter().any(|found| found.code == Code::NoTrigger) {
+            continue;
+        }
+        // Whoever has a trigger on its base has decided; files copied from another image are then less surprising.
+        let base = draft.project.images[*base].name.as_str();
+        let message = match kind {
+            EdgeKind::From => format!("nothing rebuilds `{}` when its base `{base}` is rebuilt", image.name),
+            _ => format!("nothing rebuilds `{}` when `{base}`, which it copies from, is rebuilt", image.name),
+        };
+        let fix = if paused { "its trigger is paused" } else { "add an ImageChange trigger for it" };
+        let place = triggers_place(image);
+        findings.push(Finding::warning(Code::NoTrigger, place, message).fix(fix).about([&image.name]));
+    }
+    findings.dedup();
+    findings
+}
+
+fn contradiction(
+    draft: &Draft<'_>,
+    image: &Image,
+    trigger: &Trigger,
+    named: &ImageName,
+    used: &[(End, EdgeKind)],
+) -> Finding {
+    let bases: Vec<String> = used
+        .iter()
+        .filter(|(_, kind)| *kind == EdgeKind::From)
+        .map(|(end, _)| match end {
+            End::Image(base) => draft.project.images[*base].name.clone(),
+            End::Base(base) => draft.project.bases[*base].name.clone(),
+            End::External(name) => name.clone(),
+        })
+        .collect();
+    let message = match bases.as_slice() {
+        [] => format!("`{}` is triggered by `{named}`, which it does not use", image.name),
+        bases => format!(
+            "`{}` is triggered by `{named}`, which it does not use: it is built on {}",
+            image.name,
+            list(bases)
+        ),
+    };
+    let fix =
+        "the trigger rebuilds it for nothing, and not when its base changes; name the same image in both";
+    Finding::warning(Code::TriggerContradicts, trigger.place.clone(), message).fix(fix).about([&image.name])
+}
+
+fn triggers_place(image: &Image) -> crate::Place {
+    image.triggers.first().map_or_else(|| image.declared.clone(), |trigger| trigger.place.clone())
+}
+
+/// What a trigger's name leads to, as edges know it.
+fn end(draft: &Draft<'_>, number: usize, image: &Image, name: &ImageName) -> End {
+    match draft.names.meaning(name, image.namespace.as_deref(), number) {
+        Meaning::Images(images) => End::Image(images[0]),
+        Meaning::Base(base) => End::Base(base),
+        Meaning::OtherTag { external, .. } | Meaning::External(external) => End::External(external),
+        Meaning::Stream { name, .. } | Meaning::Malformed(name) => End::External(name),
+    }
+}
