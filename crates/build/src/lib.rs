@@ -8,3 +8,4 @@ pub mod fetch;
 pub mod network;
 pub mod plan;
 pub mod sandbox;
+pub mod schedule;

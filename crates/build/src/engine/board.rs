@@ -1,14 +1,18 @@
-//! The board on which the threads of a build meet: permits, finished stages, steps in flight, cancellation.
+//! The board on which the threads of a build meet: finished stages, cancellation, and what the build has in common with
+//! others.
 //!
-//! One mutex and one condition for all of it. A build has a handful of threads, one a stage, and each change is
+//! One mutex and one condition for the stages. A build has a handful of threads, one a stage, and each change is
 //! seconds apart; finer locks would buy nothing and cost the certainty that no wake-up is ever missed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use oci::record::Key;
+
+use super::commons::{Claim, Commons, Permit};
+use crate::schedule::{Budget, Need, Rank};
 
 /// Ends a build from outside, for example on Ctrl-C. Clones mean the same build.
 #[derive(Clone, Default)]
@@ -31,12 +35,15 @@ struct CancelInner {
 impl Cancel {
     /// Cancels: waiting threads wake, running sandboxes are killed. Further calls do nothing.
     pub fn cancel(&self) {
-        let mut inner = lock(&self.0.inner);
-        if !std::mem::replace(&mut inner.cancelled, true) {
-            for hook in inner.hooks.drain(..) {
-                hook();
+        let hooks = {
+            let mut inner = lock(&self.0.inner);
+            if std::mem::replace(&mut inner.cancelled, true) {
+                return;
             }
-        }
+            std::mem::take(&mut inner.hooks)
+        };
+        // Without the lock: whoever a hook wakes may ask at once whether it was cancelled.
+        hooks.iter().for_each(|hook| hook());
     }
 
     /// True once [`cancel`](Self::cancel) was called.
@@ -48,6 +55,7 @@ impl Cancel {
     pub fn on_cancel(&self, hook: impl Fn() + Send + 'static) {
         let mut inner = lock(&self.0.inner);
         if inner.cancelled {
+            drop(inner);
             hook();
         } else {
             inner.hooks.push(Box::new(hook));
@@ -64,21 +72,32 @@ pub struct Board<S, R> {
     state: Mutex<State<S, R>>,
     changed: Condvar,
     stop_flag: AtomicBool,
+    commons: Arc<Commons>,
+    rank: Rank,
+    need: Need,
 }
 
 struct State<S, R> {
-    free: usize,
     stopped: bool,
     finished: HashMap<S, Option<R>>,
-    in_flight: HashSet<Key>,
 }
 
 impl<S: Eq + std::hash::Hash, R: Clone> Board<S, R> {
-    /// A board with as many permits as steps may run at once; at least one.
+    /// The board of a build that is alone, with as many permits as steps may run at once; at least one.
     pub fn new(jobs: usize) -> Board<S, R> {
-        let state =
-            State { free: jobs.max(1), stopped: false, finished: HashMap::new(), in_flight: HashSet::new() };
-        Board { state: Mutex::new(state), changed: Condvar::new(), stop_flag: AtomicBool::new(false) }
+        Board::among(Arc::new(Commons::new(Budget::jobs(jobs))), 0, Need::default())
+    }
+
+    /// The board of one build among others: how urgent its steps are, and what each may use.
+    pub fn among(commons: Arc<Commons>, rank: Rank, need: Need) -> Board<S, R> {
+        let state = State { stopped: false, finished: HashMap::new() };
+        let (state, changed, stop_flag) = (Mutex::new(state), Condvar::new(), AtomicBool::new(false));
+        Board { state, changed, stop_flag, commons, rank, need }
+    }
+
+    /// What this build shares with others.
+    pub fn commons(&self) -> &Arc<Commons> {
+        &self.commons
     }
 
     /// Makes every waiting thread return [`Stopped`], and every later wait too.
@@ -86,6 +105,7 @@ impl<S: Eq + std::hash::Hash, R: Clone> Board<S, R> {
         self.stop_flag.store(true, Ordering::Relaxed);
         lock(&self.state).stopped = true;
         self.changed.notify_all();
+        self.commons.wake();
     }
 
     /// Set by [`stop`](Self::stop), for work that looks at it now and then.
@@ -99,18 +119,8 @@ impl<S: Eq + std::hash::Hash, R: Clone> Board<S, R> {
     }
 
     /// Waits for the right to run one step.
-    pub fn permit(&self) -> Result<Permit<'_, S, R>, Stopped> {
-        let mut state = lock(&self.state);
-        loop {
-            if state.stopped {
-                return Err(Stopped);
-            }
-            if state.free > 0 {
-                state.free -= 1;
-                return Ok(Permit { board: self });
-            }
-            state = self.wait(state);
-        }
+    pub fn permit(&self) -> Result<Permit<'_>, Stopped> {
+        self.commons.permit(self.rank, self.need, &self.stop_flag)
     }
 
     /// Announces a stage's result; `None` when it will never have one.
@@ -133,19 +143,9 @@ impl<S: Eq + std::hash::Hash, R: Clone> Board<S, R> {
         }
     }
 
-    /// Waits until no other thread works on this key, and takes it. Two stages with the same step run it once:
-    /// the second finds the first one's result when its turn comes.
-    pub fn claim(&self, key: &Key) -> Result<Claim<'_, S, R>, Stopped> {
-        let mut state = lock(&self.state);
-        loop {
-            if state.stopped {
-                return Err(Stopped);
-            }
-            if state.in_flight.insert(*key) {
-                return Ok(Claim { board: self, key: *key });
-            }
-            state = self.wait(state);
-        }
+    /// Waits until no other thread works on this key, and takes it.
+    pub fn claim(&self, key: &Key) -> Result<Claim<'_>, Stopped> {
+        self.commons.claim(key, &self.stop_flag)
     }
 
     /// Waits a moment, or until something changes.
@@ -160,31 +160,6 @@ impl<S: Eq + std::hash::Hash, R: Clone> Board<S, R> {
 
     fn wait<'a>(&'a self, state: MutexGuard<'a, State<S, R>>) -> MutexGuard<'a, State<S, R>> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The right to run one step; given back when dropped.
-pub struct Permit<'a, S: Eq + std::hash::Hash, R: Clone> {
-    board: &'a Board<S, R>,
-}
-
-impl<S: Eq + std::hash::Hash, R: Clone> Drop for Permit<'_, S, R> {
-    fn drop(&mut self) {
-        lock(&self.board.state).free += 1;
-        self.board.changed.notify_all();
-    }
-}
-
-/// The sole right to compute a key's result; given back when dropped.
-pub struct Claim<'a, S: Eq + std::hash::Hash, R: Clone> {
-    board: &'a Board<S, R>,
-    key: Key,
-}
-
-impl<S: Eq + std::hash::Hash, R: Clone> Drop for Claim<'_, S, R> {
-    fn drop(&mut self) {
-        lock(&self.board.state).in_flight.remove(&self.key);
-        self.board.changed.notify_all();
     }
 }
 

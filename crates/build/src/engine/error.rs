@@ -34,6 +34,15 @@ pub enum BuildError {
     /// A step failed.
     #[error("{}", .0.headline())]
     Step(Box<StepFailure>),
+    /// What was built is not what its tests say.
+    #[error("{}", .0.headline())]
+    Check(Box<super::checks::CheckFailure>),
+    /// Another image of the project, which it stands on, was not built.
+    #[error("it stands on `{image}`, which was not built")]
+    Needs {
+        /// What the project calls it.
+        image: String,
+    },
     /// Somebody stopped the build.
     #[error("the build was cancelled")]
     Cancelled(Box<BuildReport>),
@@ -257,6 +266,14 @@ fn some(lines: &[String]) -> String {
         0 => named,
         more => format!("{named}; and {more} more"),
     }
+}
+
+/// An error and its causes, each said once.
+pub fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| (*error).source());
+    let mut words: Vec<String> = chain.map(ToString::to_string).collect();
+    words.dedup();
+    words.join(": ")
 }
 
 fn describe(status: &ExitStatus, oom_kills: u64) -> String {

@@ -100,6 +100,17 @@ pub enum Event {
         /// Bytes in all, where known.
         total: Option<u64>,
     },
+    /// Something that the image must be was looked at.
+    Tested {
+        /// What it is called.
+        name: String,
+        /// Whether it holds.
+        passed: bool,
+        /// Whether that was known already.
+        cached: bool,
+        /// How long it took.
+        wall: Duration,
+    },
     /// Something that deserves attention and does not stop the build.
     Warning {
         /// One line.

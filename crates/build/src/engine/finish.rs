@@ -2,9 +2,10 @@
 
 use oci::descriptor::media_type;
 use oci::store::LayerBlob;
-use oci::{Descriptor, ImageIndex, Manifest, Raw};
+use oci::{Descriptor, ImageConfig, ImageIndex, Manifest, Raw};
 
 use super::board::Stopped;
+use super::certificates;
 use super::error::BuildError;
 use super::layers::{LazyLayer, blame_cache};
 use super::request::BuiltPlatform;
@@ -19,6 +20,8 @@ pub struct Documents {
     pub image: Descriptor,
     /// Each platform's image.
     pub platforms: Vec<BuiltPlatform>,
+    /// What each of them was made from.
+    pub results: Vec<StageResult>,
 }
 
 /// The stages whose layers an image has: the target, and those that it stands on. Layers of other stages are copied
@@ -33,17 +36,34 @@ pub fn stages_of_image(plan: &Plan) -> Vec<StageId> {
     stages
 }
 
+/// Configuration and manifest of an image with these layers.
+fn documents(config: ImageConfig, layers: Vec<Descriptor>) -> (Raw<ImageConfig>, Raw<Manifest>) {
+    let config = Raw::write(config);
+    let manifest = Raw::write(Manifest::new(config.descriptor(media_type::OCI_CONFIG), layers));
+    (config, manifest)
+}
+
 impl World<'_> {
     /// Waits for the targets and their blobs, and writes the documents. `None`: the build was stopped.
     pub fn finish_images(&self, plans: &[Plan]) -> Result<Option<Documents>, BuildError> {
-        let mut platforms = Vec::with_capacity(plans.len());
+        let mut results = Vec::with_capacity(plans.len());
         for (number, plan) in plans.iter().enumerate() {
             let target = StageRef { platform: number, stage: plan.target };
             let result = match self.board.stage(&target) {
                 Ok(result) => result,
                 Err(Stopped) => return Ok(None),
             };
-            match self.finish_platform(plan, &result)? {
+            self.seat.iter().for_each(|seat| seat.give(number, &result.layers));
+            results.push(result);
+        }
+        if let Some(seat) = self.seat
+            && let Err(Stopped) = seat.wait_for_bases()
+        {
+            return seat.loss().map_or(Ok(None), Err);
+        }
+        let mut platforms = Vec::with_capacity(plans.len());
+        for (plan, result) in plans.iter().zip(&results) {
+            match self.finish_platform(plan, result)? {
                 Some(built) => platforms.push(built),
                 None => return Ok(None),
             }
@@ -64,7 +84,7 @@ impl World<'_> {
             // Somebody wants the layers of the other stages too: what is begun would only be begun again.
             self.packer.settle();
         }
-        Ok(Some(Documents { image, platforms }))
+        Ok(Some(Documents { image, platforms, results }))
     }
 
     fn finish_platform(
@@ -85,17 +105,31 @@ impl World<'_> {
             descriptors.push(blob.descriptor);
             config.rootfs.diff_ids.push(blob.diff_id);
         }
-        let config = Raw::write(config);
+        let plain = documents(config.clone(), descriptors.clone()).1.digest();
+        match self.certificate_layer(stage, result) {
+            Ok(None) => {}
+            Ok(Some(layer)) => {
+                let Some(blob) = self.image_blob(&layer)? else { return Ok(None) };
+                descriptors.push(blob.descriptor);
+                config.rootfs.diff_ids.push(blob.diff_id);
+                config.history.push(certificates::history(config.created.as_ref()));
+            }
+            Err(halt) => {
+                self.halt(halt);
+                return Ok(None);
+            }
+        }
+        let layers_size = descriptors.iter().map(|layer| layer.size).sum::<u64>();
+        let (config, manifest) = documents(config, descriptors);
+        let size = layers_size + config.bytes().len() as u64;
         let store = self.doors.store;
         store.put_blob(config.bytes())?;
-        let config_descriptor = config.descriptor(media_type::OCI_CONFIG);
-        let size = descriptors.iter().map(|layer| layer.size).sum::<u64>() + config_descriptor.size;
-        let manifest = Raw::write(Manifest::new(config_descriptor, descriptors));
         store.put_blob(manifest.bytes())?;
         Ok(Some(BuiltPlatform {
             platform: plan.platform.clone(),
             manifest: manifest.descriptor(media_type::OCI_MANIFEST),
             config: config.digest(),
+            plain,
             size,
             layers: result.layers.known_ids(),
             all_layers: result.layers.iter().all(|layer| layer.known_id().is_some()),

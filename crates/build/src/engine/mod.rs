@@ -10,7 +10,10 @@
 mod agent;
 mod board;
 mod cachemount;
+mod certificates;
+mod checks;
 mod commit;
+mod commons;
 mod copying;
 mod downloads;
 mod error;
@@ -34,6 +37,7 @@ mod run;
 mod secrets;
 mod snapshot;
 mod stage;
+mod storm;
 mod trees;
 mod trust;
 mod twice;
@@ -43,7 +47,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,7 +60,7 @@ use oci::LayerId;
 use oci::store::{Batch, BuildState, NewBuild};
 
 use crate::context::{Context, ContextError, ContextOptions};
-use crate::plan::{NamedContext, Plan};
+use crate::plan::{Found, NamedContext, Plan};
 use board::Board;
 use downloads::Downloads;
 use finish::Documents;
@@ -67,14 +71,19 @@ use world::{Progress, World, kill_all};
 
 pub use board::Cancel;
 pub use cachemount::{CacheMount, cache_mounts, remove_cache_mounts};
+pub use checks::{Check, CheckFailure, CheckKind, Finishing, Pattern, PatternError, Program};
 pub use error::{BuildError, Refusal, StepError, StepFailure};
 pub use event::{Event, Events, NoEvents, StepId, StepInfo};
 pub use materials::Materials;
 pub use planning::plans;
+use planning::plans_among;
 pub use report::{BuildReport, RunPlace, StepReport, StepState};
-pub use request::{Built, BuiltPlatform, Difference, Keep, Request};
+pub use request::{Built, BuiltPlatform, Difference, Keep, Request, UsedImage};
 pub use secrets::Secret;
 pub use snapshot::Snapshot;
+pub use storm::{
+    Change, Outcome, OutcomeOf, Reason, Seat, State, Storm, StormImage, Verdict, Workshop, is_disk_full,
+};
 #[doc(hidden)]
 pub use trust::fuzz_trust;
 pub use upstream::{LayerSink, Resolved, SharedCache, SharedStep, Upstream, UpstreamError};
@@ -90,9 +99,38 @@ const PACKERS: usize = 2;
 pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> {
     let begin = Instant::now();
     let plans = plans(request, doors)?;
-    let mut world = world(request, doors, &plans, doors.cache)?;
+    build_planned(request, doors, &plans, None, begin)
+}
+
+/// Builds one image of a project. What it stands on may be built beside it, and it is whole only when that is.
+///
+/// # Errors
+/// See [`BuildError`]. Steps that ended well before the failure keep their results.
+pub fn build_among(request: &Request, doors: &Doors<'_>, seat: &Seat<'_>) -> Result<Built, BuildError> {
+    let begin = Instant::now();
+    let plans = match seat.plans.get() {
+        // Others have planned by these already.
+        Some(plans) => plans,
+        None => {
+            let plans = plans_among(request, doors, Some(seat));
+            let plans = plans.map_err(|error| seat.loss().unwrap_or(error))?;
+            seat.announce(&plans);
+            seat.plans.get_or_init(|| plans)
+        }
+    };
+    build_planned(request, doors, plans, Some(seat), begin)
+}
+
+fn build_planned(
+    request: &Request,
+    doors: &Doors<'_>,
+    plans: &[Plan],
+    seat: Option<&Seat<'_>>,
+    begin: Instant,
+) -> Result<Built, BuildError> {
+    let mut world = world(request, doors, plans, (doors.cache, seat))?;
     world.record_build(BuildState::Running, None, Batch::default())?;
-    let mut documents = run_all(&world, &plans);
+    let mut documents = run_all(&world, plans);
     let cache_failed = world.progress(|mut progress| progress.cache_failed.take());
     if let Some(why) = cache_failed
         && !doors.cancel.is_cancelled()
@@ -101,8 +139,15 @@ pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> 
         doors.events.event(Event::Warning { message, step: None });
         // What ran until then is found again.
         world.record_build(BuildState::Running, None, Batch::default())?;
-        world = self::world(request, doors, &plans, None)?;
-        documents = run_all(&world, &plans);
+        world = self::world(request, doors, plans, (None, seat))?;
+        documents = run_all(&world, plans);
+    }
+    if let Ok(Some(made)) = &documents {
+        match world.check(plans, made) {
+            Ok(Some(())) => {}
+            Ok(None) => documents = Ok(None),
+            Err(error) => documents = Err(error),
+        }
     }
     let failure = world.progress(|mut progress| progress.failure.take());
     let mut report = world.final_report();
@@ -116,11 +161,12 @@ pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> 
             };
             world.record_build(BuildState::Succeeded, Some(documents.image.digest), batch)?;
             let differences = world.progress(|mut progress| std::mem::take(&mut progress.differences));
-            let Documents { image, platforms } = documents;
+            let Documents { image, platforms, .. } = documents;
+            let images = used_images(plans);
             let largest = largest_step(&report, &platforms);
             let bases = world.bases.into_inner().unwrap_or_else(PoisonError::into_inner);
             let bases = bases.into_iter().collect();
-            Ok(Built { image, platforms, report, largest, differences, bases, wall: begin.elapsed() })
+            Ok(Built { image, platforms, report, largest, differences, images, bases, wall: begin.elapsed() })
         }
         (failure, documents) => {
             let cancelled = doors.cancel.is_cancelled();
@@ -144,6 +190,23 @@ pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> 
     }
 }
 
+/// Every image that a plan starts or copies from, each once.
+fn used_images(plans: &[Plan]) -> Vec<UsedImage> {
+    let mut images = BTreeSet::new();
+    for plan in plans {
+        plan.images(&mut |image| {
+            let used = match image.found {
+                Some(Found::Project { image: project, .. }) => {
+                    UsedImage { name: image.name.clone(), digest: None, project: Some(project) }
+                }
+                _ => UsedImage { name: image.name.clone(), digest: Some(image.digest), project: None },
+            };
+            images.insert(used);
+        });
+    }
+    images.into_iter().collect()
+}
+
 /// The step that made the image as large as it is. Steps of other stages do not count: their layers stay behind.
 fn largest_step(report: &BuildReport, platforms: &[BuiltPlatform]) -> Option<(StepId, u64)> {
     let in_image = |step: &&StepReport| {
@@ -157,12 +220,17 @@ fn world<'a>(
     request: &'a Request,
     doors: &'a Doors<'a>,
     plans: &[Plan],
-    cache: Option<&'a dyn SharedCache>,
+    (cache, seat): (Option<&'a dyn SharedCache>, Option<&'a Seat<'a>>),
 ) -> Result<World<'a>, BuildError> {
     let steps = step_infos(request, plans);
     let progress = Progress { report: pending(&steps), ..Progress::default() };
     doors.events.event(Event::Planned { steps });
-    let board = Arc::new(Board::new(request.jobs));
+    let board = Arc::new(match seat {
+        Some(seat) => Board::among(seat.commons.clone(), seat.rank, seat.need),
+        None => Board::new(request.jobs),
+    });
+    seat.iter().for_each(|seat| seat.set_over(false));
+    let commons = board.commons().clone();
     let running = Arc::new(Mutex::new(BTreeMap::new()));
     let of_image: Arc<Mutex<HashSet<LayerId>>> = Arc::default();
     let told = doors.layers.map(|sink| told(sink, of_image.clone()));
@@ -177,7 +245,8 @@ fn world<'a>(
         request,
         doors,
         board,
-        results: Results::new(doors.store, request.no_cache || request.twice),
+        seat,
+        results: Results::new(doors.store, request.no_cache || request.twice, commons),
         cache,
         bases: Mutex::default(),
         of_image,
@@ -305,6 +374,7 @@ impl World<'_> {
         let report = if state == BuildState::Running { BuildReport::default() } else { self.final_report() };
         batch.builds.push(NewBuild {
             id: self.request.id.clone(),
+            project: self.request.project.clone(),
             name: self.request.name.clone(),
             started: self.request.started,
             finished: None,

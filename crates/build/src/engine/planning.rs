@@ -2,14 +2,16 @@
 
 use dockerfile::ignore::Patterns;
 use dockerfile::{Diagnostic, Dockerfile};
+use oci::Platform;
 
 use super::error::BuildError;
 use super::event::Event;
 use super::images::StoreImages;
 use super::materials::MaterialImages;
 use super::request::Request;
+use super::storm::Seat;
 use super::world::Doors;
-use crate::plan::{Plan, PlanRequest, plan};
+use crate::plan::{BaseImage, ImageError, ImageName, Images, Plan, PlanRequest, plan};
 
 /// Warnings that are shown one by one: nobody reads more, and each costs a look at the whole file.
 const MOST_WARNINGS: usize = 50;
@@ -19,11 +21,23 @@ const MOST_WARNINGS: usize = 50;
 /// # Errors
 /// The Dockerfile is wrong, or a base image is not to be had.
 pub fn plans(request: &Request, doors: &Doors<'_>) -> Result<Vec<Plan>, BuildError> {
+    plans_among(request, doors, None)
+}
+
+/// The same for one build of several, whose bases may be images that are built beside it.
+///
+/// # Errors
+/// The Dockerfile is wrong, or a base image is not to be had.
+pub fn plans_among(
+    request: &Request,
+    doors: &Doors<'_>,
+    seat: Option<&Seat<'_>>,
+) -> Result<Vec<Plan>, BuildError> {
     let (dockerfile, found) = dockerfile::parse(&request.source.text);
     // What is wrong with it is told when the context is opened.
     let ignore = request.ignore.as_ref().map(|source| Patterns::parse(&source.text).0);
     let images = StoreImages::new(doors.store, doors.upstream, request.pull);
-    let images = MaterialImages { images, materials: doors.materials };
+    let images = ProjectImages { seat, others: MaterialImages { images, materials: doors.materials } };
     let given = !request.platforms.is_empty();
     let platforms = if given { request.platforms.clone() } else { vec![request.build_platform.clone()] };
     let mut plans = Vec::with_capacity(platforms.len());
@@ -55,6 +69,23 @@ pub fn plans(request: &Request, doors: &Doors<'_>) -> Result<Vec<Plan>, BuildErr
     Ok(plans)
 }
 
+/// Images of the project, and all others.
+struct ProjectImages<'a, I> {
+    seat: Option<&'a Seat<'a>>,
+    others: I,
+}
+
+impl<I: Images> Images for ProjectImages<'_, I> {
+    fn image(&self, name: ImageName<'_>, platform: &Platform) -> Result<BaseImage, ImageError> {
+        if let (ImageName::Reference(text), Some(seat)) = (name, self.seat)
+            && let Some(found) = seat.image(text, platform)
+        {
+            return found;
+        }
+        self.others.image(name, platform)
+    }
+}
+
 fn plan_request<'a>(
     request: &'a Request,
     (dockerfile, parsed): (&'a Dockerfile, &'a [Diagnostic]),
@@ -73,6 +104,8 @@ fn plan_request<'a>(
         ignore: None,
         labels: &request.labels,
         from_override: request.from_override.as_deref(),
+        last_from_override: request.last_from_override.as_deref(),
+        stage_env: &request.stage_env,
         permissions: request.permissions,
         network: request.network,
         epoch: request.epoch,

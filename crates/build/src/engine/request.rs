@@ -45,6 +45,10 @@ pub struct Request {
     pub labels: BTreeMap<String, String>,
     /// `--from`: takes the place of the first FROM's image.
     pub from_override: Option<String>,
+    /// Takes the place of the last FROM's image, as OpenShift has it.
+    pub last_from_override: Option<String>,
+    /// Variables that every stage gets as if by ENV after its FROM.
+    pub stage_env: Vec<(String, String)>,
     /// Names for the result.
     pub tags: Vec<Reference>,
     /// `--no-cache`.
@@ -80,6 +84,10 @@ pub struct Request {
     pub empty_caches: bool,
     /// How much of the image must be here in the end.
     pub keep: Keep,
+    /// What comes between the last step and the names.
+    pub finishing: super::checks::Finishing,
+    /// The project that the image belongs to, for the history; empty where it stands for itself.
+    pub project: String,
     /// Pack the layers of all stages, not of the image alone: a shared cache wants them.
     pub pack_all: bool,
 }
@@ -110,10 +118,23 @@ pub struct Built {
     pub largest: Option<(super::StepId, u64)>,
     /// With `--twice`: what a second run wrote differently, by step.
     pub differences: Vec<Difference>,
+    /// The images that it was built from.
+    pub images: Vec<UsedImage>,
     /// What layers of bases hold, as far as a key had to know: what another machine may take over.
     pub bases: Vec<(DiffId, LayerId)>,
     /// Whole time.
     pub wall: Duration,
+}
+
+/// An image that another was built from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UsedImage {
+    /// The name, as the Dockerfile has it.
+    pub name: String,
+    /// The digest of its manifest for the platform, where it comes from outside.
+    pub digest: Option<Digest>,
+    /// Its position, where it is an image of the project.
+    pub project: Option<usize>,
 }
 
 /// The image of one platform.
@@ -125,6 +146,8 @@ pub struct BuiltPlatform {
     pub manifest: Descriptor,
     /// Its configuration, the image id that Docker shows.
     pub config: Digest,
+    /// The digest that its manifest would have without the certificates that were put on top: what stands on it has it so.
+    pub plain: Digest,
     /// Bytes of its blobs.
     pub size: u64,
     /// The snapshot's layers, bottom first: all of them with [`Keep::Files`], else those that somebody needed.

@@ -1,11 +1,12 @@
 //! Results of steps: found in the store or made in this build, and written to the catalog in batches.
 
-use std::collections::HashMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use oci::record::{Key, Record};
 use oci::store::{Batch, CachedStep, NewStep, Store, StoreError};
+
+use super::commons::Commons;
 
 /// How long a result may wait for its batch: what a `kill -9` can cost at most.
 const BATCH_EVERY: Duration = Duration::from_secs(2);
@@ -15,13 +16,14 @@ pub struct Results<'a> {
     store: &'a Store,
     /// Forget what earlier builds found: `--no-cache`, and `--twice`, which has to run every step.
     fresh: bool,
+    /// What builds beside this one have made in this very run.
+    commons: Arc<Commons>,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    made: HashMap<Key, CachedStep>,
     batch: Vec<NewStep>,
     /// What came from a shared cache: it counts here only once its layer is here.
     shared: Vec<NewStep>,
@@ -30,14 +32,14 @@ struct State {
 
 impl<'a> Results<'a> {
     /// Nothing made yet.
-    pub fn new(store: &'a Store, fresh: bool) -> Results<'a> {
-        Results { store, fresh, state: Mutex::default(), changed: Condvar::new() }
+    pub fn new(store: &'a Store, fresh: bool, commons: Arc<Commons>) -> Results<'a> {
+        Results { store, fresh, commons, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// The result for this key. The second value says that this very build made it.
+    /// The result for this key. The second value says that this very build made it, or one beside it.
     pub fn find(&self, key: &Key) -> Result<Option<(CachedStep, bool)>, StoreError> {
-        if let Some(step) = self.lock().made.get(key) {
-            return Ok(Some((*step, true)));
+        if let Some(step) = self.commons.made(key) {
+            return Ok(Some((step, true)));
         }
         if self.fresh {
             return Ok(None);
@@ -50,8 +52,9 @@ impl<'a> Results<'a> {
         let digest = self.store.put_record(record)?;
         let step = CachedStep { record: digest, layer: record.layer };
         let mut state = self.lock();
-        state.made.insert(record.key, step);
         state.batch.push(NewStep { key: record.key, record: digest, layer: record.layer });
+        drop(state);
+        self.commons.make(record.key, step);
         Ok(step)
     }
 

@@ -29,7 +29,7 @@ use crate::sandbox::{self, Ids, MountSource, Outcome, SandboxError, SandboxMount
 const HOSTNAME: &str = "kapok";
 
 /// One run of a command over a fresh upper.
-struct Once {
+pub struct Once {
     work: WorkDir,
     outcome: Outcome,
     said: Said,
@@ -110,7 +110,7 @@ impl Task<'_> {
     }
 
     /// Runs the command once. On failure `said` has what it said.
-    fn once(
+    pub fn once(
         &self,
         action: &RunAction,
         user: &Identity,
@@ -183,7 +183,7 @@ impl Task<'_> {
         })
     }
 
-    fn spec(
+    pub fn spec(
         &self,
         action: &RunAction,
         user: &Identity,
@@ -342,7 +342,8 @@ impl Task<'_> {
         Ok(())
     }
 
-    fn register(&self, handle: &Arc<crate::sandbox::Handle>) {
+    /// Has the command killed when the build stops.
+    pub fn register(&self, handle: &Arc<crate::sandbox::Handle>) {
         let mut running = self.world.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.insert(self.id.0, handle.clone());
         drop(running);
@@ -352,7 +353,8 @@ impl Task<'_> {
         }
     }
 
-    fn unregister(&self) {
+    /// The command has ended.
+    pub fn unregister(&self) {
         self.world.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id.0);
     }
 }

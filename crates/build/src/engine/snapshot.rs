@@ -135,7 +135,8 @@ impl Snapshot {
     }
 }
 
-fn shape(directory: &Path, mode: u32, uid: u32, gid: u32, mtime: i64) -> std::io::Result<()> {
+/// Gives a directory or file its mode, owner and time.
+pub fn shape(directory: &Path, mode: u32, uid: u32, gid: u32, mtime: i64) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let meta = std::fs::symlink_metadata(directory)?;
     if meta.uid() != uid || meta.gid() != gid {

@@ -127,7 +127,7 @@ impl<'a> World<'a> {
         let from = |layers| StageResult { layers, keys: Vec::new() };
         match &stage.base {
             StageBase::Scratch => Ok(from(Layers::default())),
-            StageBase::Image(image) => Ok(from(Layers::of_base(image))),
+            StageBase::Image(image) => Ok(from(self.layers_of_image(image)?)),
             StageBase::Stage(other) => Ok(self.board.stage(&StageRef { platform, stage: *other })?),
             StageBase::Context(name) => {
                 let source = TreeSource::Context(name.clone());
@@ -189,6 +189,7 @@ impl<'a> Task<'a> {
     /// Says that the step's own work begins.
     pub fn begin(&self) {
         self.begun.set(Some(Instant::now()));
+        self.world.seat.iter().for_each(|seat| seat.begin());
         self.world.tell(Event::Started { step: self.id });
     }
 

@@ -52,6 +52,8 @@ impl Lab {
             build_args: Default::default(),
             labels: Default::default(),
             from_override: None,
+            last_from_override: None,
+            stage_env: Vec::new(),
             tags: Vec::new(),
             no_cache: false,
             pull: false,
@@ -69,6 +71,8 @@ impl Lab {
             twice: false,
             keep: Keep::default(),
             pack_all: false,
+            finishing: Default::default(),
+            project: String::new(),
             empty_caches: false,
         }
     }

@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::copy::{self, CopyError, GitError, Sources, Target, Tree};
 use crate::fetch::Fetch;
 use crate::plan::git::GitReference;
-use crate::plan::{CopyAction, CopySource, TreeSource, Unpack};
+use crate::plan::{BaseImage, CopyAction, CopySource, Found, TreeSource, Unpack};
 
 /// A tree that a step needs, waited for and at hand.
 pub enum Held<'a> {
@@ -47,8 +47,24 @@ impl World<'_> {
             TreeSource::Stage(stage) => {
                 Ok(Some(self.board.stage(&StageRef { platform, stage: *stage })?.layers))
             }
-            TreeSource::Image(image) => Ok(Some(Layers::of_base(image))),
+            TreeSource::Image(image) => Ok(Some(self.layers_of_image(image)?)),
             TreeSource::Empty => Ok(Some(Layers::default())),
+        }
+    }
+
+    /// An image's layers; waits for those of an image of the project.
+    pub fn layers_of_image(&self, image: &BaseImage) -> Result<Layers, Halt> {
+        match (&image.found, self.seat) {
+            (Some(Found::Project { image, platform }), Some(seat)) => match seat.layers(*image, *platform) {
+                Ok(layers) => Ok(layers),
+                Err(stopped) => {
+                    if let Some(loss) = seat.loss() {
+                        self.fail(loss);
+                    }
+                    Err(stopped.into())
+                }
+            },
+            _ => Ok(Layers::of_base(image)),
         }
     }
 

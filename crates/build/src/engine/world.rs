@@ -18,6 +18,7 @@ use super::report::{BuildReport, StepReport, StepState};
 use super::request::{Difference, Request};
 use super::results::Results;
 use super::stage::Halt;
+use super::storm::Seat;
 use super::upstream::{LayerSink, SharedCache, Upstream};
 use super::{StepId, error::BuildError, error::StepError};
 use crate::context::Context;
@@ -88,6 +89,8 @@ pub struct World<'a> {
     pub request: &'a Request,
     pub doors: &'a Doors<'a>,
     pub board: Arc<Board<StageRef, StageResult>>,
+    /// Its place among the builds of a project, if it is one of several.
+    pub seat: Option<&'a Seat<'a>>,
     pub results: Results<'a>,
     /// Results of other machines, as long as they are any good.
     pub cache: Option<&'a dyn SharedCache>,
@@ -201,6 +204,7 @@ impl World<'_> {
     /// Lets every thread return and kills what runs.
     pub fn stop(&self) {
         self.board.stop();
+        self.seat.iter().for_each(|seat| seat.set_over(true));
         self.packer.close();
         kill_all(&self.running);
     }

@@ -103,7 +103,7 @@ impl<'a> Bases<'a> {
             ImageError::NotFound { .. } | ImageError::Name { .. } => true,
             // Nobody answered: a name with a registry, a path or a tag was hardly meant as a stage's.
             ImageError::Upstream { .. } => !name.contains(['/', ':', '@', '.']),
-            ImageError::Platform { .. } => false,
+            ImageError::Platform { .. } | ImageError::Project { .. } => false,
         };
         (missing && asker == Asker::Flag)
             .then(|| self.request.dockerfile.unknown_stage(&Word { raw: name.to_owned(), span }))
@@ -123,7 +123,7 @@ impl<'a> Bases<'a> {
             ImageError::Upstream { hint, .. } => {
                 near.map(|near| format!("did you mean the stage `{near}`?")).or_else(|| hint.clone())
             }
-            ImageError::Platform { .. } => None,
+            ImageError::Platform { .. } | ImageError::Project { .. } => None,
         };
         let mut message = error.to_string();
         let mut source = std::error::Error::source(error);

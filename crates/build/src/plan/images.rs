@@ -45,6 +45,13 @@ pub enum Found {
     Store,
     /// In a registry, or a mirror of it: its name.
     Registry(String),
+    /// It is built beside this one, as an image of the same project; it has no digest and no layers yet.
+    Project {
+        /// Its position in the project.
+        image: usize,
+        /// The position of the platform among those that it is built for.
+        platform: usize,
+    },
 }
 
 impl std::fmt::Display for Found {
@@ -53,6 +60,7 @@ impl std::fmt::Display for Found {
             Found::Layout => f.write_str("an OCI layout"),
             Found::Store => f.write_str("the store"),
             Found::Registry(place) => f.write_str(place),
+            Found::Project { .. } => f.write_str("the project"),
         }
     }
 }
@@ -77,6 +85,14 @@ pub enum ImageError {
         platform: String,
         /// The platforms that it has.
         available: Vec<String>,
+    },
+    /// It is an image of the same project, and was not built.
+    #[error("`{name}` is the image `{image}` of this project, which was not built")]
+    Project {
+        /// The name asked for.
+        name: String,
+        /// What the project calls it.
+        image: String,
     },
     /// The name is none.
     #[error("`{name}` is not an image reference")]

@@ -38,6 +38,36 @@ impl Plan {
         let found = self.stages.binary_search_by_key(&id, |stage| stage.id);
         found.ok().map(|position| &self.stages[position])
     }
+
+    /// Tells `each` of every image that a stage starts from, copies from or mounts.
+    pub fn images(&self, each: &mut dyn FnMut(&BaseImage)) {
+        let tree = |source: &TreeSource, each: &mut dyn FnMut(&BaseImage)| {
+            if let TreeSource::Image(image) = source {
+                each(image);
+            }
+        };
+        for stage in &self.stages {
+            if let StageBase::Image(image) = &stage.base {
+                each(image);
+            }
+            for step in &stage.steps {
+                match &step.action {
+                    Action::Run(run) => run.mounts.iter().for_each(|mount| match &mount.kind {
+                        RunMountKind::Bind { from, .. } | RunMountKind::Cache { from, .. } => {
+                            tree(from, each)
+                        }
+                        _ => {}
+                    }),
+                    Action::Copy(copy) => copy.sources.iter().for_each(|source| {
+                        if let CopySource::Path { from, .. } = source {
+                            tree(from, each);
+                        }
+                    }),
+                    Action::Workdir(_) | Action::Metadata => {}
+                }
+            }
+        }
+    }
 }
 
 /// One stage of a plan.

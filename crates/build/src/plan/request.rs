@@ -35,6 +35,10 @@ pub struct PlanRequest<'a> {
     pub labels: &'a BTreeMap<String, String>,
     /// `--from`: the image that takes the place of the first FROM's.
     pub from_override: Option<&'a str>,
+    /// Takes the place of the last FROM's image.
+    pub last_from_override: Option<&'a str>,
+    /// Variables that every stage gets as if by ENV after its FROM.
+    pub stage_env: &'a [(String, String)],
     /// What the file may ask for.
     pub permissions: Permissions,
     /// The network of a RUN that does not ask for one.
@@ -60,6 +64,8 @@ impl<'a> PlanRequest<'a> {
             ignore: None,
             labels: &NO_STRINGS,
             from_override: None,
+            last_from_override: None,
+            stage_env: &[],
             permissions: Permissions::default(),
             network: Network::Default,
             epoch: None,

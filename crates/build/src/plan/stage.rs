@@ -44,6 +44,12 @@ impl<'a> Command<'a> {
         Command { instruction: Cow::Owned(instruction), trigger: true, place }
     }
 
+    /// An instruction that the request adds after a FROM.
+    pub fn given(instruction: Instruction, from: Span) -> Command<'a> {
+        let place = Some((from, "a variable of the build".to_owned()));
+        Command { instruction: Cow::Owned(instruction), trigger: false, place }
+    }
+
     /// The instruction.
     pub fn instruction(&self) -> &Instruction {
         &self.instruction

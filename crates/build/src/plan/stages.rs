@@ -153,7 +153,9 @@ impl<'a> Planner<'a> {
         let dockerfile: &'a Dockerfile = self.request.dockerfile;
         let stage = &dockerfile.stages[index];
         let word = &stage.from.image;
+        let last = index + 1 == dockerfile.stages.len();
         let overridden = self.request.from_override.filter(|_| index == 0);
+        let overridden = overridden.or(self.request.last_from_override.filter(|_| last));
         let name = match overridden {
             Some(image) => Some(image.to_owned()),
             None => self.expand_from(&word.raw, word.span).map(|expanded| expanded.word),
@@ -166,7 +168,8 @@ impl<'a> Planner<'a> {
         }
         let platform = self.platform(stage);
         let replaced = stage.from.name.as_ref().and_then(|name| self.bases.context(&name.value)).is_some();
-        let from = name.filter(|name| !name.is_empty()).map(|name| match self.stages.before(index, &name) {
+        let stage_before = |name: &str| self.stages.before(index, name).filter(|_| overridden.is_none());
+        let from = name.filter(|name| !name.is_empty()).map(|name| match stage_before(&name) {
             Some(stage) => HeadFrom::Stage(stage),
             None if name == "scratch" => HeadFrom::Scratch,
             None => HeadFrom::Named(name),
@@ -224,7 +227,9 @@ impl<'a> Planner<'a> {
         for (index, stage) in self.request.dockerfile.stages.iter().enumerate() {
             let word = &stage.from.image;
             let Ok(expanded) = expand(&word.raw, options, &defaults.variables) else { return };
-            let overridden = index == 0 && self.request.from_override.is_some();
+            let last = index + 1 == self.request.dockerfile.stages.len();
+            let overridden = (index == 0 && self.request.from_override.is_some())
+                || (last && self.request.last_from_override.is_some());
             if !overridden && expanded.word.parse::<oci::Reference>().is_err() && word.raw.contains('$') {
                 let message = format!("with its default arguments, `{}` is not an image reference", word.raw);
                 self.report.add_under(
@@ -301,8 +306,26 @@ impl<'a> Planner<'a> {
             Some(HeadFrom::Named(name)) => self.triggers(index, &name),
             _ => Vec::new(),
         };
+        program.extend(self.given_env(index));
         program.extend(dockerfile.stages[index].instructions.iter().map(Command::own));
         program
+    }
+
+    /// What the request adds after every FROM, as instructions.
+    fn given_env(&self, index: usize) -> Vec<Command<'a>> {
+        let span = self.heads[index].span;
+        let instruction = |(name, value): &(String, String)| {
+            let quoted: String = value
+                .chars()
+                .flat_map(|character| {
+                    let escape = matches!(character, '"' | '\\' | '$').then_some('\\');
+                    escape.into_iter().chain([character])
+                })
+                .collect();
+            let (instruction, _) = dockerfile::parse_trigger(&format!("ENV {name}=\"{quoted}\""));
+            instruction.map(|instruction| Command::given(instruction, span))
+        };
+        self.request.stage_env.iter().filter_map(instruction).collect()
     }
 
     /// The triggers that a base image brings.

@@ -195,6 +195,8 @@ impl<'a> House<'a> {
             build_args: BTreeMap::new(),
             labels: BTreeMap::new(),
             from_override: None,
+            last_from_override: None,
+            stage_env: Vec::new(),
             tags: Vec::new(),
             no_cache: false,
             pull: false,
@@ -212,6 +214,8 @@ impl<'a> House<'a> {
             twice: false,
             keep: Keep::default(),
             pack_all: false,
+            finishing: Default::default(),
+            project: String::new(),
             empty_caches: false,
         }
     }

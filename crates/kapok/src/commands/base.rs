@@ -105,6 +105,7 @@ fn history_line(
     };
     NewBuild {
         id: randomness::build_id(millis),
+        project: String::new(),
         name: flags.tag.first().unwrap_or(&flags.suite).clone(),
         started: now.saturating_sub_unsigned(wall.as_secs()),
         finished: Some(now),

@@ -28,6 +28,7 @@ enum What<'a> {
     Finished { step: u32, wall_ms: u128, written: u64 },
     Failed { step: u32, wall_ms: u128 },
     Cancelled { step: u32 },
+    Tested { test: &'a str, passed: bool, cached: bool, wall_ms: u128 },
     Transfer { what: &'a str, done: u64, total: Option<u64> },
     Warning { message: &'a str, step: Option<u32> },
     Built { digest: &'a str, names: &'a [String], size: Option<u64> },
@@ -77,6 +78,7 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("finished", "`step`, `wall_ms`, `written`", "it ended well and wrote so many bytes"),
     ("failed", "`step`, `wall_ms`", "it failed"),
     ("cancelled", "`step`", "it was not reached"),
+    ("tested", "`test`, `passed`, `cached`, `wall_ms`", "a test of the image passed or failed, now or in an earlier build"),
     ("transfer", "`what`, `done`, `total` or null", "bytes are on their way"),
     ("warning", "`message`, `step` or null", "something deserves attention"),
     (
@@ -117,6 +119,9 @@ pub fn line(at: Duration, event: &Event) -> String {
         }
         Event::Failed { step, wall } => What::Failed { step: step.number(), wall_ms: wall.as_millis() },
         Event::Cancelled { step } => What::Cancelled { step: step.number() },
+        Event::Tested { name, passed, cached, wall } => {
+            What::Tested { test: name, passed: *passed, cached: *cached, wall_ms: wall.as_millis() }
+        }
         Event::Transfer { what, done, total } => What::Transfer { what, done: *done, total: *total },
         Event::Warning { message, step } => What::Warning { message, step: step.map(StepId::number) },
     };
@@ -168,6 +173,7 @@ mod tests {
             Event::Finished { step, wall: Duration::ZERO, written: 0 },
             Event::Failed { step, wall: Duration::ZERO },
             Event::Cancelled { step },
+            Event::Tested { name: String::new(), passed: true, cached: false, wall: Duration::ZERO },
             Event::Transfer { what: String::new(), done: 0, total: None },
             Event::Warning { message: String::new(), step: None },
         ];

@@ -32,10 +32,22 @@ pub fn lines(state: &State, at: Duration, event: &Event, completed: &[String]) -
         Event::Warning { message, step: Some(id) } => {
             lines.push(format!("#{} warning: {message}", id.number()))
         }
+        Event::Tested { name, passed, cached, wall } => {
+            lines.push(format!("test {name}: {}", tested(*passed, *cached, *wall)));
+        }
         Event::Transfer { .. } => lines.extend_from_slice(completed),
         Event::Planned { .. } | Event::Cancelled { .. } => {}
     }
     lines
+}
+
+/// How a test went.
+pub fn tested(passed: bool, cached: bool, wall: Duration) -> String {
+    match (passed, cached) {
+        (true, true) => "passed before".to_owned(),
+        (true, false) => format!("passed in {}", format::duration(wall)),
+        (false, _) => format!("failed after {}", format::duration(wall)),
+    }
 }
 
 /// A warning as it stands alone. Those about a place in a Dockerfile come rendered.

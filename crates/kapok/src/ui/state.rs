@@ -84,7 +84,7 @@ impl State {
             Event::Cancelled { step } => self.set(*step, Status::Cancelled),
             Event::Output { step, bytes } => return self.output(*step, bytes),
             Event::Transfer { what, done, total } => return self.transfer(what, *done, *total),
-            Event::Warning { .. } => {}
+            Event::Tested { .. } | Event::Warning { .. } => {}
         }
         Vec::new()
     }

@@ -36,6 +36,9 @@ pub struct NewStep {
 pub struct NewBuild {
     /// The build's name in the store, unique.
     pub id: String,
+    /// The project that it was built for; empty where it stands for itself.
+    #[serde(default)]
+    pub project: String,
     /// What was built, in words: a path, an image of the project.
     pub name: String,
     /// When it began, seconds since 1970.

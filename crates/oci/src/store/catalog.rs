@@ -14,7 +14,7 @@ use crate::{DiffId, Digest, LayerId};
 const FORMAT: i64 = UPDATES.len() as i64;
 
 /// What makes a catalog of each format out of the one before.
-const UPDATES: [&str; 4] = [SCHEMA, REPOSITORIES, DOWNLOADS, ORIGINS];
+const UPDATES: [&str; 5] = [SCHEMA, REPOSITORIES, DOWNLOADS, ORIGINS, PROJECTS];
 
 /// How long a process waits for another one's transaction; the longest are those of collection, well under a second.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -77,6 +77,12 @@ CREATE INDEX downloads_by_digest ON downloads (digest);
 const ORIGINS: &str = "
 -- Where blobs came from and can be had again.
 CREATE TABLE origins (digest TEXT PRIMARY KEY, repository TEXT NOT NULL) WITHOUT ROWID;
+";
+
+const PROJECTS: &str = "
+-- Which project an image was built for; empty where it stands for itself.
+ALTER TABLE builds ADD COLUMN project TEXT NOT NULL DEFAULT '';
+CREATE INDEX builds_by_name ON builds (project, name, started);
 ";
 
 /// A blob of a layer, as its row says.

@@ -279,6 +279,7 @@ fn builds_are_listed_newest_first() {
     let store = open(directory.path());
     let build = |id: &str, started, state| NewBuild {
         id: id.to_owned(),
+        project: String::new(),
         name: ".".to_owned(),
         started,
         finished: None,

@@ -80,11 +80,17 @@ pub fn first(files: &dyn Files) -> Option<Vec<u8>> {
     SYSTEM.iter().find_map(|path| files.read(path)).filter(|bundle| pem::is_bundle(bundle))
 }
 
-/// Adds stand-ins for every bundle that can be found, and the hook.
-pub fn add(trust: &mut Trust, authorities: &Authorities, env: &[(String, String)], files: &dyn Files) {
+/// Where bundles may be that an image's programs read for good.
+pub fn lasting(env: &[(String, String)], files: &dyn Files) -> Vec<String> {
     let mut paths: Vec<String> = SYSTEM.map(str::to_owned).into();
     paths.extend(python(env, files));
     paths.push("/opt/conda/ssl/cacert.pem".to_owned());
+    paths
+}
+
+/// Adds stand-ins for every bundle that can be found, and the hook.
+pub fn add(trust: &mut Trust, authorities: &Authorities, env: &[(String, String)], files: &dyn Files) {
+    let mut paths = lasting(env, files);
     paths.extend(configured(env, files));
     for (name, value) in env {
         if VARIABLE_WORDS.iter().any(|word| name.contains(word)) {

@@ -60,7 +60,7 @@ pub fn public_key(certificate: &[u8]) -> Option<&[u8]> {
 }
 
 /// The first element of DER bytes: its tag, its content, and what follows it.
-fn element(bytes: &[u8], expected: Option<u8>) -> Option<(u8, &[u8], &[u8])> {
+pub fn element(bytes: &[u8], expected: Option<u8>) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, first], rest) = bytes.split_first_chunk::<2>()?;
     if expected.is_some_and(|expected| expected != tag) {
         return None;

@@ -149,6 +149,8 @@ impl Case {
             ignore: self.ignore.as_ref(),
             labels: &self.labels,
             from_override: self.from_override.as_deref(),
+            last_from_override: None,
+            stage_env: &[],
             permissions: self.permissions,
             network: self.network,
             epoch: self.epoch,

@@ -69,6 +69,8 @@ pub fn prepare(
         build_args,
         labels: flags.label.iter().map(|label| (label.0.name.clone(), label.0.value.clone())).collect(),
         from_override: flags.from.clone(),
+        last_from_override: None,
+        stage_env: Vec::new(),
         tags: Vec::new(),
         no_cache: false,
         pull: flags.pull,
@@ -86,6 +88,8 @@ pub fn prepare(
         twice: false,
         keep: Keep::default(),
         pack_all: false,
+        finishing: Default::default(),
+        project: String::new(),
         empty_caches: false,
     };
     Ok(Prepared { request, _contexts: contexts })
