@@ -1,6 +1,7 @@
 //! Whole builds without a sandbox: COPY, ADD and WORKDIR over a store of the test's own.
 
 mod distant;
+mod storm;
 
 use std::io::Write;
 use std::path::Path;
@@ -82,7 +83,11 @@ impl Lab {
     }
 
     fn build_request(&self, request: &Request, events: &dyn Events) -> Result<Built, BuildError> {
-        let doors = Doors {
+        build(request, &self.doors(events, Cancel::default()))
+    }
+
+    fn doors<'a>(&'a self, events: &'a dyn Events, cancel: Cancel) -> Doors<'a> {
+        Doors {
             store: &self.store,
             spawner: None,
             fetch: &Unreachable,
@@ -93,9 +98,8 @@ impl Lab {
             gateway: None,
             materials: None,
             events,
-            cancel: Cancel::default(),
-        };
-        build(request, &doors)
+            cancel,
+        }
     }
 
     /// What the uppermost layer of a finished build has at a path.
