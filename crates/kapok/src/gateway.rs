@@ -9,7 +9,11 @@ use oci::record::Intake;
 use oci::store::Store;
 use registry::client::authorities;
 use registry::gateway::gate::Gate;
-use registry::gateway::{Gateway, GatewayOptions, Limits, Mode, Sockets, StepOptions, system_resolver};
+use registry::gateway::{
+    Gateway, GatewayOptions, Limits, Mode, PackageServerSettings, Sockets, StepOptions, serve_packages,
+    system_resolver,
+};
+use registry::server::{Events, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::clock;
@@ -80,17 +84,37 @@ impl RunGateway {
         self.gateway().map_err(|error| error.to_string())?.changed(intake)
     }
 
+    /// A document, as a step would get it.
+    pub fn document(&self, url: &str) -> Result<Option<Vec<u8>>, String> {
+        self.gateway().map_err(|error| error.to_string())?.document(url)
+    }
+
+    /// Serves packages to others, from the same store and by the same rules.
+    pub fn serve(&self, settings: PackageServerSettings, events: Arc<dyn Events>) -> Result<Server, Failure> {
+        let options = self
+            .options()
+            .map_err(|error| Failure::usage(format!("cannot {}: {}", error.action, error.source)))?;
+        Ok(serve_packages(options, settings, events)?)
+    }
+
     fn gateway(&self) -> Result<&Gateway, GatewayError> {
         if let Some(made) = self.made.get() {
             return Ok(made);
         }
+        let made = Gateway::new(self.options()?);
+        let made = made.map_err(|error| GatewayError { action: "prepare TLS", source: Box::new(error) })?;
+        // Another thread may have been faster; one is as good as the other.
+        Ok(self.made.get_or_init(|| made))
+    }
+
+    fn options(&self) -> Result<GatewayOptions, GatewayError> {
         raise_file_limit();
         let failed = |action| move |source| GatewayError { action, source };
         let runtime = self.runtime.get().map_err(|error| failed("start threads")(Box::new(error)))?;
         let mut pem = trust::Sources::of(&self.environment).pem();
         pem.extend(&self.trusted);
         let network = &self.settings.network;
-        let made = Gateway::new(GatewayOptions {
+        Ok(GatewayOptions {
             runtime,
             store: self.store.clone(),
             // A machine without authorities trusts nobody.
@@ -106,10 +130,7 @@ impl RunGateway {
             clock: Arc::new(clock::now),
             resolver: system_resolver(),
             limits: Limits::default(),
-        });
-        let made = made.map_err(|error| failed("prepare TLS")(Box::new(error)))?;
-        // Another thread may have been faster; one is as good as the other.
-        Ok(self.made.get_or_init(|| made))
+        })
     }
 }
 

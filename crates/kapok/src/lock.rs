@@ -4,6 +4,7 @@
 //! path from there, with the target where one was given. One [`Locking`] stands in all doors of a build: it chooses bases,
 //! looks after ADD and Git, tells the gateway what is pinned, and says which earlier results still hold.
 
+mod repositories;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ use crate::files;
 use crate::program::Program;
 use crate::settings::SettingsError;
 
-pub use sources::{LockedFetch, LockedGit};
+pub use repositories::LockedGit;
+pub use sources::LockedFetch;
 
 /// What a build and its lock have to do with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

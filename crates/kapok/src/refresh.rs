@@ -43,6 +43,14 @@ impl<'a> Refresh<'a> {
         changed.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// What of a record's documents changed.
+    pub fn changed_of<'r>(&self, record: &'r Record) -> Vec<&'r Intake> {
+        let intakes: Vec<&Intake> = record.intakes.iter().filter(|intake| may_change(intake)).collect();
+        self.find_out(&intakes);
+        let known = self.known();
+        intakes.into_iter().filter(|intake| known.get(&asked(intake)).copied().unwrap_or(false)).collect()
+    }
+
     fn known(&self) -> MutexGuard<'_, BTreeMap<Asked, bool>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,10 +115,7 @@ impl Materials for Refresh<'_> {
     }
 
     fn holds(&self, record: &Record) -> bool {
-        let intakes: Vec<&Intake> = record.intakes.iter().filter(|intake| may_change(intake)).collect();
-        self.find_out(&intakes);
-        let known = self.known();
-        !intakes.iter().any(|intake| known.get(&asked(intake)).copied().unwrap_or(false))
+        self.changed_of(record).is_empty()
     }
 }
 

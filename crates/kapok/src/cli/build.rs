@@ -125,6 +125,11 @@ pub struct Plan {
     #[command(flatten)]
     pub input: Input,
 
+    /// Build nothing and plan nothing: ask upstreams whether the indexes that cached steps fetched have changed, and list
+    /// those steps, with the packages that would change.
+    #[arg(long)]
+    pub refresh: bool,
+
     /// How the plan is printed.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: super::Format,

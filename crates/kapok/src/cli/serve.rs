@@ -6,15 +6,22 @@ use clap::{Args, ValueEnum};
 
 use super::values::Size;
 
-/// Serves the store to others, as a registry. What it has tagged can be pulled, and others may push.
+/// Serves the store to others: as a registry, from which they may pull what it has tagged and to which they may push, and
+/// as a proxy that fetches packages once for all of them.
 ///
 /// Ends well on an interrupt or a termination signal, after requests that run have come to their end.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Be a registry at this address: `127.0.0.1:5000`, `[::]:5000`, or `:5000` for all addresses of this machine. Beyond
     /// loopback, somebody must have credentials.
-    #[arg(long, value_name = "ADDRESS", required = true)]
-    pub registry: String,
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "packages")]
+    pub registry: Option<String>,
+
+    /// Serve packages at this address: `/repository/NAME/…` is what the upstream has that the settings call NAME under
+    /// `packages`; `/health` and `/metrics` are for whoever looks after it. Read-only, and without credentials: beyond
+    /// loopback, it wants `--open-to-all`.
+    #[arg(long, value_name = "ADDRESS")]
+    pub packages: Option<String>,
 
     /// Users and passwords, as `htpasswd -B` writes them.
     #[arg(long, value_name = "FILE")]

@@ -1,5 +1,10 @@
 //! `kapok plan`: what a build would do.
 
+mod indexes;
+mod outdated;
+
+use std::sync::Arc;
+
 use build::engine::{self, Cancel, Doors, Event, Events};
 use build::plan::Plan;
 use serde_json::{Value, json};
@@ -30,7 +35,7 @@ impl Events for Warnings<'_> {
 /// Plans, and prints the plan of each platform.
 pub fn run(program: &Program, arguments: &Arguments) -> Result<Exit, Failure> {
     let settings = program.settings_for(&settings_directory(program, &arguments.input.context))?;
-    let store = program.store(&settings)?;
+    let store = Arc::new(program.store(&settings)?);
     let (fetch, git) = (HttpFetch::new(&program.environment), GitCommand::new(&program.environment));
     let means = Means { store: &store, fetch: &fetch, git: &git, directory: &program.environment.directory };
     let prepared = request::prepare(program, &arguments.input, &settings, &means)?;
@@ -51,6 +56,12 @@ pub fn run(program: &Program, arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let plans = engine::plans(&prepared.request, &doors)
         .map_err(|error| failed::explain(error, &prepared.request.source))?;
+    if arguments.refresh {
+        let refreshing =
+            outdated::Refreshing { program, settings: &settings, store: &store, events: &warnings };
+        program.data(&outdated::text(&refreshing, &plans, arguments.format)?)?;
+        return Ok(Exit::Done);
+    }
     let text = match arguments.format {
         Format::Table => plans.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         Format::Json => {

@@ -1,4 +1,4 @@
-//! `kapok serve`: the store as a registry.
+//! `kapok serve`: the store as a registry, and as a proxy of packages.
 
 pub mod access;
 mod log;
@@ -10,12 +10,15 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use build::engine::Cancel;
+use oci::store::Store;
 use registry::Identity;
+use registry::gateway::PackageServerSettings;
 use registry::server::{Challenge, Limits, Server, Settings, Storage, StoreContent};
 
 use crate::cli::serve::{Auth, Serve};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::gateway::RunGateway;
 use crate::program::Program;
 use crate::{randomness, signals};
 use log::Log;
@@ -25,12 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serves until a signal comes.
 pub fn run(program: &Program, arguments: &Serve) -> Result<Exit, Failure> {
-    let address = address(&arguments.registry)?;
-    let settings = server_settings(program, arguments, address)?;
-    let store = Arc::new(program.store(&program.settings()?)?);
-    let place = store.root().display().to_string();
-    let (secured, storage) = (settings.tls.is_some(), Storage::new(Arc::new(StoreContent::new(store))));
-    let warning = warning(&settings);
+    let settings = program.settings()?;
+    let store = Arc::new(program.store(&settings)?);
     let log = Arc::new(Log::new(program.terminal, arguments.quiet));
 
     let (ends, ended) = mpsc::channel();
@@ -39,18 +38,92 @@ pub fn run(program: &Program, arguments: &Serve) -> Result<Exit, Failure> {
         // If nobody waits, the server ends already.
         let _ = ends.send(());
     });
-    let server = Server::start(&program.runtime().get()?, settings, storage, log)?;
+    let packages = arguments.packages.as_deref();
+    let packages = packages.map(|text| start_packages(program, arguments, &settings, &store, text, &log));
+    let packages = packages.transpose()?;
+    let registry = arguments.registry.as_deref();
+    let registry = registry.map(|text| start_registry(program, arguments, &store, text, &log)).transpose()?;
     let terminal = program.terminal;
     signals::watch(cancel, move |note| terminal.say(&format!("{note}\n")));
-    let scheme = if secured { "https" } else { "http" };
+    // Nothing but a signal ends it.
+    let _ = ended.recv();
+    std::thread::scope(|scope| {
+        for server in [registry, packages].into_iter().flatten() {
+            scope.spawn(|| server.shut_down(PATIENCE));
+        }
+    });
+    Ok(Exit::Done)
+}
+
+fn start_registry(
+    program: &Program,
+    arguments: &Serve,
+    store: &Arc<Store>,
+    text: &str,
+    log: &Arc<Log>,
+) -> Result<Server, Failure> {
+    let settings = server_settings(program, arguments, address(text)?)?;
+    let place = store.root().display().to_string();
+    let (scheme, warning) = (scheme(settings.tls.as_ref()), warning(&settings));
+    let storage = Storage::new(Arc::new(StoreContent::new(store.clone())));
+    let server = Server::start(&program.runtime().get()?, settings, storage, log.clone())?;
     if let Some(warning) = warning {
         program.warn(warning);
     }
     program.say(&format!("serving `{place}` as a registry at {scheme}://{}", server.address()));
-    // Nothing but a signal ends it.
-    let _ = ended.recv();
-    server.shut_down(PATIENCE);
-    Ok(Exit::Done)
+    Ok(server)
+}
+
+fn start_packages(
+    program: &Program,
+    arguments: &Serve,
+    settings: &crate::settings::Settings,
+    store: &Arc<Store>,
+    text: &str,
+    log: &Arc<Log>,
+) -> Result<Server, Failure> {
+    let repositories = settings.packages.clone();
+    if repositories.is_empty() {
+        return Err(Failure::usage_with(
+            "the settings have no `packages`",
+            "name upstreams in `kapok.yaml`: `packages: {pypi: https://packages.example.org/pypi}`",
+        ));
+    }
+    let served = PackageServerSettings {
+        address: address(text)?,
+        repositories,
+        open_to_all: arguments.open_to_all,
+        tls: identity(program, arguments)?,
+        connections: usize::from(arguments.max_connections),
+    };
+    let (scheme, names) = (scheme(served.tls.as_ref()), served.repositories.clone());
+    let gateway =
+        RunGateway::new(program.runtime().clone(), store, &program.environment, settings)?.with_stale(true);
+    let server = gateway.serve(served, log.clone())?;
+    for repository in names {
+        program.say(&format!(
+            "serving packages at {scheme}://{}/repository/{}/",
+            server.address(),
+            repository.name
+        ));
+    }
+    Ok(server)
+}
+
+fn scheme(identity: Option<&Identity>) -> &'static str {
+    if identity.is_some() { "https" } else { "http" }
+}
+
+/// The certificate and key that were given.
+fn identity(program: &Program, arguments: &Serve) -> Result<Option<Identity>, Failure> {
+    let directory = &program.environment.directory;
+    let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else { return Ok(None) };
+    let certificate = directory.join(certificate);
+    Ok(Some(Identity {
+        certificates: read(&certificate)?,
+        key: read(&directory.join(key))?,
+        origin: format!("`{}`", certificate.display()),
+    }))
 }
 
 fn server_settings(program: &Program, arguments: &Serve, address: SocketAddr) -> Result<Settings, Failure> {
@@ -58,17 +131,6 @@ fn server_settings(program: &Program, arguments: &Serve, address: SocketAddr) ->
     let challenge = match arguments.auth {
         Auth::Basic => Challenge::Basic,
         Auth::Token => Challenge::Bearer { service: "kapok".to_owned(), realm: None },
-    };
-    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
-        (Some(certificate), Some(key)) => {
-            let certificate = directory.join(certificate);
-            Some(Identity {
-                certificates: read(&certificate)?,
-                key: read(&directory.join(key))?,
-                origin: format!("`{}`", certificate.display()),
-            })
-        }
-        _ => None,
     };
     let limits = Limits {
         blob: arguments.max_blob.0,
@@ -80,7 +142,7 @@ fn server_settings(program: &Program, arguments: &Serve, address: SocketAddr) ->
         access: access::load(arguments, directory)?,
         challenge,
         open_to_all: arguments.open_to_all,
-        tls,
+        tls: identity(program, arguments)?,
         limits,
         secret: randomness::secret().map_err(Failure::file("read", "/dev/urandom"))?,
     })

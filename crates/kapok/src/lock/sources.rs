@@ -1,12 +1,8 @@
-//! ADD under a lock: files behind URLs and Git repositories.
+//! ADD of a URL under a lock.
 
 use std::io::{self, Write};
-use std::path::Path;
 
-use build::copy::GitError;
-use build::engine::Git;
 use build::fetch::{Fetch, FetchError, Fetched};
-use build::plan::git::GitReference;
 use oci::Digest;
 use oci::lock::{Content, Source, normalised_url};
 use oci::store::{BlobWriter, Download, Store};
@@ -105,46 +101,5 @@ impl Write for Both<'_, '_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
-    }
-}
-
-/// Git repositories at the commits that a lock says.
-pub struct LockedGit<'a> {
-    /// The lock.
-    pub locking: &'a Locking,
-    /// Asks upstreams.
-    pub git: &'a dyn Git,
-}
-
-impl Git for LockedGit<'_> {
-    fn fetch(
-        &self,
-        reference: &GitReference,
-        keep_git_dir: bool,
-        directory: &Path,
-    ) -> Result<String, GitError> {
-        let asked = reference.revision.as_deref().unwrap_or("HEAD");
-        let failed =
-            |message| GitError::Failed { action: "fetch", remote: reference.remote.clone(), message };
-        if self.locking.mode == LockMode::Write {
-            let commit = self.git.fetch(reference, keep_git_dir, directory)?;
-            self.locking.took().commit(&reference.remote, asked, &commit);
-            return Ok(commit);
-        }
-        let key = (reference.remote.clone(), asked.to_owned());
-        let Some(commit) = self.locking.image.commits.get(&key) else {
-            return Err(failed(self.locking.lacking(&format!("`{asked}` of it"))));
-        };
-        if self.locking.mode == LockMode::Offline {
-            return Err(failed(format!(
-                "a Git repository cannot be had offline; the lock names commit {commit}"
-            )));
-        }
-        let pinned = GitReference {
-            revision: Some(commit.clone()),
-            commit: Some(reference.commit.clone().unwrap_or_else(|| commit.clone())),
-            ..reference.clone()
-        };
-        self.git.fetch(&pinned, keep_git_dir, directory)
     }
 }

@@ -2,8 +2,10 @@
 
 use std::io::Write;
 
-use build::engine::Materials;
+use build::copy::GitError;
+use build::engine::{Git, Materials};
 use build::fetch::{Fetch, FetchError, Fetched};
+use build::plan::git::GitReference;
 use oci::layer::OverlayForm;
 use oci::lock::{Content, Lock, Source};
 use oci::store::Store;
@@ -137,4 +139,47 @@ fn a_lock_that_is_not_there_or_none() {
     assert!(Locking::open(LockMode::Write, lab.place(), None).is_ok());
     std::fs::write(lab.place().path, "nonsense").unwrap();
     assert!(Locking::open(LockMode::Write, lab.place(), None).is_err());
+}
+
+/// A repository with a commit, or nobody who answers.
+struct Remote(Option<&'static str>);
+
+impl Git for Remote {
+    fn fetch(&self, reference: &GitReference, _: bool, directory: &Path) -> Result<String, GitError> {
+        let Some(content) = self.0 else {
+            let message = "nobody is there".to_owned();
+            return Err(GitError::Failed { action: "fetch", remote: reference.remote.clone(), message });
+        };
+        std::fs::create_dir(directory.join("bin")).unwrap();
+        std::fs::write(directory.join("bin/tool"), content).unwrap();
+        std::os::unix::fs::symlink("bin/tool", directory.join("tool")).unwrap();
+        Ok("3f1c".repeat(10))
+    }
+}
+
+#[test]
+fn a_repository_is_built_offline_from_the_tree_that_stayed() {
+    let lab = Lab::new();
+    let reference = GitReference::parse("https://example.org/tool.git#main").unwrap().unwrap();
+    let fetch = |locking: &Locking, remote: Remote, to: &str| {
+        let directory = lab.directory.path().join(to);
+        std::fs::create_dir(&directory).unwrap();
+        let git = LockedGit { locking, git: &remote, store: &lab.store, now: 1 };
+        git.fetch(&reference, false, &directory).map(|commit| (commit, directory)).map_err(|e| e.to_string())
+    };
+    let writing = Locking::open(LockMode::Write, lab.place(), None).unwrap();
+    fetch(&writing, Remote(Some("one")), "a").unwrap();
+    let image = Locking::took(&writing).clone();
+    fetch(&writing, Remote(Some("one")), "b").unwrap();
+    assert_eq!(*Locking::took(&writing), image, "the same tree is the same tar");
+    let lock = Lock { images: [("Dockerfile".to_owned(), image)].into() };
+    let offline = lab.open(LockMode::Offline, &lock).unwrap();
+    let (commit, directory) = fetch(&offline, Remote(None), "c").unwrap();
+    assert_eq!(commit, "3f1c".repeat(10));
+    assert_eq!(std::fs::read_to_string(directory.join("tool")).unwrap(), "one");
+    let empty = Lab::new();
+    let offline = empty.open(LockMode::Offline, &lock).unwrap();
+    let git = LockedGit { locking: &offline, git: &Remote(None), store: &empty.store, now: 1 };
+    let error = git.fetch(&reference, false, &empty.directory.path().join("d")).unwrap_err().to_string();
+    assert!(error.contains("no copy of commit 3f1c"), "{error}");
 }

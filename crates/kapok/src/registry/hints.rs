@@ -68,6 +68,9 @@ pub fn hint_for(error: &(dyn Error + 'static)) -> Option<String> {
                 .to_owned(),
         );
     }
+    if let Some(StartError::PackagesToAll(_)) = error.downcast_ref::<StartError>() {
+        return Some("say `--open-to-all` if everybody who reaches it may fetch through it".to_owned());
+    }
     None
 }
 

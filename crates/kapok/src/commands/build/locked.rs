@@ -47,5 +47,6 @@ pub fn doors<'a>(
     git: &'a dyn Git,
     store: &'a Store,
 ) -> (LockedFetch<'a>, LockedGit<'a>) {
-    (LockedFetch { locking, fetch, store, now: clock::now() }, LockedGit { locking, git })
+    let now = clock::now();
+    (LockedFetch { locking, fetch, store, now }, LockedGit { locking, git, store, now })
 }
