@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use build::engine::{Event, StepId, StepInfo};
+use build::engine::{Event, Reason, State, StepId, StepInfo};
 use serde::Serialize;
+
+use super::storm::state::ImageEvent;
 
 use crate::exit::Exit;
 
@@ -12,6 +14,9 @@ use crate::exit::Exit;
 struct Line<'a> {
     /// Milliseconds since the build began.
     at_ms: u128,
+    /// The image of a project that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'a str>,
     /// What happened.
     #[serde(flatten)]
     what: What<'a>,
@@ -21,21 +26,81 @@ struct Line<'a> {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 enum What<'a> {
-    Planned { steps: Vec<Step<'a>> },
-    Started { step: u32 },
-    Cached { step: u32 },
-    Output { step: u32, text: String },
-    Finished { step: u32, wall_ms: u128, written: u64 },
-    Failed { step: u32, wall_ms: u128 },
-    Cancelled { step: u32 },
-    Tested { test: &'a str, passed: bool, cached: bool, wall_ms: u128 },
-    Transfer { what: &'a str, done: u64, total: Option<u64> },
-    Warning { message: &'a str, step: Option<u32> },
-    Built { digest: &'a str, names: &'a [String], size: Option<u64> },
-    Pulled { name: &'a str, digest: &'a str, fetched: u64 },
-    Pushed { name: &'a str, digest: &'a str, sent: u64 },
-    Copied { name: &'a str, digest: &'a str },
-    Error { message: &'a str, exit: u8 },
+    Planned {
+        steps: Vec<Step<'a>>,
+    },
+    Started {
+        step: u32,
+    },
+    Cached {
+        step: u32,
+    },
+    Output {
+        step: u32,
+        text: String,
+    },
+    Finished {
+        step: u32,
+        wall_ms: u128,
+        written: u64,
+    },
+    Failed {
+        step: u32,
+        wall_ms: u128,
+    },
+    Cancelled {
+        step: u32,
+    },
+    Tested {
+        test: &'a str,
+        passed: bool,
+        cached: bool,
+        wall_ms: u128,
+    },
+    Transfer {
+        what: &'a str,
+        done: u64,
+        total: Option<u64>,
+    },
+    Warning {
+        message: &'a str,
+        step: Option<u32>,
+    },
+    State {
+        state: &'static str,
+        reason: Option<&'static str>,
+        message: Option<&'a str>,
+        digest: Option<&'a str>,
+    },
+    Again {
+        reason: &'static str,
+        message: &'a str,
+        attempt: u32,
+        pause_ms: u128,
+    },
+    Built {
+        digest: &'a str,
+        names: &'a [String],
+        size: Option<u64>,
+    },
+    Pulled {
+        name: &'a str,
+        digest: &'a str,
+        fetched: u64,
+    },
+    Pushed {
+        name: &'a str,
+        digest: &'a str,
+        sent: u64,
+    },
+    Copied {
+        name: &'a str,
+        digest: &'a str,
+    },
+    Error {
+        message: &'a str,
+        exit: u8,
+    },
 }
 
 #[derive(Serialize)]
@@ -78,9 +143,23 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("finished", "`step`, `wall_ms`, `written`", "it ended well and wrote so many bytes"),
     ("failed", "`step`, `wall_ms`", "it failed"),
     ("cancelled", "`step`", "it was not reached"),
-    ("tested", "`test`, `passed`, `cached`, `wall_ms`", "a test of the image passed or failed, now or in an earlier build"),
+    (
+        "tested",
+        "`test`, `passed`, `cached`, `wall_ms`",
+        "a test of the image passed or failed, now or in an earlier build",
+    ),
     ("transfer", "`what`, `done`, `total` or null", "bytes are on their way"),
     ("warning", "`message`, `step` or null", "something deserves attention"),
+    (
+        "state",
+        "`state`, `reason`, `message` and `digest`, or null",
+        "an image of a project stands otherwise; `reason` says why it is not complete",
+    ),
+    (
+        "again",
+        "`reason`, `message`, `attempt`, `pause_ms`",
+        "an image of a project failed in a way that may pass, and is tried again after a pause",
+    ),
     (
         "built",
         "`digest`, `names`, `size` in bytes of files, or null",
@@ -96,7 +175,8 @@ const EVENTS: &[(&str, &str, &str)] = &[
 pub fn markdown() -> String {
     let mut page = String::from(
         "## Progress events\n\nWith `--progress json`, `kapok build`, `base`, `pull`, `push` and `copy` write one JSON object a line \
-         to standard error, each with `at_ms` (milliseconds since they began) and `event`. Fields are only ever added.\n\n| event | fields | |\n|---|---|---|\n",
+         to standard error, each with `at_ms` (milliseconds since they began) and `event`; in the build of a project also with `image`, its name. Fields are only \
+         ever added.\n\n| event | fields | |\n|---|---|---|\n",
     );
     for (event, fields, meaning) in EVENTS {
         page += &format!("| `{event}` | {fields} | {meaning} |\n");
@@ -107,7 +187,31 @@ pub fn markdown() -> String {
 
 /// An event as its line, without the line end.
 pub fn line(at: Duration, event: &Event) -> String {
+    write(at, what(event))
+}
+
+/// What happened to an image of a project, as its line; nothing for what is in the line before.
+pub fn image_line(at: Duration, name: &str, event: &ImageEvent) -> Option<String> {
     let what = match event {
+        ImageEvent::Build(event) => what(event),
+        ImageEvent::Pending => {
+            What::State { state: State::Pending.name(), reason: None, message: None, digest: None }
+        }
+        ImageEvent::Again { reason, message, attempt, pause } => {
+            What::Again { reason: reason.name(), message, attempt: *attempt, pause_ms: pause.as_millis() }
+        }
+        ImageEvent::Ended { state, reason, message, digest } => What::State {
+            state: state.name(),
+            reason: reason.map(Reason::name),
+            message: (!message.is_empty()).then_some(message),
+            digest: digest.as_deref(),
+        },
+    };
+    serde_json::to_string(&Line { at_ms: at.as_millis(), image: Some(name), what }).ok()
+}
+
+fn what(event: &Event) -> What<'_> {
+    match event {
         Event::Planned { steps } => What::Planned { steps: steps.iter().map(Step::from).collect() },
         Event::Started { step } => What::Started { step: step.number() },
         Event::Cached { step } => What::Cached { step: step.number() },
@@ -124,8 +228,7 @@ pub fn line(at: Duration, event: &Event) -> String {
         }
         Event::Transfer { what, done, total } => What::Transfer { what, done: *done, total: *total },
         Event::Warning { message, step } => What::Warning { message, step: step.map(StepId::number) },
-    };
-    write(at, what)
+    }
 }
 
 /// The last line of a build that ended well.
@@ -155,7 +258,7 @@ pub fn error(at: Duration, message: &str, exit: Exit) -> String {
 
 fn write(at: Duration, what: What<'_>) -> String {
     // Only maps with keys that are no text can fail to serialise, and there are none.
-    serde_json::to_string(&Line { at_ms: at.as_millis(), what }).unwrap_or_default()
+    serde_json::to_string(&Line { at_ms: at.as_millis(), image: None, what }).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -178,7 +281,22 @@ mod tests {
             Event::Warning { message: String::new(), step: None },
         ];
         let at = Duration::ZERO;
+        let ended = ImageEvent::Ended {
+            state: State::Failed,
+            reason: Some(Reason::TestFailed),
+            message: "x".to_owned(),
+            digest: None,
+        };
+        let again = ImageEvent::Again {
+            reason: Reason::FetchSourceFailed,
+            message: String::new(),
+            attempt: 1,
+            pause: Duration::ZERO,
+        };
+        let image = |event| image_line(at, "app", event).expect("a line").replace("\"image\":\"app\",", "");
         let ends = [
+            image(&ended),
+            image(&again),
             built(at, "", &[], None),
             pulled(at, "", "", 0),
             pushed(at, "", "", 0),

@@ -1,19 +1,16 @@
 //! Shows a build's events: keeps the state, asks the pure renderers, writes.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use build::engine::{Event, Events};
 
 use super::line::{Line, Tone};
+use super::painter::{Painter, Scene};
 use super::quiet::Quiet;
 use super::state::State;
-use super::{Terminal, json, live, plain, text};
+use super::{Terminal, json, live, plain};
 use crate::cli::build::Progress;
-
-/// The live view is drawn at most this often; between two frames events only change the state.
-const FRAME: Duration = Duration::from_millis(80);
 
 /// A way to show a build.
 pub trait View: Events + Send {
@@ -138,46 +135,38 @@ impl View for Json {
 
 /// The live view: a thread draws, events only change what it will draw.
 struct Live {
-    shared: Arc<Shared>,
-    painter: Mutex<Option<JoinHandle<()>>>,
+    kept: Arc<Kept>,
+    painter: Painter,
 }
 
-struct Shared {
-    terminal: Terminal,
-    kept: Arc<Kept>,
-    /// Lines to print above the frame, for good.
-    above: Mutex<Vec<Line>>,
-    /// Set once, at the end.
-    over: Mutex<bool>,
-    wake: Condvar,
+impl Scene for Kept {
+    fn frame(&self, rows: usize) -> Vec<Line> {
+        let state = self.lock();
+        live::frame(&state, self.begun.elapsed(), rows)
+    }
+
+    fn last(&self) -> Vec<Line> {
+        live::folded(&self.lock()).into_iter().collect()
+    }
 }
 
 impl Live {
     fn start(terminal: Terminal, kept: Arc<Kept>) -> Live {
-        let shared = Arc::new(Shared {
-            terminal,
-            kept,
-            above: Mutex::default(),
-            over: Mutex::new(false),
-            wake: Condvar::new(),
-        });
-        let painter = Arc::clone(&shared);
-        let painter = std::thread::Builder::new().name("painter".into()).spawn(move || painter.paint()).ok();
-        Live { shared, painter: Mutex::new(painter) }
+        Live { painter: Painter::start(terminal, kept.clone()), kept }
     }
 }
 
 impl Events for Live {
     fn event(&self, event: Event) {
-        let (state, ..) = self.shared.kept.take(&event);
+        let (state, ..) = self.kept.take(&event);
         match &event {
             Event::Finished { step, .. } | Event::Failed { step, .. } => {
                 let line = state.steps.get(step).and_then(|step| live::ended(&state, step));
-                line.into_iter().for_each(|line| self.shared.print(line));
+                line.into_iter().for_each(|line| self.painter.print(line));
             }
             Event::Warning { message, .. } => {
                 for line in plain::warning(message).lines() {
-                    self.shared.print(Line::new().left(Tone::Warn, line));
+                    self.painter.print(Line::new().left(Tone::Warn, line));
                 }
             }
             _ => {}
@@ -187,100 +176,11 @@ impl Events for Live {
 
 impl View for Live {
     fn finish(&self) -> State {
-        *self.shared.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.shared.wake.notify_all();
-        if let Some(painter) = self.painter.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // A painter that panicked has nothing left to draw.
-            let _ = painter.join();
-        }
-        self.shared.kept.state()
+        self.painter.finish();
+        self.kept.state()
     }
 
     fn noter(&self) -> Noter {
-        let shared = Arc::clone(&self.shared);
-        Box::new(move |text| shared.print(Line::new().left(Tone::Bold, text)))
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.finish();
-    }
-}
-
-impl Shared {
-    fn print(&self, line: Line) {
-        self.above.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    }
-
-    /// Draws frame after frame until the end. Nothing of the terminal is changed that would have to be restored, so a
-    /// process that is killed leaves a usable terminal.
-    fn paint(&self) {
-        let mut drawn: Vec<usize> = Vec::new();
-        loop {
-            let over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
-            let (over, _) = self
-                .wake
-                .wait_timeout_while(over, FRAME, |over| !*over)
-                .unwrap_or_else(PoisonError::into_inner);
-            let last = *over;
-            drop(over);
-            drawn = self.draw(&drawn, last);
-            if last {
-                return;
-            }
-        }
-    }
-
-    /// Draws over a frame whose lines had these widths; answers those of the new one.
-    fn draw(&self, drawn: &[usize], last: bool) -> Vec<usize> {
-        let (columns, rows) = self.terminal.size();
-        let mut above = std::mem::take(&mut *self.above.lock().unwrap_or_else(PoisonError::into_inner));
-        let state = self.kept.lock();
-        let now = self.kept.begun.elapsed();
-        let frame = if last { Vec::new() } else { live::frame(&state, now, rows.saturating_sub(1)) };
-        if last {
-            above.extend(live::folded(&state));
-        }
-        drop(state);
-        let fitted = |lines: &[Line]| -> Vec<String> {
-            // One column stays free: a cursor behind the last column wraps on some terminals.
-            lines.iter().map(|line| line.fit(columns.saturating_sub(1), self.terminal.colour)).collect()
-        };
-        let (above, frame) = (fitted(&above), fitted(&frame));
-        self.terminal.say(&redraw(drawn, columns, &above, &frame));
-        frame.iter().map(|line| text::width(&text::readable(line.as_bytes()))).collect()
-    }
-}
-
-/// The bytes that replace a frame. Lines are overwritten and cleared behind their end, so that nothing flickers; the
-/// whole is marked as one update for terminals that know that (mode 2026).
-fn redraw(drawn: &[usize], columns: usize, above: &[String], frame: &[String]) -> String {
-    // A line that was wider than the terminal is now has been wrapped by it.
-    let up: usize = drawn.iter().map(|width| width.div_ceil(columns.max(1)).max(1)).sum();
-    let mut out = String::from("\u{1b}[?2026h");
-    if up > 0 {
-        out += &format!("\r\u{1b}[{up}A");
-    }
-    for line in above.iter().chain(frame) {
-        out += line;
-        out += "\u{1b}[K\n";
-    }
-    out + "\u{1b}[J\u{1b}[?2026l"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_is_replaced_in_place() {
-        let text = redraw(&[10, 30], 20, &["done".into()], &["running".into()]);
-        assert_eq!(text, "\u{1b}[?2026h\r\u{1b}[3Adone\u{1b}[K\nrunning\u{1b}[K\n\u{1b}[J\u{1b}[?2026l");
-    }
-
-    #[test]
-    fn the_first_frame_moves_nothing() {
-        assert!(!redraw(&[], 80, &[], &["x".into()]).contains("\u{1b}[0A"));
+        self.painter.noter()
     }
 }
