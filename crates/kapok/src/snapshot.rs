@@ -36,5 +36,5 @@ pub fn bring(program: &Program, store: &Store, image: &Digest) -> Result<(), Fai
     let brought = registries.bring(store, image, &Transfers::new(&*view));
     drop(view.finish());
     brought?;
-    Ok(store.sync_and_commit(&Batch::default())?)
+    Ok(store.commit(&Batch::default())?)
 }

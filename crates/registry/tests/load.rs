@@ -65,7 +65,7 @@ fn a_hundred_clients_push_and_pull_at_once() {
                 vec![put(media_type::OCI_LAYER_GZIP, &shared), put(media_type::OCI_LAYER_GZIP, &own)];
             let manifest = Manifest::new(put(media_type::OCI_CONFIG, config.bytes()), layers);
             let digest = put(media_type::OCI_MANIFEST, Raw::write(manifest).bytes()).digest;
-            store.sync_and_commit(&Batch::default()).unwrap();
+            store.commit(&Batch::default()).unwrap();
             let to: Reference = format!("{address}/team{}/app:{number}", number % 7).parse().unwrap();
             client.push(&store, &digest, &to, &PushOptions::default(), &()).unwrap();
             let back = tempfile::tempdir_in(served.directory.path()).unwrap();

@@ -141,7 +141,7 @@ impl<'a> StoreImages<'a> {
         if reference.digest().is_none() {
             batch.tags.push((reference.clone(), resolved.top));
         }
-        self.store.sync_and_commit(&batch)
+        self.store.commit(&batch)
     }
 
     fn by_layout(&self, text: &str, platform: &Platform) -> Result<BaseImage, ImageError> {

@@ -382,7 +382,7 @@ impl World<'_> {
             image,
             detail: serde_json::to_string(&report).unwrap_or_default(),
         });
-        Ok(self.doors.store.sync_and_commit(&batch)?)
+        Ok(self.doors.store.commit(&batch)?)
     }
 }
 

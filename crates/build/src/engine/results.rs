@@ -1,7 +1,7 @@
 //! Results of steps: found in the store or made in this build, and written to the catalog in batches.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use oci::record::{Key, Record};
 use oci::store::{Batch, CachedStep, NewStep, Store, StoreError};
@@ -10,6 +10,9 @@ use super::commons::Commons;
 
 /// How long a result may wait for its batch: what a `kill -9` can cost at most.
 const BATCH_EVERY: Duration = Duration::from_secs(2);
+
+/// How long batches may wait for the disk: what a machine that goes down can cost at most.
+const SETTLE_EVERY: Duration = Duration::from_secs(30);
 
 /// The results that a build knows.
 pub struct Results<'a> {
@@ -74,6 +77,7 @@ impl<'a> Results<'a> {
     /// Writes batches until [closed](Self::close). A failure is not lost: the last batch, which is the caller's,
     /// contains what could not be written.
     pub fn write_batches(&self) {
+        let mut settled = Instant::now();
         let mut state = self.lock();
         while !state.closed {
             state = self.changed.wait_timeout(state, BATCH_EVERY).unwrap_or_else(PoisonError::into_inner).0;
@@ -83,7 +87,12 @@ impl<'a> Results<'a> {
             let steps = std::mem::take(&mut state.batch);
             drop(state);
             let batch = Batch { steps, ..Batch::default() };
-            let written = self.store.sync_and_commit(&batch);
+            let written = self.store.commit(&batch);
+            if settled.elapsed() >= SETTLE_EVERY {
+                // A disk that fails shows elsewhere; here it only means to look again the next time.
+                let _ = self.store.settle();
+                settled = Instant::now();
+            }
             state = self.lock();
             if written.is_err() {
                 state.batch.extend(batch.steps);

@@ -35,7 +35,7 @@ pub fn load(program: &Program, arguments: &Load) -> Result<Exit, Failure> {
             .collect(),
         ..Batch::default()
     };
-    store.sync_and_commit(&batch)?;
+    store.commit(&batch)?;
     for image in &images {
         program.data(&report(image, arguments.quiet))?;
     }

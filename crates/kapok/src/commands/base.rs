@@ -52,7 +52,7 @@ fn debian(program: &Program, flags: &Debian, begun: Instant) -> Result<Exit, Fai
     let digest = debian::store_image(&assembled, &store, compression, request.jobs)?;
     let tags = names.iter().map(|name| (name.clone(), digest)).collect();
     let builds = vec![history_line(flags, &assembled, &platform, digest, begun)];
-    store.sync_and_commit(&Batch { tags, images: vec![digest], builds, ..Batch::default() })?;
+    store.commit(&Batch { tags, images: vec![digest], builds, ..Batch::default() })?;
     view.finish();
 
     if let Some(path) = &flags.iidfile {

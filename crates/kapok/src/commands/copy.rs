@@ -151,7 +151,7 @@ impl Ends<'_> {
             Spot::Store(name) => {
                 let name = crate::program::image_name(name)?;
                 let tags = vec![(name, *digest)];
-                store.sync_and_commit(&Batch { tags, images: vec![*digest], ..Batch::default() })?;
+                store.commit(&Batch { tags, images: vec![*digest], ..Batch::default() })?;
             }
             Spot::Layout { path, name } => {
                 let name = name.as_deref().or(from.tag());

@@ -64,6 +64,6 @@ fn one(
     let digest = pulled.top.digest;
     // Who asks for a digest gets that image, and no name is moved.
     let tags = name.digest().is_none().then(|| (name.clone(), digest)).into_iter().collect();
-    store.sync_and_commit(&Batch { images: vec![digest], tags, ..Batch::default() })?;
+    store.commit(&Batch { images: vec![digest], tags, ..Batch::default() })?;
     Ok((digest, transfers.take()))
 }

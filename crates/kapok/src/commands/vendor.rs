@@ -186,7 +186,7 @@ pub fn take_in(program: &Program, store: &Store, directory: &Path) -> Result<Loc
     if images.is_dir() {
         let loaded = archive::load_layout(&images, store)?;
         let images = loaded.iter().map(|image| image.digest).collect();
-        store.sync_and_commit(&Batch { images, ..Batch::default() })?;
+        store.commit(&Batch { images, ..Batch::default() })?;
     }
     store.commit_downloads()?;
     Ok(lock)

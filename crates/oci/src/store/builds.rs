@@ -178,7 +178,7 @@ mod tests {
         for build in &builds {
             std::fs::create_dir(store.logs_dir().join(&build.id)).unwrap();
         }
-        store.sync_and_commit(&Batch { builds, ..Batch::default() }).unwrap();
+        store.commit(&Batch { builds, ..Batch::default() }).unwrap();
     }
 
     fn logs(store: &Store) -> usize {
@@ -228,7 +228,7 @@ mod tests {
         let states = [BuildState::Succeeded, BuildState::Failed];
         let builds = (0..20).map(|number| build(number, "app", states[number as usize % 2]));
         let builds = builds.chain([build(3, "other", BuildState::Failed)]).skip(1).collect();
-        store.sync_and_commit(&Batch { builds, ..Batch::default() }).unwrap();
+        store.commit(&Batch { builds, ..Batch::default() }).unwrap();
         let names = |name| {
             let all = store.builds_of("/p", name, 100).unwrap();
             all.into_iter().map(|build| build.started).collect::<Vec<_>>()

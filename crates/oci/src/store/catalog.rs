@@ -1,4 +1,4 @@
-//! The catalog: one SQLite database in WAL mode. Rows speak only of what is on the disk.
+//! The catalog: one SQLite database in WAL mode. Rows speak only of files that are there.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::{DiffId, Digest, LayerId};
 const FORMAT: i64 = UPDATES.len() as i64;
 
 /// What makes a catalog of each format out of the one before.
-const UPDATES: [&str; 5] = [SCHEMA, REPOSITORIES, DOWNLOADS, ORIGINS, PROJECTS];
+const UPDATES: [&str; 6] = [SCHEMA, REPOSITORIES, DOWNLOADS, ORIGINS, PROJECTS, UNSETTLED];
 
 /// How long a process waits for another one's transaction; the longest are those of collection, well under a second.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -83,6 +83,11 @@ const PROJECTS: &str = "
 -- Which project an image was built for; empty where it stands for itself.
 ALTER TABLE builds ADD COLUMN project TEXT NOT NULL DEFAULT '';
 CREATE INDEX builds_by_name ON builds (project, name, started);
+";
+
+const UNSETTLED: &str = "
+-- What was committed and may not be on the disk yet; `kind`: blob or layer; `boot`: in which run of the machine.
+CREATE TABLE unsettled (kind TEXT NOT NULL, id TEXT NOT NULL, boot TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
 ";
 
 /// A blob of a layer, as its row says.

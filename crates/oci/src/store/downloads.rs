@@ -102,7 +102,7 @@ impl Store {
 
     /// Makes visible what was kept so far.
     pub fn commit_downloads(&self) -> Result<(), StoreError> {
-        self.sync_and_commit(&Batch::default())
+        self.commit(&Batch::default())
     }
 
     /// One whose body somebody took away is none.

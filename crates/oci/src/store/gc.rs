@@ -58,6 +58,7 @@ impl Store {
         let trash = self.remove_unowned(&mut report)?;
         remove_tree(&trash).map_err(failed("remove", &trash))?;
         self.finish_sweep();
+        self.settle()?;
         Ok(report)
     }
 
@@ -306,6 +307,10 @@ fn forget(connection: &Connection, reach: &Reach, report: &mut GcReport) -> Resu
     }
     connection.execute(
         "DELETE FROM layer_blobs WHERE digest NOT IN (SELECT digest FROM blobs) OR layer NOT IN (SELECT id FROM layers)",
+        [],
+    )?;
+    connection.execute(
+        "DELETE FROM unsettled WHERE id NOT IN (SELECT digest FROM blobs) AND id NOT IN (SELECT id FROM layers)",
         [],
     )?;
     downloads::forget(connection, &reach.blobs)?;

@@ -180,7 +180,7 @@ impl Store {
 
     /// Names an image. Another image that had the name loses it.
     pub fn tag(&self, reference: &Reference, image: &Digest) -> Result<(), StoreError> {
-        self.sync_and_commit(&Batch { tags: vec![(reference.clone(), *image)], ..Batch::default() })
+        self.commit(&Batch { tags: vec![(reference.clone(), *image)], ..Batch::default() })
     }
 
     /// Takes a name away; says whether there was one. The image stays until collection, if nothing else names it.

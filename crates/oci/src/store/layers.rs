@@ -316,7 +316,7 @@ mod tests {
         let store = open(directory.path());
         let id = layer_of(&store, &[("file", "content")]);
         let blob = store.put_blob(b"blob").unwrap();
-        store.sync_and_commit(&Batch::default()).unwrap();
+        store.commit(&Batch::default()).unwrap();
         drop(store);
         crate::remove::remove_tree(&directory.path().join("layers").join(id.0.hex())).unwrap();
         fs::remove_file(directory.path().join("blobs/sha256").join(blob.hex())).unwrap();
@@ -325,7 +325,7 @@ mod tests {
         assert!(store.layer(&id).unwrap().is_none() && !store.has_blob(&blob).unwrap());
         assert_eq!(layer_of(&store, &[("file", "content")]), id);
         store.put_blob(b"blob").unwrap();
-        store.sync_and_commit(&Batch::default()).unwrap();
+        store.commit(&Batch::default()).unwrap();
         assert!(store.verify(1).unwrap().findings.is_empty());
     }
 }

@@ -9,8 +9,9 @@
 //!   work/PROCESS/N        what that process is making
 //!   cache/NAME  logs/     whatever callers keep; never needed for an image
 //! ```
-//! Nothing is ever half-written. A file appears by rename, and the catalog speaks of it only after one `syncfs` for a
-//! whole batch: what lacks a row after a crash is an orphan, and no row lacks its file. What a process makes or looks up
+//! Nothing is ever half-written. A file appears by rename, and the catalog speaks of it after that: what lacks a row when
+//! a process was killed is an orphan, and no row lacks its file. Whether the disk has it is another question, which only
+//! a machine that goes down asks: `settle` answers it. What a process makes or looks up
 //! is leased in the catalog before it touches the file, until the process ends; collection in another process takes
 //! rows and files away only under the catalog's write lock, and only what nobody leases.
 
@@ -27,6 +28,7 @@ mod leases;
 mod origins;
 mod process;
 mod repositories;
+mod settle;
 mod sizes;
 mod steps;
 mod verify;
@@ -71,6 +73,8 @@ pub struct Store {
     /// For `syncfs`.
     handle: OwnedFd,
     process: Process,
+    /// This run of the machine.
+    boot: Option<String>,
     connection: Mutex<Connection>,
     pending: Mutex<Pending>,
     committing: Mutex<()>,
@@ -96,6 +100,10 @@ impl Store {
     /// must fork a helper while they have no threads do so before. `form` must be the one that the store was made with:
     /// root's layers and a user's differ on the disk.
     pub fn open(root: &Path, form: OverlayForm) -> Result<Store, StoreError> {
+        Store::open_in(root, form, settle::boot())
+    }
+
+    fn open_in(root: &Path, form: OverlayForm, boot: Option<String>) -> Result<Store, StoreError> {
         let handle = process::prepare(root, form)?;
         let process = Process::begin(root)?;
         let connection = catalog::open(root, form)?;
@@ -104,6 +112,7 @@ impl Store {
             form,
             handle,
             process,
+            boot,
             connection: Mutex::new(connection),
             pending: Mutex::default(),
             committing: Mutex::default(),
@@ -114,6 +123,7 @@ impl Store {
             has_work: AtomicBool::new(false),
         };
         store.sweep()?;
+        store.recover()?;
         Ok(store)
     }
 

@@ -59,11 +59,11 @@ mod tests {
         let (image, layer) = distant(&store);
         let name: Reference = "registry.example.org/team/base:1".parse().unwrap();
         let tags = vec![(name.clone(), image)];
-        let refused = store.sync_and_commit(&Batch { tags: tags.clone(), ..Batch::default() });
+        let refused = store.commit(&Batch { tags: tags.clone(), ..Batch::default() });
         assert!(matches!(refused, Err(StoreError::NoBlob(digest)) if digest == layer));
 
         let origins = vec![(layer, name.clone())];
-        store.sync_and_commit(&Batch { tags, origins, ..Batch::default() }).unwrap();
+        store.commit(&Batch { tags, origins, ..Batch::default() }).unwrap();
         assert_eq!(store.origin(&layer).unwrap().unwrap().name(), name.name());
         assert_eq!(store.origin(&image).unwrap(), None);
         assert_eq!(store.verify(1).unwrap().findings, [""; 0]);

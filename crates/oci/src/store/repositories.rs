@@ -102,7 +102,8 @@ impl Store {
         if !self.has_blob(&descriptor.digest)? {
             return Err(StoreError::NoBlob(descriptor.digest));
         }
-        self.sync_and_commit(&Batch::default())?;
+        self.commit(&Batch::default())?;
+        self.settle()?;
         let annotations = serde_json::to_string(&descriptor.annotations).unwrap_or_default();
         let digest = descriptor.digest.to_string();
         let connection = self.connection();

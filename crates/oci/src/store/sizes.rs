@@ -57,7 +57,7 @@ mod tests {
         let store = open(directory.path());
         let layers = [layer_of(&store, &[("a", "12345")]), layer_of(&store, &[("b/c", "123"), ("d", "")])];
         let image = image_of(&store, &layers, "somebody");
-        store.sync_and_commit(&Batch { images: vec![image], ..Batch::default() }).unwrap();
+        store.commit(&Batch { images: vec![image], ..Batch::default() }).unwrap();
         assert_eq!(store.unpacked_size(&image).unwrap(), Some(8));
         assert_eq!(store.unpacked_size(&image_of(&store, &[], "somebody")).unwrap(), Some(0));
 

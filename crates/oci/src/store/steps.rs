@@ -74,9 +74,9 @@ impl Store {
         self.put_blob(&bytes)
     }
 
-    /// Puts everything that this process made so far on the disk with one `syncfs`, then makes it and the batch visible
-    /// in one transaction. What the batch names must have been put into the store before.
-    pub fn sync_and_commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    /// Makes everything that this process made so far, and the batch, visible in one transaction. What the batch names
+    /// must have been put into the store before. Nobody waits for the disk: see [`settle`](Self::settle).
+    pub fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         let images = self.describe_images(batch)?;
         // One at a time, or two would commit, and then forget, the same pending rows.
         let _alone = self.committing.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -88,10 +88,11 @@ impl Store {
         if nothing {
             return Ok(());
         }
-        if made {
+        if made && self.boot.is_none() {
+            // What cannot be told from what an earlier run of the machine left must not be left.
             rustix::fs::syncfs(&self.handle).map_err(failed("sync", &self.root))?;
         }
-        if let Err(error) = self.commit(&pending, batch, &images) {
+        if let Err(error) = self.write(&pending, batch, &images) {
             // Its leases were rolled back with it.
             self.leases.forget();
             return Err(error);
@@ -100,10 +101,13 @@ impl Store {
         Ok(())
     }
 
-    fn commit(&self, pending: &Pending, batch: &Batch, images: &[NewImage]) -> Result<(), StoreError> {
+    fn write(&self, pending: &Pending, batch: &Batch, images: &[NewImage]) -> Result<(), StoreError> {
         let connection = self.connection();
         let transaction = begin(&connection)?;
         insert_pending(&transaction, pending)?;
+        if let Some(boot) = &self.boot {
+            super::settle::note(&transaction, pending, boot)?;
+        }
         let tick: i64 =
             transaction
                 .query_row("SELECT value + 1 FROM settings WHERE name = 'tick'", [], |row| row.get(0))?;

@@ -2,6 +2,7 @@
 //! are two processes to each other.
 
 mod collection;
+mod settling;
 
 use std::fs;
 use std::io::Write;
@@ -74,9 +75,7 @@ fn record_of(store: &Store, key: Key, layer: Option<LayerId>) -> Digest {
 fn add_step(store: &Store, name: &str, layer: Option<LayerId>) -> Key {
     let key = Key(Digest::of(name.as_bytes()));
     let record = record_of(store, key, layer);
-    store
-        .sync_and_commit(&Batch { steps: vec![NewStep { key, record, layer }], ..Batch::default() })
-        .unwrap();
+    store.commit(&Batch { steps: vec![NewStep { key, record, layer }], ..Batch::default() }).unwrap();
     key
 }
 
@@ -117,7 +116,7 @@ fn blobs_are_what_they_are_called() {
     assert!(!store.has_blob(&announced.digest).unwrap());
     store.import_blob(&mut &b"three"[..], &announced).unwrap();
     assert!(matches!(store.read_blob(&Digest::of(b"four")), Err(StoreError::NoBlob(_))));
-    store.sync_and_commit(&Batch::default()).unwrap();
+    store.commit(&Batch::default()).unwrap();
     assert!(open(directory.path()).has_blob(&announced.digest).unwrap());
     assert_clean(&store);
 }
@@ -138,7 +137,7 @@ fn a_layer_is_known_by_content_and_packed_and_unpacked_to_itself() {
     assert_eq!(store.layer_blob(&id, Compression::Zstd, None).unwrap(), None);
     let known = ImportedLayer { id, diff_id: blob.diff_id };
     assert_eq!(store.layer_by_blob(&blob.descriptor.digest).unwrap(), Some(known));
-    store.sync_and_commit(&Batch::default()).unwrap();
+    store.commit(&Batch::default()).unwrap();
     assert_eq!(store.layer_by_diff_id(&blob.diff_id).unwrap(), Some(id));
     assert_eq!(store.layer_blob(&id, Compression::Gzip, None).unwrap(), Some(blob.clone()));
 
@@ -155,7 +154,7 @@ fn a_layer_is_known_by_content_and_packed_and_unpacked_to_itself() {
         None,
         "an imported blob is not exported as ours"
     );
-    other.sync_and_commit(&Batch::default()).unwrap();
+    other.commit(&Batch::default()).unwrap();
     assert_clean(&other);
     assert_clean(&store);
 }
@@ -167,7 +166,7 @@ fn images_are_found_by_name_digest_and_the_beginning_of_an_id() {
     let (one, two) = (image_of(&store, &[], "one"), image_of(&store, &[], "two"));
     let tags =
         vec![(reference("app"), one), (reference("r.example:5000/app:2"), one), (reference("other:1"), two)];
-    store.sync_and_commit(&Batch { tags, ..Batch::default() }).unwrap();
+    store.commit(&Batch { tags, ..Batch::default() }).unwrap();
     let found = |name: &str| store.resolve(name).unwrap().map(|descriptor| descriptor.digest);
     assert_eq!(found("app"), Some(one));
     assert_eq!(found("docker.io/library/app:latest"), Some(one));
@@ -222,8 +221,10 @@ fn a_catalog_of_the_first_format_is_brought_up_to_date() {
     let image = b"{}";
     let digest = open(directory.path()).put_blob(image).unwrap();
     let catalog = rusqlite::Connection::open(directory.path().join("catalog.sqlite")).unwrap();
-    let tables = ["repository_blobs", "repository_manifests", "repository_tags", "downloads", "origins"];
+    let tables =
+        ["repository_blobs", "repository_manifests", "repository_tags", "downloads", "origins", "unsettled"];
     tables.iter().for_each(|table| catalog.execute_batch(&format!("DROP TABLE {table}")).unwrap());
+    catalog.execute_batch("DROP INDEX builds_by_name; ALTER TABLE builds DROP COLUMN project").unwrap();
     catalog.pragma_update(None, "user_version", 1).unwrap();
     drop(catalog);
     let store = open(directory.path());
@@ -244,7 +245,7 @@ fn a_layer_that_somebody_left_half_made_is_replaced() {
     let store = open(directory.path());
     assert!(store.layer(&id).unwrap().is_none());
     assert_eq!(layer_of(&store, &[("file", "content")]), id);
-    store.sync_and_commit(&Batch::default()).unwrap();
+    store.commit(&Batch::default()).unwrap();
     assert_clean(&store);
 }
 
@@ -288,9 +289,9 @@ fn builds_are_listed_newest_first() {
         detail: "{}".to_owned(),
     };
     let builds = vec![build("aa1", 1, BuildState::Running), build("ab2", 2, BuildState::Failed)];
-    store.sync_and_commit(&Batch { builds, ..Batch::default() }).unwrap();
+    store.commit(&Batch { builds, ..Batch::default() }).unwrap();
     let builds = vec![build("aa1", 1, BuildState::Succeeded)];
-    store.sync_and_commit(&Batch { builds, ..Batch::default() }).unwrap();
+    store.commit(&Batch { builds, ..Batch::default() }).unwrap();
     let list: Vec<String> =
         store.builds(10).unwrap().into_iter().map(|b| format!("{} {}", b.id, b.state.name())).collect();
     assert_eq!(list, ["ab2 failed", "aa1 succeeded"]);
@@ -311,5 +312,5 @@ fn a_store_of_another_form_or_format_is_refused() {
     let catalog = rusqlite::Connection::open(directory.path().join("catalog.sqlite")).unwrap();
     catalog.pragma_update(None, "user_version", 99).unwrap();
     let refused = Store::open(directory.path(), OverlayForm::Trusted).unwrap_err().to_string();
-    assert!(refused.ends_with("has format 99, this Kapok knows 4"), "{refused}");
+    assert!(refused.ends_with("has format 99, this Kapok knows 6"), "{refused}");
 }

@@ -162,6 +162,17 @@ impl Store {
             .then(|| format!("blob {digest} has {length} bytes, the catalog says {size}"))
     }
 
+    /// Whether a blob's file has the bytes that its name says.
+    pub(super) fn is_sound_blob(&self, digest: &Digest) -> bool {
+        let size = self.blob_size(digest).map(|size| size.to_string());
+        size.is_ok_and(|size| self.check_blob(digest, &size).is_none())
+    }
+
+    /// Whether a layer's directory is what its index says, and that what its name says.
+    pub(super) fn is_sound_layer(&self, id: &LayerId) -> bool {
+        self.check_layer(id, 1).is_empty()
+    }
+
     fn check_layer(&self, id: &LayerId, threads: usize) -> Vec<String> {
         let path = self.layer_path(id);
         let index = match fs::read(path.join("index")) {

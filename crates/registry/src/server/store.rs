@@ -56,7 +56,7 @@ impl StoreContent {
         let mut now = self.generations.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         if now.since.elapsed() >= self.generation {
             // What is only in the old one's memory must be in the catalog before the new one is asked.
-            now.current.sync_and_commit(&Default::default()).map_err(failed("sync the store"))?;
+            now.current.commit(&Default::default()).map_err(failed("sync the store"))?;
             let next =
                 Store::open(now.current.root(), now.current.form()).map_err(failed("open the store"))?;
             now._previous = Some(std::mem::replace(&mut now.current, Arc::new(next)));

@@ -201,7 +201,7 @@ pub fn assemble(
             record.intakes = intakes.into_iter().chain(record.intakes).collect();
             let stored = store.put_record(&record)?;
             let step = NewStep { key, record: stored, layer: Some(layer) };
-            store.sync_and_commit(&Batch { steps: vec![step], ..Batch::default() })?;
+            store.commit(&Batch { steps: vec![step], ..Batch::default() })?;
             (layer, record, stored)
         }
     };

@@ -176,7 +176,7 @@ impl<'a> Sharing<'a> {
                 origins.push((layer.digest, name.clone()));
             }
         }
-        Ok(self.store.sync_and_commit(&Batch { origins, ..Batch::default() })?)
+        Ok(self.store.commit(&Batch { origins, ..Batch::default() })?)
     }
 
     /// Sends what names the image, then the results of its steps.

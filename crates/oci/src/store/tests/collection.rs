@@ -13,7 +13,7 @@ fn collection_keeps_what_is_named_recent_or_in_use() {
     let image = image_of(&builder, &[named], "kept");
     builder.tag(&reference("kept"), &image).unwrap();
     let dangling = image_of(&builder, &[layer_of(&builder, &[("dangling", "1")])], "dangling");
-    builder.sync_and_commit(&Batch { images: vec![dangling], ..Batch::default() }).unwrap();
+    builder.commit(&Batch { images: vec![dangling], ..Batch::default() }).unwrap();
     let old = add_step(&builder, "old", Some(layer_of(&builder, &[("old", &"x".repeat(5000))])));
     drop(builder);
 

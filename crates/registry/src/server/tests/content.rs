@@ -254,7 +254,7 @@ fn collection_takes_nothing_from_a_push_under_way_and_little_from_a_killed_serve
         assert_eq!(fixture.get(&format!("/v2/kept/blobs/{}", Digest::of(b"kept"))).2, b"kept");
     }
     let store = open(directory.path());
-    store.sync_and_commit(&Batch::default()).unwrap();
+    store.commit(&Batch::default()).unwrap();
     store.gc(Some(0)).unwrap();
     let report = store.verify(2).unwrap();
     assert_eq!((report.findings, report.orphans.len()), (Vec::<String>::new(), 0));
