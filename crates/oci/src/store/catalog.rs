@@ -88,6 +88,8 @@ CREATE INDEX builds_by_name ON builds (project, name, started);
 const UNSETTLED: &str = "
 -- What was committed and may not be on the disk yet; `kind`: blob or layer; `boot`: in which run of the machine.
 CREATE TABLE unsettled (kind TEXT NOT NULL, id TEXT NOT NULL, boot TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+-- The usual gzip is another one since: its blobs are made anew.
+DELETE FROM layer_blobs WHERE own = 1 AND compression = 'gzip' AND level = -1;
 ";
 
 /// A blob of a layer, as its row says.
