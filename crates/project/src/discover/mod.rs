@@ -1,12 +1,27 @@
 //! What a repository has: `kapok.yaml`, or manifests, or Dockerfiles.
 
+mod applications;
+mod build_config;
+mod collect;
 mod dockerfiles;
-
-pub use dockerfiles::is_dockerfile;
+mod image_stream;
+mod kustomize;
+mod makefile;
+mod object;
+mod patch;
+mod remote;
+mod tekton;
+mod template;
+#[cfg(test)]
+mod tests;
 
 use crate::Files;
+use crate::declaration;
 use crate::finding::{Code, Finding};
+use crate::model::{Project, ProjectSource};
 use crate::place::{Place, Text};
+
+pub use dockerfiles::is_dockerfile;
 
 /// What is known of a repository besides its files.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +30,31 @@ pub struct Given {
     pub name: String,
     /// URLs of the repository: its remotes. A BuildConfig's `source.git` with one of them means the files at hand.
     pub remotes: Vec<String>,
+}
+
+/// The project's own file.
+pub const FILE: &str = "kapok.yaml";
+
+/// What a repository says it builds: `kapok.yaml` if it has images or bases, else manifests, else Dockerfiles.
+pub fn load(files: &dyn Files, given: &Given) -> Project {
+    match declaration::load(files, FILE) {
+        Some(project) => project,
+        None => discover(files, given),
+    }
+}
+
+/// What manifests and Dockerfiles say, whatever `kapok.yaml` says.
+pub fn discover(files: &dyn Files, given: &Given) -> Project {
+    let mut project = collect::collect(files, given);
+    project.images.sort_by(|one, other| one.name.cmp(&other.name));
+    project.findings.sort_by(|one, other| (&one.place, one.code).cmp(&(&other.place, other.code)));
+    project.findings.dedup();
+    project.unsupported.sort_by(|one, other| (&one.place, &one.what).cmp(&(&other.place, &other.what)));
+    project.unsupported.dedup();
+    if project.images.is_empty() {
+        project.source = ProjectSource::Nothing;
+    }
+    project
 }
 
 /// A file as text; what cannot be read is a finding.

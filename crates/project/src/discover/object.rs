@@ -27,12 +27,18 @@ impl Object {
 
     /// The part of `apiVersion` before the slash; empty for the core's.
     pub fn group(&self) -> &str {
-        self.node.text_at("apiVersion").and_then(|version| version.split_once('/')).map_or("", |(group, _)| group)
+        self.node
+            .text_at("apiVersion")
+            .and_then(|version| version.split_once('/'))
+            .map_or("", |(group, _)| group)
     }
 
     /// Its name; empty where it has none.
     pub fn name(&self) -> &str {
-        self.node.text_at("metadata.name").or_else(|| self.node.text_at("metadata.generateName")).unwrap_or_default()
+        self.node
+            .text_at("metadata.name")
+            .or_else(|| self.node.text_at("metadata.generateName"))
+            .unwrap_or_default()
     }
 
     /// Its namespace, where it says so.
@@ -72,7 +78,9 @@ impl Object {
 
     /// Lists keys that are not known.
     pub fn unknown_keys(&self, node: &Node, path: &str, known: &[&str], unsupported: &mut Vec<Unsupported>) {
-        for pair in node.pairs().iter().filter(|pair| !known.contains(&pair.key.as_str()) && !pair.value.is_null()) {
+        for pair in
+            node.pairs().iter().filter(|pair| !known.contains(&pair.key.as_str()) && !pair.value.is_null())
+        {
             let what = format!("{} `{}`: {path}{}", self.kind(), self.name(), pair.key);
             unsupported.push(Unsupported { what, place: self.place(pair.span) });
         }
@@ -96,7 +104,10 @@ const KINDS: [&str; 9] = [
 pub fn objects(text: &Text, findings: &mut Vec<Finding>, unsupported: &mut Vec<Unsupported>) -> Vec<Object> {
     let is_kind = |kind: &str| KINDS.contains(&kind);
     let about = |text: &str| {
-        ["BuildConfig", "ImageStream", "argoproj.io", "tekton.dev"].iter().find(|word| text.contains(**word)).copied()
+        ["BuildConfig", "ImageStream", "argoproj.io", "tekton.dev"]
+            .iter()
+            .find(|word| text.contains(**word))
+            .copied()
     };
     let parsed = yaml::parse(&text.text);
     for diagnostic in parsed.diagnostics {
@@ -104,7 +115,8 @@ pub fn objects(text: &Text, findings: &mut Vec<Finding>, unsupported: &mut Vec<U
         let Some(word) = about(&text.text) else { continue };
         let place = text.place(diagnostic.span);
         if text.text.contains("{{") {
-            unsupported.push(Unsupported { what: format!("a template that is not YAML, with `{word}`"), place });
+            unsupported
+                .push(Unsupported { what: format!("a template that is not YAML, with `{word}`"), place });
         } else {
             findings.push(Finding::error(Code::Syntax, place, diagnostic.message));
         }
@@ -123,7 +135,13 @@ pub fn objects(text: &Text, findings: &mut Vec<Finding>, unsupported: &mut Vec<U
 /// Lists may hold lists, and templates; nobody nests more.
 const MAX_NESTED: usize = 4;
 
-fn flatten(text: &Text, node: Node, found: &mut Vec<Object>, unsupported: &mut Vec<Unsupported>, depth: usize) {
+fn flatten(
+    text: &Text,
+    node: Node,
+    found: &mut Vec<Object>,
+    unsupported: &mut Vec<Unsupported>,
+    depth: usize,
+) {
     let object = Object { text: text.clone(), number: 0, node };
     let kind = object.kind();
     if kind.ends_with("List") && object.node.get("items").is_some() && depth < MAX_NESTED {
@@ -143,7 +161,8 @@ fn flatten(text: &Text, node: Node, found: &mut Vec<Object>, unsupported: &mut V
 pub fn image_name(node: &Node) -> Option<ImageName> {
     let name = node.text_at("name").filter(|name| !name.is_empty())?;
     let namespace = node.text_at("namespace").filter(|namespace| !namespace.is_empty()).map(str::to_owned);
-    let kind = node.text_at("kind").unwrap_or(if name.contains('/') { "DockerImage" } else { "ImageStreamTag" });
+    let kind =
+        node.text_at("kind").unwrap_or(if name.contains('/') { "DockerImage" } else { "ImageStreamTag" });
     Some(match kind {
         "ImageStreamTag" | "ImageStream" => {
             let (name, tag) = name.split_once(':').unwrap_or((name, "latest"));

@@ -17,7 +17,8 @@ pub fn objects(template: &Object, unsupported: &mut Vec<Unsupported>) -> Vec<Nod
                 values.insert(name, value);
             }
             None => {
-                let what = format!("Template `{}`: parameter `{name}` has no value of its own", template.name());
+                let what =
+                    format!("Template `{}`: parameter `{name}` has no value of its own", template.name());
                 unsupported.push(Unsupported { what, place: template.place(parameter.span) });
             }
         }
@@ -32,7 +33,9 @@ fn substituted(node: &Node, values: &BTreeMap<&str, &str>) -> Node {
             let (text, unquoted) = fill(text, values);
             Value::Scalar { text, plain: *plain || unquoted }
         }
-        Value::Sequence(items) => Value::Sequence(items.iter().map(|item| substituted(item, values)).collect()),
+        Value::Sequence(items) => {
+            Value::Sequence(items.iter().map(|item| substituted(item, values)).collect())
+        }
         Value::Mapping(pairs) => Value::Mapping(
             pairs
                 .iter()

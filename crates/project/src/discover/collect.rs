@@ -1,0 +1,259 @@
+//! Everything that manifests and Dockerfiles say, put together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::object::{Object, objects};
+use super::remote::{Same, normal, same};
+use super::{
+    FILE, Given, applications, build_config, dockerfiles, image_stream, kustomize, makefile, read, tekton,
+};
+use crate::Files;
+use crate::files::{file_name, is_directory, join, parent};
+use crate::finding::{Code, Finding};
+use crate::model::{Image, ImageName, Origin, Output, Project, ProjectSource, Unsupported};
+
+/// What is known while a repository is read.
+pub struct World<'f> {
+    /// The repository.
+    pub files: &'f dyn Files,
+    given: &'f Given,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// What is not supported.
+    pub unsupported: Vec<Unsupported>,
+    /// URLs of which something was said already.
+    pub told: BTreeSet<String>,
+    /// Where no remote is known: URLs of which files are here.
+    own: BTreeSet<String>,
+    objects: BTreeMap<String, Vec<Object>>,
+}
+
+impl<'f> World<'f> {
+    fn new(files: &'f dyn Files, given: &'f Given) -> World<'f> {
+        let mut world = World {
+            files,
+            given,
+            findings: Vec::new(),
+            unsupported: Vec::new(),
+            told: BTreeSet::new(),
+            own: BTreeSet::new(),
+            objects: BTreeMap::new(),
+        };
+        for path in files.list().iter().filter(|path| is_manifest(path)) {
+            let Some(text) = read(files, path, &mut world.findings) else { continue };
+            let words = ["BuildConfig", "ImageStream", "argoproj.io", "tekton.dev", "ConfigMap"];
+            if words.iter().any(|word| text.text.contains(word)) {
+                let found = objects(&text, &mut world.findings, &mut world.unsupported);
+                world.objects.insert(path.clone(), found);
+            }
+        }
+        world.find_own();
+        world
+    }
+
+    /// The objects of a manifest.
+    pub fn objects_of(&self, path: &str) -> Vec<Object> {
+        self.objects.get(path).cloned().unwrap_or_default()
+    }
+
+    /// Whether a URL is that of the repository at hand.
+    pub fn own(&self, url: &str) -> Same {
+        match same(url, &self.given.remotes) {
+            Same::Unknown if self.own.contains(&normal(url)) => Same::Yes,
+            Same::Unknown => Same::No,
+            known => known,
+        }
+    }
+
+    /// The texts of a ConfigMap of the repository.
+    pub fn config_map(&self, name: &str) -> Vec<(String, String)> {
+        let found = self
+            .objects
+            .values()
+            .flatten()
+            .find(|object| object.is("ConfigMap", &[""]) && object.name() == name);
+        found.map(image_stream::config_map).unwrap_or_default()
+    }
+
+    /// Where no remote is known, a URL is this repository's if what is said of it is here.
+    fn find_own(&mut self) {
+        let mut below_root = BTreeSet::new();
+        let mut at_root = BTreeSet::new();
+        for object in self.objects.values().flatten() {
+            if object.is_build_config() {
+                if let Some((url, true)) = build_config::is_here(object, self) {
+                    let root = object
+                        .node
+                        .text_at("spec.source.contextDir")
+                        .is_none_or(|path| join("", path).is_none_or(|path| path.is_empty()));
+                    if root {
+                        at_root.insert(normal(&url))
+                    } else {
+                        below_root.insert(normal(&url))
+                    };
+                }
+            } else if object.is_application() {
+                for source in applications::sources(object) {
+                    let (Some(url), Some(path)) = (source.text_at("repoURL"), source.text_at("path")) else {
+                        continue;
+                    };
+                    if join("", path).is_some_and(|path| !path.is_empty() && is_directory(self.files, &path))
+                    {
+                        below_root.insert(normal(url));
+                    }
+                }
+            }
+        }
+        // A Dockerfile at the root says little: many repositories have one.
+        self.own = if below_root.is_empty() { at_root } else { below_root };
+    }
+}
+
+fn is_manifest(path: &str) -> bool {
+    let name = file_name(path);
+    [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
+        && path != FILE
+        && name != "package-lock.json"
+}
+
+/// See [`super::discover`].
+pub fn collect(files: &dyn Files, given: &Given) -> Project {
+    let mut world = World::new(files, given);
+    let (count, objects) = applied(&mut world);
+    let mut project = Project::default();
+    let mut configs = 0;
+    for object in &objects {
+        if object.is_build_config() {
+            configs += 1;
+            if let Some(image) = build_config::image(object, &mut world) {
+                add(&mut project.images, image);
+            }
+        } else if object.is_image_stream() {
+            let stream = image_stream::stream(object);
+            if !project.image_streams.contains(&stream) {
+                project.image_streams.push(stream);
+            }
+        }
+    }
+    project.pipelines = pipelines(&objects);
+    add_dockerfiles(&mut world, &mut project);
+    project.source = if configs > 0 {
+        ProjectSource::Manifests { applications: count, build_configs: configs }
+    } else {
+        ProjectSource::Dockerfiles(project.images.len())
+    };
+    project.findings.append(&mut world.findings);
+    project.unsupported = world.unsupported;
+    project
+}
+
+/// All objects as they are applied: by Applications, else by kustomizations that nobody takes in, else as they stand.
+fn applied(world: &mut World<'_>) -> (usize, Vec<Object>) {
+    let raw: Vec<Object> = world.objects.values().flatten().cloned().collect();
+    let taken = kustomize::taken_in(world);
+    let paths: Vec<String> = world.files.list().to_vec();
+    let mut rendered = Vec::new();
+    for path in paths.iter().filter(|path| kustomize::NAMES.contains(&file_name(path))) {
+        if !taken.contains(parent(path)) {
+            rendered.extend(kustomize::render(world, parent(path)));
+        }
+    }
+    let all: Vec<Object> = best(vec![rendered.clone(), raw.clone()]);
+    let applications: Vec<Object> = all.iter().filter(|object| object.is_application()).cloned().collect();
+    for object in all.iter().filter(|object| object.is("ApplicationSet", &["argoproj.io"])) {
+        let what = format!("ApplicationSet `{}`", object.name());
+        world.unsupported.push(Unsupported { what, place: object.named_at() });
+    }
+    let followed = applications::follow(world, applications);
+    (followed.count, best(vec![followed.objects, rendered, raw]))
+}
+
+/// Of several ways in which an object comes, all of the first that has it.
+fn best(ways: Vec<Vec<Object>>) -> Vec<Object> {
+    let key = |object: &Object| (object.text.file.clone(), object.number);
+    let mut seen = BTreeSet::new();
+    let mut all: Vec<Object> = Vec::new();
+    for way in ways {
+        let new: Vec<Object> = way.into_iter().filter(|object| !seen.contains(&key(object))).collect();
+        seen.extend(new.iter().map(key));
+        for object in new {
+            if !all.iter().rev().take(64).any(|known| key(known) == key(&object) && known.node == object.node)
+            {
+                all.push(object);
+            }
+        }
+    }
+    all.sort_by_key(key);
+    all
+}
+
+/// Adds an image. The same BuildConfig in several namespaces is one image with several outputs; two of the same name are
+/// told apart by their namespaces where they have any.
+fn add(images: &mut Vec<Image>, mut image: Image) {
+    let same_place = |known: &&mut Image| known.declared == image.declared && known.name == image.name;
+    if let Some(known) = images.iter_mut().find(same_place) {
+        let comparable = |image: &Image| Image { namespace: None, ..image.clone() };
+        if comparable(known) == comparable(&image) {
+            let namespace = image.namespace.clone();
+            let more: Vec<Output> =
+                image.outputs.into_iter().map(|output| in_namespace(output, &namespace)).collect();
+            known.outputs.extend(more);
+            return;
+        }
+    }
+    let taken = |name: &str| images.iter().any(|known| known.name == name);
+    if taken(&image.name) {
+        let other =
+            images.iter().find(|known| known.name == image.name).and_then(|known| known.namespace.clone());
+        if let (Some(namespace), true) = (&image.namespace, image.namespace != other) {
+            let full = format!("{namespace}/{}", image.name);
+            if !taken(&full) {
+                image.name = full;
+            }
+        }
+    }
+    images.push(image);
+}
+
+fn in_namespace(output: Output, namespace: &Option<String>) -> Output {
+    match output.name {
+        ImageName::StreamTag { namespace: None, name, tag } => {
+            Output { name: ImageName::StreamTag { namespace: namespace.clone(), name, tag }, ..output }
+        }
+        _ => output,
+    }
+}
+
+fn pipelines(objects: &[Object]) -> Vec<crate::model::Pipeline> {
+    let tasks: BTreeMap<String, Object> = objects
+        .iter()
+        .filter(|object| object.is("Task", &["tekton.dev"]) || object.is("ClusterTask", &["tekton.dev"]))
+        .map(|object| (object.name().to_owned(), object.clone()))
+        .collect();
+    let pipelines = objects
+        .iter()
+        .filter(|object| object.is("Pipeline", &["tekton.dev"]) || object.is("PipelineRun", &["tekton.dev"]));
+    pipelines.filter_map(|object| tekton::pipeline(object, &tasks)).collect()
+}
+
+/// Dockerfiles that no manifest mentions, and what Makefiles say of any.
+fn add_dockerfiles(world: &mut World<'_>, project: &mut Project) {
+    let declared = !project.images.is_empty();
+    let covered: BTreeSet<String> =
+        project.images.iter().filter_map(|image| image.dockerfile.path().map(str::to_owned)).collect();
+    let taken: BTreeSet<String> = project.images.iter().map(|image| image.name.clone()).collect();
+    let mut found = dockerfiles::images(world.files, world.given, &covered, &taken, &mut world.findings);
+    world.unsupported.extend(dockerfiles::templates(world.files));
+    let lines = makefile::builds(world.files, &mut world.findings);
+    makefile::apply(&lines, &mut found);
+    makefile::compare(&lines, &project.images, &mut world.findings);
+    for image in &mut found {
+        image.wanted = !declared;
+        if declared && image.origin == Origin::Dockerfile {
+            let message = format!("no BuildConfig builds `{}`", image.declared.file);
+            let finding = Finding::note(Code::Undeclared, image.declared.clone(), message);
+            world.findings.push(finding.about([&image.name]));
+        }
+    }
+    project.images.append(&mut found);
+}

@@ -1,0 +1,292 @@
+//! Kustomizations: which manifests they take in, and what they change on them.
+
+use std::collections::BTreeSet;
+
+use super::collect::World;
+use super::object::Object;
+use super::{patch, read};
+use crate::files::{is_directory, is_file, join, parent};
+use crate::finding::{Code, Finding};
+use crate::model::Unsupported;
+use crate::place::Text;
+use crate::yaml::{self, Node, Value};
+
+/// The names that a kustomization's file may have.
+pub const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// Kustomizations may stand on each other; nobody stacks more.
+const MAX_DEPTH: usize = 32;
+
+/// The kustomization of a directory.
+pub fn file_of(world: &World<'_>, directory: &str) -> Option<String> {
+    NAMES.iter().filter_map(|name| join(directory, name)).find(|path| is_file(world.files, path))
+}
+
+/// The objects of a directory's kustomization, as it makes them.
+pub fn render(world: &mut World<'_>, directory: &str) -> Vec<Object> {
+    Renderer { world, stack: Vec::new() }.directory(directory)
+}
+
+/// The directories whose kustomizations others take in.
+pub fn taken_in(world: &mut World<'_>) -> BTreeSet<String> {
+    let mut taken = BTreeSet::new();
+    let paths: Vec<String> = world.files.list().to_vec();
+    for path in paths.iter().filter(|path| NAMES.contains(&crate::files::file_name(path))) {
+        let Some(node) = document(world, path) else { continue };
+        for key in ["resources", "bases", "components"] {
+            let entries = node.1.items_at(key).iter().filter_map(Node::text);
+            taken.extend(entries.filter_map(|entry| join(parent(path), entry)));
+        }
+    }
+    taken
+}
+
+fn document(world: &mut World<'_>, path: &str) -> Option<(Text, Node)> {
+    let text = read(world.files, path, &mut world.findings)?;
+    let parsed = yaml::parse(&text.text);
+    for diagnostic in parsed.diagnostics {
+        let place = text.place(diagnostic.span);
+        world.findings.push(Finding::error(Code::Syntax, place, diagnostic.message));
+    }
+    parsed.documents.into_iter().next().map(|node| (text, node))
+}
+
+struct Renderer<'w, 'f> {
+    world: &'w mut World<'f>,
+    /// The directories that are being rendered.
+    stack: Vec<String>,
+}
+
+impl Renderer<'_, '_> {
+    fn directory(&mut self, directory: &str) -> Vec<Object> {
+        let Some(path) = file_of(self.world, directory) else { return Vec::new() };
+        let Some((text, node)) = document(self.world, &path) else { return Vec::new() };
+        self.stack.push(directory.to_owned());
+        let mut objects = self.resources(directory, &text, &node);
+        for component in node.items_at("components") {
+            objects.extend(self.entry(directory, &text, component));
+            self.component(directory, component, &mut objects);
+        }
+        self.stack.pop();
+        self.patches(directory, &text, &node, &mut objects);
+        names(&node, &mut objects);
+        self.unsupported(&text, &node);
+        objects
+    }
+
+    fn resources(&mut self, directory: &str, text: &Text, node: &Node) -> Vec<Object> {
+        let mut objects = Vec::new();
+        for key in ["resources", "bases"] {
+            for entry in node.items_at(key) {
+                objects.extend(self.entry(directory, text, entry));
+            }
+        }
+        objects
+    }
+
+    /// A component also patches what those who take it in have.
+    fn component(&mut self, directory: &str, entry: &Node, objects: &mut [Object]) {
+        let Some(below) = entry.text().and_then(|entry| join(directory, entry)) else { return };
+        let Some(path) = file_of(self.world, &below) else { return };
+        if let Some((text, node)) = document(self.world, &path) {
+            self.patches(&below, &text, &node, objects);
+            names(&node, objects);
+        }
+    }
+
+    fn entry(&mut self, directory: &str, text: &Text, entry: &Node) -> Vec<Object> {
+        let Some(written) = entry.text() else { return Vec::new() };
+        let place = text.place(entry.span);
+        let path = join(directory, written);
+        let path =
+            path.filter(|path| is_file(self.world.files, path) || is_directory(self.world.files, path));
+        let Some(path) = path else {
+            let remote = written.contains("://") || written.contains("?ref=") || written.contains('@');
+            let host =
+                written.split('/').next().is_some_and(|first| first.contains('.') && !first.starts_with('.'));
+            if remote || (host && !written.ends_with(".yaml") && !written.ends_with(".yml")) {
+                let what = format!("kustomization: `{written}`, of another repository");
+                self.world.unsupported.push(Unsupported { what, place });
+            } else {
+                let message = format!("the kustomization takes in `{written}`, which is not there");
+                self.world.findings.push(Finding::error(Code::MissingPath, place, message));
+            }
+            return Vec::new();
+        };
+        if is_file(self.world.files, &path) {
+            return self.world.objects_of(&path);
+        }
+        if self.stack.contains(&path) || self.stack.len() >= MAX_DEPTH {
+            let message = format!("kustomizations take each other in: `{written}`");
+            self.world.findings.push(Finding::error(Code::IncludeCycle, place, message));
+            return Vec::new();
+        }
+        if file_of(self.world, &path).is_none() {
+            let message = format!("`{written}` is a directory without a kustomization");
+            self.world.findings.push(Finding::error(Code::MissingPath, place, message));
+        }
+        self.directory(&path)
+    }
+
+    fn patches(&mut self, directory: &str, text: &Text, node: &Node, objects: &mut [Object]) {
+        for entry in node.items_at("patchesStrategicMerge") {
+            self.patch(directory, text, entry, entry, None, objects);
+        }
+        for key in ["patches", "patchesJson6902"] {
+            for entry in node.items_at(key) {
+                let Some(source) = entry.get("path").or_else(|| entry.get("patch")) else { continue };
+                self.patch(directory, text, entry, source, entry.get("target"), objects);
+            }
+        }
+    }
+
+    /// One patch: `source` is a path, or the patch itself.
+    fn patch(
+        &mut self,
+        directory: &str,
+        text: &Text,
+        entry: &Node,
+        source: &Node,
+        target: Option<&Node>,
+        objects: &mut [Object],
+    ) {
+        let Some(written) = source.text() else { return };
+        let place = text.place(entry.span);
+        let path = if written.contains('\n') { None } else { join(directory, written) };
+        let documents = match path.filter(|path| is_file(self.world.files, path)) {
+            Some(path) => match read(self.world.files, &path, &mut self.world.findings) {
+                Some(text) => yaml::parse(&text.text).documents,
+                None => return,
+            },
+            None if written.contains(':') => yaml::parse(written).documents,
+            None => {
+                let message = format!("the kustomization's patch `{written}` is not there");
+                self.world.findings.push(Finding::error(Code::MissingPath, place, message));
+                return;
+            }
+        };
+        for document in documents {
+            let mut problems = Vec::new();
+            let chosen = objects.iter_mut().filter(|object| chooses(target, &document, object));
+            for object in chosen {
+                if document.items().is_empty() {
+                    patch::merge(&mut object.node, &document);
+                } else if let Err(operation) = patch::operate(&mut object.node, &document) {
+                    problems.push(format!(
+                        "kustomization: patch `{operation}` of {} `{}`",
+                        object.kind(),
+                        object.name()
+                    ));
+                }
+            }
+            let place = &place;
+            let listed = problems.into_iter().map(|what| Unsupported { what, place: place.clone() });
+            self.world.unsupported.extend(listed);
+        }
+    }
+
+    /// What makes objects of its own, or changes them in ways that are not followed here.
+    fn unsupported(&mut self, text: &Text, node: &Node) {
+        const KEYS: [&str; 9] = [
+            "helmCharts",
+            "helmChartInflationGenerator",
+            "generators",
+            "transformers",
+            "replacements",
+            "vars",
+            "configurations",
+            "validators",
+            "crds",
+        ];
+        for pair in
+            node.pairs().iter().filter(|pair| KEYS.contains(&pair.key.as_str()) && !pair.value.is_null())
+        {
+            let what = format!("kustomization: {}", pair.key);
+            self.world.unsupported.push(Unsupported { what, place: text.place(pair.span) });
+        }
+    }
+}
+
+/// Whether a patch is for an object: by its target, or by the kind and name that it has itself.
+fn chooses(target: Option<&Node>, patch: &Node, object: &Object) -> bool {
+    let selector = |node: &Node, kind: &str, name: &str| {
+        let matches =
+            |pattern: Option<&str>, value: &str| pattern.is_none_or(|pattern| is_match(pattern, value));
+        matches(node.text_at(kind), object.kind()) && matches(node.text_at(name), object.name())
+    };
+    match target {
+        Some(target) => selector(target, "kind", "name"),
+        None => patch.is_mapping() && selector(patch, "kind", "metadata.name"),
+    }
+}
+
+/// Selectors are patterns that match the whole; what people write is a name, or one with `.*` in it.
+fn is_match(pattern: &str, value: &str) -> bool {
+    let pattern = pattern.trim_start_matches('^').trim_end_matches('$');
+    let mut parts = pattern.split(".*");
+    let Some(mut rest) = parts.next().and_then(|first| value.strip_prefix(first)) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, between)) = parts.split_last() else { return rest.is_empty() };
+    for part in between {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+/// Namespace, prefix and suffix.
+fn names(node: &Node, objects: &mut [Object]) {
+    let (prefix, suffix) = (node.text_at("namePrefix"), node.text_at("nameSuffix"));
+    for object in objects {
+        rename(object, prefix, suffix);
+        if let Some(namespace) = node.text_at("namespace") {
+            set_namespace(object, namespace);
+        }
+    }
+}
+
+/// Puts words around an object's name.
+pub fn rename(object: &mut Object, prefix: Option<&str>, suffix: Option<&str>) {
+    if prefix.is_none() && suffix.is_none() {
+        return;
+    }
+    let name = format!("{}{}{}", prefix.unwrap_or_default(), object.name(), suffix.unwrap_or_default());
+    set(&mut object.node, "name", &name);
+}
+
+/// Puts an object into a namespace.
+pub fn set_namespace(object: &mut Object, namespace: &str) {
+    set(&mut object.node, "namespace", namespace);
+}
+
+fn set(node: &mut Node, key: &str, text: &str) {
+    let Value::Mapping(pairs) = &mut node.value else { return };
+    let Some(metadata) = pairs.iter_mut().rev().find(|pair| pair.key == "metadata") else { return };
+    let span = metadata.value.span;
+    let Value::Mapping(pairs) = &mut metadata.value.value else { return };
+    let value = Value::Scalar { text: text.to_owned(), plain: false };
+    match pairs.iter_mut().rev().find(|pair| pair.key == key) {
+        Some(pair) => pair.value.value = value,
+        None => pairs.push(yaml::Pair { key: key.to_owned(), span, value: Node { value, span } }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_match;
+
+    #[test]
+    fn selectors_match_whole_names() {
+        for (pattern, value, expected) in [
+            ("a", "a", true),
+            ("a", "ab", false),
+            (".*", "anything", true),
+            ("a.*", "ab", true),
+            (".*-base", "tool-base", true),
+            ("^a.*c$", "abc", true),
+            ("a.*b", "ac", false),
+        ] {
+            assert_eq!(is_match(pattern, value), expected, "{pattern} {value}");
+        }
+    }
+}
