@@ -62,8 +62,14 @@ pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
             read(facts, source, false);
         }
     }
-    let known: std::collections::BTreeSet<String> = facts.sources.iter().map(|source| source.name.clone()).collect();
-    let paths: Vec<String> = facts.files.iter().map(|file| file.path.clone()).filter(|path| named(path) && !known.contains(path)).collect();
+    let known: std::collections::BTreeSet<String> =
+        facts.sources.iter().map(|source| source.name.clone()).collect();
+    let paths: Vec<String> = facts
+        .files
+        .iter()
+        .map(|file| file.path.clone())
+        .filter(|path| named(path) && !known.contains(path))
+        .collect();
     for path in paths {
         let Ok(Some(bytes)) = files.read(&path) else { continue };
         if bytes.len() > MAX_BYTES || bytes.is_empty() {
@@ -76,7 +82,12 @@ pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
                 let empty = !facts.certificates.iter().any(|certificate| certificate.place.source == source);
                 let other = facts.source(source).text.contains("-----BEGIN ");
                 if empty && !other && only_certificates(&path) {
-                    facts.certificates.push(Certificate { place: Place::file(source), content: None, index: 0, own_file: true });
+                    facts.certificates.push(Certificate {
+                        place: Place::file(source),
+                        content: None,
+                        index: 0,
+                        own_file: true,
+                    });
                 }
             }
             Err(bytes) if !path.ends_with(".key") => {
@@ -84,7 +95,12 @@ pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
                 // `.cer` and `.pem` that are binary may hold what is no certificate (PKCS 7): only what can be read counts.
                 if content.is_some() {
                     let source = facts.add_source(path, "");
-                    facts.certificates.push(Certificate { place: Place::file(source), content, index: 0, own_file: true });
+                    facts.certificates.push(Certificate {
+                        place: Place::file(source),
+                        content,
+                        index: 0,
+                        own_file: true,
+                    });
                 }
             }
             Err(_) => {}
@@ -111,7 +127,8 @@ fn read(facts: &mut Facts, source: SourceId, own_file: bool) {
             index += 1;
         } else if block.label.ends_with("PRIVATE KEY") {
             let text = &facts.sources[source.0].text[block.begin.end..];
-            let encrypted = block.label.starts_with("ENCRYPTED") || text.get(..60).is_some_and(|start| start.contains("ENCRYPTED"));
+            let encrypted = block.label.starts_with("ENCRYPTED")
+                || text.get(..60).is_some_and(|start| start.contains("ENCRYPTED"));
             facts.private_keys.push(PrivateKey { place, encrypted });
         }
     }
@@ -140,9 +157,13 @@ fn content(der: &[u8]) -> Option<Content> {
 
 fn weak_key(certificate: &X509Certificate<'_>) -> Option<String> {
     match certificate.public_key().parsed().ok()? {
-        PublicKey::RSA(key) if key.key_size() < 2048 => Some(format!("an RSA key of {} bits", key.key_size())),
+        PublicKey::RSA(key) if key.key_size() < 2048 => {
+            Some(format!("an RSA key of {} bits", key.key_size()))
+        }
         PublicKey::DSA(_) => Some("a DSA key".to_owned()),
-        PublicKey::EC(point) if point.key_size() < 224 => Some(format!("an elliptic curve of {} bits", point.key_size())),
+        PublicKey::EC(point) if point.key_size() < 224 => {
+            Some(format!("an elliptic curve of {} bits", point.key_size()))
+        }
         _ => None,
     }
 }

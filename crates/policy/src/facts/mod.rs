@@ -1,13 +1,21 @@
 //! Facts: what rules judge. Typed, each with its place; what is not known says so.
 
+mod certificate;
+pub mod commands;
+pub mod dockerfile;
 mod files;
+pub mod manifest;
+mod pem;
+pub mod settings;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use dockerfile::Source;
+use ::dockerfile::{Source, Span};
 
 use crate::finding::Place;
 
+pub use certificate::{Certificate, Content, PrivateKey, fuzz_certificates};
 pub use files::{CommittedFile, Files};
 
 /// A text among the facts.
@@ -47,6 +55,20 @@ pub struct Facts {
     sources: Vec<Source>,
     /// The repository's files, by path.
     pub files: Vec<CommittedFile>,
+    /// Dockerfiles, by path.
+    pub dockerfiles: Vec<dockerfile::DockerfileFacts>,
+    /// Objects of manifests, by file.
+    pub objects: Vec<manifest::Object>,
+    /// Other YAML documents.
+    pub documents: Vec<manifest::Document>,
+    /// Manifests that are no YAML: where, and why.
+    pub broken_manifests: Vec<(Place, String)>,
+    /// Certificates, in files of their own and inside others.
+    pub certificates: Vec<Certificate>,
+    /// Private keys, likewise.
+    pub private_keys: Vec<PrivateKey>,
+    /// Settings of package managers, likewise.
+    pub settings: Vec<settings::Settings>,
     /// What a build fetched.
     pub intakes: Known<Vec<oci::record::Intake>>,
 }
@@ -55,9 +77,23 @@ impl Facts {
     /// The facts of a repository, before any build.
     pub fn gather(files: &dyn Files) -> Facts {
         let unbuilt = "nothing was built yet";
-        let mut facts =
-            Facts { sources: Vec::new(), files: Vec::new(), intakes: Known::Unknown(unbuilt.into()) };
+        let mut facts = Facts {
+            sources: Vec::new(),
+            files: Vec::new(),
+            dockerfiles: Vec::new(),
+            objects: Vec::new(),
+            documents: Vec::new(),
+            broken_manifests: Vec::new(),
+            certificates: Vec::new(),
+            private_keys: Vec::new(),
+            settings: Vec::new(),
+            intakes: Known::Unknown(unbuilt.into()),
+        };
         files::gather(&mut facts, files);
+        dockerfile::gather(&mut facts, files, &BTreeMap::new());
+        manifest::gather(&mut facts, files);
+        settings::gather(&mut facts, files);
+        certificate::gather(&mut facts, files);
         facts
     }
 
@@ -72,14 +108,20 @@ impl Facts {
         &self.sources[id.0]
     }
 
+    /// The text of a file, if it is among the facts.
+    pub fn source_named(&self, name: &str) -> Option<SourceId> {
+        self.sources.iter().position(|source| source.name == name).map(SourceId)
+    }
+
     /// All texts.
     pub fn sources(&self) -> impl Iterator<Item = (SourceId, &Source)> {
         self.sources.iter().enumerate().map(|(index, source)| (SourceId(index), source))
     }
 
     /// The spans of a Dockerfile's instructions, FROM included, in order; nothing for other files.
-    pub fn instruction_spans(&self, _id: SourceId) -> Option<Vec<dockerfile::Span>> {
-        None
+    pub fn instruction_spans(&self, id: SourceId) -> Option<Vec<Span>> {
+        let found = self.dockerfiles.iter().find(|file| file.source == id)?;
+        Some(found.instruction_spans())
     }
 
     /// The words at a place.

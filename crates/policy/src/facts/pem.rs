@@ -29,12 +29,20 @@ pub(crate) fn blocks(text: &str) -> Vec<Block> {
         let Some(length) = text[after..].find(DASHES) else { break };
         let label = &text[after..after + length];
         let body = after + length + DASHES.len();
-        if label.len() > 40 || !label.chars().all(|character| character.is_ascii_uppercase() || character.is_ascii_digit() || character == ' ') {
+        if label.len() > 40
+            || !label.chars().all(|character| {
+                character.is_ascii_uppercase() || character.is_ascii_digit() || character == ' '
+            })
+        {
             continue;
         }
         let end = format!("{END}{label}{DASHES}");
         let Some(stop) = text[body..].find(&end).map(|offset| body + offset) else { continue };
-        found.push(Block { label: label.to_owned(), begin: Span::new(start, body), bytes: decode(&text[body..stop]) });
+        found.push(Block {
+            label: label.to_owned(),
+            begin: Span::new(start, body),
+            bytes: decode(&text[body..stop]),
+        });
         at = stop + end.len();
     }
     found
@@ -44,7 +52,10 @@ fn decode(body: &str) -> Option<Vec<u8>> {
     let unescaped = body.replace("\\n", "\n").replace("\\r", "");
     // Headers of an encrypted key (`Proc-Type: 4,ENCRYPTED`) end with an empty line.
     let lines = unescaped.lines().filter(|line| !line.contains(':'));
-    let plain: String = lines.flat_map(str::chars).filter(|character| !character.is_whitespace() && *character != '\\').collect();
+    let plain: String = lines
+        .flat_map(str::chars)
+        .filter(|character| !character.is_whitespace() && *character != '\\')
+        .collect();
     STANDARD.decode(plain).ok()
 }
 

@@ -1,13 +1,17 @@
 //! The registry of rules: one list for each room, each rule its own value.
 
+mod certificates;
+mod manifests;
+mod settings;
 pub(crate) mod waivers;
 
 use crate::rule::Rule;
 
 /// All rules, by family and id.
 pub fn all() -> Vec<&'static Rule> {
-    let lists: [&[&Rule]; 1] = [waivers::RULES];
-    let mut rules: Vec<&'static Rule> = lists.iter().flat_map(|list| list.iter().copied()).collect();
+    let lists = [certificates::RULES, settings::RULES, waivers::RULES];
+    let lists = lists.into_iter().chain(manifests::RULES);
+    let mut rules: Vec<&'static Rule> = lists.flat_map(|list| list.iter().copied()).collect();
     rules.sort_by_key(|rule| (rule.family, rule.id));
     rules
 }

@@ -19,7 +19,8 @@ pub(in crate::facts) fn gather(facts: &mut Facts, files: &dyn Files) {
         .filter_map(|file| file.path.strip_suffix("Chart.yaml"))
         .map(|directory| format!("{directory}templates/"))
         .collect();
-    let paths: Vec<String> = facts.files.iter().map(|file| file.path.clone()).filter(|path| is_yaml(path)).collect();
+    let paths: Vec<String> =
+        facts.files.iter().map(|file| file.path.clone()).filter(|path| is_yaml(path)).collect();
     for path in paths {
         if charts.iter().any(|templates| path.starts_with(templates.as_str())) {
             continue;
@@ -40,13 +41,17 @@ fn is_yaml(path: &str) -> bool {
 fn read(facts: &mut Facts, path: String, text: String) {
     let found = yaml::parse(&text);
     let templated = text.contains("{{") || text.contains("{%");
-    let manifest = text.lines().any(|line| line.starts_with("apiVersion:")) && text.lines().any(|line| line.starts_with("kind:"));
+    let manifest = text.lines().any(|line| line.starts_with("apiVersion:"))
+        && text.lines().any(|line| line.starts_with("kind:"));
     let source = facts.add_source(path, text);
     for node in found.documents {
         add(facts, source, node, 0);
     }
     if manifest && !templated {
-        let broken = found.diagnostics.into_iter().map(|diagnostic| (Place::new(source, diagnostic.span), diagnostic.message));
+        let broken = found
+            .diagnostics
+            .into_iter()
+            .map(|diagnostic| (Place::new(source, diagnostic.span), diagnostic.message));
         facts.broken_manifests.extend(broken);
     }
 }
@@ -54,7 +59,8 @@ fn read(facts: &mut Facts, path: String, text: String) {
 fn add(facts: &mut Facts, source: SourceId, node: Node, depth: usize) {
     let (Some(api), Some(kind)) = (node.text_at("apiVersion"), node.text_at("kind")) else {
         if is_kustomization(&facts.source(source).name) {
-            let object = object(source, node, "kustomize.config.k8s.io/v1beta1".into(), "Kustomization".into());
+            let object =
+                object(source, node, "kustomize.config.k8s.io/v1beta1".into(), "Kustomization".into());
             facts.objects.push(object);
         } else {
             facts.documents.push(Document { source, node });
@@ -97,9 +103,13 @@ fn is_kustomization(path: &str) -> bool {
 /// What a kustomization names as a patch holds only what changes.
 fn mark_patches(facts: &mut Facts) {
     let mut patches = BTreeSet::new();
-    for object in facts.objects.iter().filter(|object| object.kind == "Kustomization" || object.kind == "Component") {
+    for object in
+        facts.objects.iter().filter(|object| object.kind == "Kustomization" || object.kind == "Component")
+    {
         let base = directory(&facts.source(object.source).name);
-        let listed = ["patchesStrategicMerge", "patches", "patchesJson6902"].into_iter().flat_map(|key| object.node.items_at(key));
+        let listed = ["patchesStrategicMerge", "patches", "patchesJson6902"]
+            .into_iter()
+            .flat_map(|key| object.node.items_at(key));
         for patch in listed {
             let path = patch.text().or_else(|| patch.text_at("path"));
             patches.extend(path.and_then(|path| join(base, path)));

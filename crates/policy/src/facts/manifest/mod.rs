@@ -62,7 +62,8 @@ impl Object {
 
     /// Whether it is of this group and kind; groups of OpenShift's kinds may be left out, as its first versions did.
     pub fn is(&self, group: &str, kind: &str) -> bool {
-        self.kind == kind && (self.group == group || self.group.is_empty() && group.ends_with(".openshift.io"))
+        self.kind == kind
+            && (self.group == group || self.group.is_empty() && group.ends_with(".openshift.io"))
     }
 
     /// Whether both may be in one namespace: who names none is put into one by those who apply it.

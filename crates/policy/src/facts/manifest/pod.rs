@@ -32,7 +32,13 @@ pub struct Container<'f> {
 pub fn pod(object: &Object) -> Option<Pod<'_>> {
     let path = match object.kind.as_str() {
         "Pod" if object.group.is_empty() => "",
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "ReplicationController" | "DeploymentConfig"
+        "Deployment"
+        | "StatefulSet"
+        | "DaemonSet"
+        | "ReplicaSet"
+        | "Job"
+        | "ReplicationController"
+        | "DeploymentConfig"
         | "Rollout" => "spec.template",
         "CronJob" => "spec.jobTemplate.spec.template",
         _ => return None,
@@ -50,7 +56,9 @@ impl<'f> Pod<'f> {
     /// Containers, those of `initContainers` first.
     pub fn containers(&self) -> Vec<Container<'f>> {
         let object = self.object;
-        let list = |key: &str, init| self.spec.items_at(key).iter().map(move |node| Container { object, node, init });
+        let list = |key: &str, init| {
+            self.spec.items_at(key).iter().map(move |node| Container { object, node, init })
+        };
         list("initContainers", true).chain(list("containers", false)).collect()
     }
 
@@ -82,7 +90,9 @@ impl Object {
         }
         let tasks: Vec<&Node> = match (self.kind.as_str(), self.group.as_str()) {
             ("Task" | "ClusterTask", "tekton.dev") => self.node.get("spec").into_iter().collect(),
-            ("Pipeline", "tekton.dev") => self.node.items_at("spec.tasks").iter().filter_map(|task| task.get("taskSpec")).collect(),
+            ("Pipeline", "tekton.dev") => {
+                self.node.items_at("spec.tasks").iter().filter_map(|task| task.get("taskSpec")).collect()
+            }
             ("TaskRun", "tekton.dev") => self.node.at("spec.taskSpec").into_iter().collect(),
             _ => Vec::new(),
         };

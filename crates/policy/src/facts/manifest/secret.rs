@@ -2,20 +2,44 @@
 
 /// Names that end like this hold a secret. Compared without case and separators.
 const SECRET_ENDS: [&str; 19] = [
-    "password", "passwd", "passphrase", "pwd", "apikey", "secretkey", "accesskey", "secretaccesskey", "clientsecret", "cookiesecret",
-    "sharedsecret", "privatekey", "authtoken", "accesstoken", "bearertoken", "apitoken", "token", "encryptionkey", "fernetkey",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "apikey",
+    "secretkey",
+    "accesskey",
+    "secretaccesskey",
+    "clientsecret",
+    "cookiesecret",
+    "sharedsecret",
+    "privatekey",
+    "authtoken",
+    "accesstoken",
+    "bearertoken",
+    "apitoken",
+    "token",
+    "encryptionkey",
+    "fernetkey",
 ];
 
 /// Names that end like this look like the above and name a place, a kind or a time.
-const OTHER_ENDS: [&str; 8] = ["secretname", "tokenname", "passwordkey", "tokenkey", "publickey", "maxtoken", "csrftoken", "nexttoken"];
+const OTHER_ENDS: [&str; 8] =
+    ["secretname", "tokenname", "passwordkey", "tokenkey", "publickey", "maxtoken", "csrftoken", "nexttoken"];
 
 /// Whether a variable or a key of this name holds a secret.
 pub(crate) fn is_secret_name(name: &str) -> bool {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|character| character.to_ascii_lowercase()).collect();
+    let plain: String = name
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|character| character.to_ascii_lowercase())
+        .collect();
     let variable = name.contains('_') && name.chars().all(|character| !character.is_ascii_lowercase());
     let ends = SECRET_ENDS.iter().any(|end| plain.ends_with(end)) || variable && plain.ends_with("secret");
     // `existingPassword`, `enableToken`, `use...`: switches, and names of other objects.
-    let other = ["existing", "enable", "use", "require", "has", "create", "generate", "random"].iter().any(|start| plain.starts_with(start));
+    let other = ["existing", "enable", "use", "require", "has", "create", "generate", "random"]
+        .iter()
+        .any(|start| plain.starts_with(start));
     ends && !other && !OTHER_ENDS.iter().any(|end| plain.ends_with(end))
 }
 
@@ -26,11 +50,26 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
     let marked = super::is_template(value)
         || value.starts_with(['$', '/', '%', '@', '<', '*', '[', '{', '|', '&', '!'])
         || value.ends_with('>')
-        || ["vault:", "path:", "ref+", "secret://", "file:", "env:", "awssm:", "op://", "enc[", "enc(", "sops:"]
-            .iter()
-            .any(|start| lower.starts_with(start));
+        || [
+            "vault:",
+            "path:",
+            "ref+",
+            "secret://",
+            "file:",
+            "env:",
+            "awssm:",
+            "op://",
+            "enc[",
+            "enc(",
+            "sops:",
+        ]
+        .iter()
+        .any(|start| lower.starts_with(start));
     let word = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let plain = ["true", "false", "yes", "no", "null", "none", "~", "string", "optional", "required", "password", "token", "secret"];
+    let plain = [
+        "true", "false", "yes", "no", "null", "none", "~", "string", "optional", "required", "password",
+        "token", "secret",
+    ];
     let same = value.chars().next().is_none_or(|first| value.chars().all(|character| character == first));
     let number = value.chars().all(|character| character.is_ascii_digit()) && value.len() < 5;
     marked
@@ -39,15 +78,55 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
         || number
         || value.contains(char::is_whitespace)
         || plain.contains(&lower.as_str())
-        || word(&["replace", "your-", "your_", "placeholder", "redacted", "dummy", "todo", "insert", "to-be-", "fill-me", "fill_me"])
+        || word(&[
+            "replace",
+            "your-",
+            "your_",
+            "placeholder",
+            "redacted",
+            "dummy",
+            "todo",
+            "insert",
+            "to-be-",
+            "fill-me",
+            "fill_me",
+        ])
         || lower.contains("example") && !lower.contains("examplekey") && value.len() < 16
 }
 
 /// Credentials that programs come with; everybody tries them first.
 const DEFAULTS: [&str; 31] = [
-    "admin", "admin123", "admin1234", "administrator", "changeme", "changeit", "change-me", "change_me", "changethis", "default",
-    "password", "password1", "password123", "passw0rd", "p@ssw0rd", "minio", "minio123", "minioadmin", "root", "toor", "guest",
-    "postgres", "mysql", "redis", "airflow", "jenkins", "nexus", "secret", "test123", "12345678", "123456",
+    "admin",
+    "admin123",
+    "admin1234",
+    "administrator",
+    "changeme",
+    "changeit",
+    "change-me",
+    "change_me",
+    "changethis",
+    "default",
+    "password",
+    "password1",
+    "password123",
+    "passw0rd",
+    "p@ssw0rd",
+    "minio",
+    "minio123",
+    "minioadmin",
+    "root",
+    "toor",
+    "guest",
+    "postgres",
+    "mysql",
+    "redis",
+    "airflow",
+    "jenkins",
+    "nexus",
+    "secret",
+    "test123",
+    "12345678",
+    "123456",
 ];
 
 /// Whether a value of a secret's name is one that everybody knows.
@@ -83,7 +162,8 @@ pub(crate) fn known_token(text: &str) -> Option<(usize, usize, &'static str)> {
             let before = text[..at].chars().next_back();
             let length = text[at..].find(|character| !inner(character)).unwrap_or(text.len() - at);
             let whole = before.is_none_or(|character| !inner(character)) && length >= *least;
-            (whole && !text[at..at + length].to_ascii_lowercase().contains("xxxx")).then_some((at, length, *words))
+            (whole && !text[at..at + length].to_ascii_lowercase().contains("xxxx"))
+                .then_some((at, length, *words))
         })
     })
 }
@@ -92,7 +172,9 @@ pub(crate) fn known_token(text: &str) -> Option<(usize, usize, &'static str)> {
 pub(crate) fn url_password(text: &str) -> Option<(usize, usize)> {
     text.match_indices("://").find_map(|(at, _)| {
         let start = at + 3;
-        let end = text[start..].find(['/', ' ', '"', '\'', '?', '#', '\n', '<', '>', ',', ')']).map_or(text.len(), |length| start + length);
+        let end = text[start..]
+            .find(['/', ' ', '"', '\'', '?', '#', '\n', '<', '>', ',', ')'])
+            .map_or(text.len(), |length| start + length);
         let (login, _) = text[start..end].rsplit_once('@')?;
         let (user, password) = login.split_once(':')?;
         let real = !password.is_empty() && !is_placeholder(password) && !user.contains(['$', '{']);
@@ -106,13 +188,40 @@ mod tests {
 
     #[test]
     fn names_and_values() {
-        for name in ["password", "DB_PASSWORD", "githubToken", "MINIO_SECRET_KEY", "OAUTH_CLIENT_SECRET", "aws.secret-access-key"] {
+        for name in [
+            "password",
+            "DB_PASSWORD",
+            "githubToken",
+            "MINIO_SECRET_KEY",
+            "OAUTH_CLIENT_SECRET",
+            "aws.secret-access-key",
+        ] {
             assert!(is_secret_name(name), "{name}");
         }
-        for name in ["passwordFile", "TOKEN_TTL", "secretName", "existingSecretPassword", "username", "secret", "publicKey"] {
+        for name in [
+            "passwordFile",
+            "TOKEN_TTL",
+            "secretName",
+            "existingSecretPassword",
+            "username",
+            "secret",
+            "publicKey",
+        ] {
             assert!(!is_secret_name(name), "{name}");
         }
-        for value in ["", "${X}", "<path:kv/x#y>", "$(X)", "/run/secrets/x", "xxxxxx", "3600", "REPLACE_ME", "{{ x }}", "a b", "vault:kv/x"] {
+        for value in [
+            "",
+            "${X}",
+            "<path:kv/x#y>",
+            "$(X)",
+            "/run/secrets/x",
+            "xxxxxx",
+            "3600",
+            "REPLACE_ME",
+            "{{ x }}",
+            "a b",
+            "vault:kv/x",
+        ] {
             assert!(is_placeholder(value), "{value}");
         }
         for value in ["hunter2pass", "admin", "Sup3rS3cret!", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"] {
@@ -125,7 +234,12 @@ mod tests {
         assert_eq!(known_token("x: AKIAIOSFODNN7EXAMPLE").map(|found| (found.0, found.1)), Some((3, 20)));
         assert_eq!(known_token("glpat-short"), None);
         assert_eq!(url_password("postgresql+psycopg2://airflow:hunter22@db/airflow"), Some((30, 8)));
-        for text in ["https://git.example.com/x", "https://user@host/", "https://u:${P}@host/", "http://host:8080/a@b"] {
+        for text in [
+            "https://git.example.com/x",
+            "https://user@host/",
+            "https://u:${P}@host/",
+            "http://host:8080/a@b",
+        ] {
             assert_eq!(url_password(text), None, "{text}");
         }
     }

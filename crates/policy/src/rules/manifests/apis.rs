@@ -20,7 +20,13 @@ const GONE: [Gone; 31] = [
     ("extensions", "v1beta1", &["Ingress"], "1.22", "networking.k8s.io/v1"),
     ("apps", "v1beta1", &[], "1.16", "apps/v1"),
     ("apps", "v1beta2", &[], "1.16", "apps/v1"),
-    ("admissionregistration.k8s.io", "v1beta1", &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"], "1.22", "admissionregistration.k8s.io/v1"),
+    (
+        "admissionregistration.k8s.io",
+        "v1beta1",
+        &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"],
+        "1.22",
+        "admissionregistration.k8s.io/v1",
+    ),
     ("apiextensions.k8s.io", "v1beta1", &[], "1.22", "apiextensions.k8s.io/v1"),
     ("apiregistration.k8s.io", "v1beta1", &[], "1.22", "apiregistration.k8s.io/v1"),
     ("authentication.k8s.io", "v1beta1", &[], "1.22", "authentication.k8s.io/v1"),
@@ -31,7 +37,13 @@ const GONE: [Gone; 31] = [
     ("rbac.authorization.k8s.io", "v1alpha1", &[], "1.22", "rbac.authorization.k8s.io/v1"),
     ("rbac.authorization.k8s.io", "v1beta1", &[], "1.22", "rbac.authorization.k8s.io/v1"),
     ("scheduling.k8s.io", "v1beta1", &[], "1.22", "scheduling.k8s.io/v1"),
-    ("storage.k8s.io", "v1beta1", &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"], "1.22", "storage.k8s.io/v1"),
+    (
+        "storage.k8s.io",
+        "v1beta1",
+        &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"],
+        "1.22",
+        "storage.k8s.io/v1",
+    ),
     ("storage.k8s.io", "v1beta1", &["CSIStorageCapacity"], "1.27", "storage.k8s.io/v1"),
     ("batch", "v1beta1", &[], "1.25", "batch/v1"),
     ("batch", "v2alpha1", &[], "1.21", "batch/v1"),
@@ -55,20 +67,31 @@ pub static REMOVED: Rule = Rule {
     title: "a manifest uses an API that is still served",
     why: "A cluster of the named version or later refuses the object.",
     fix: "use the version that took its place",
-    bad: Example("//- job.yaml\napiVersion: «batch/v1beta1»\nkind: CronJob\nmetadata: {name: a}\nspec: {schedule: \"@daily\", concurrencyPolicy: Forbid, startingDeadlineSeconds: 60}\n"),
-    good: Example("//- job.yaml\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec: {schedule: \"@daily\", concurrencyPolicy: Forbid, startingDeadlineSeconds: 60}\n"),
+    bad: Example(
+        "//- job.yaml\napiVersion: «batch/v1beta1»\nkind: CronJob\nmetadata: {name: a}\nspec: {schedule: \"@daily\", concurrencyPolicy: Forbid, startingDeadlineSeconds: 60}\n",
+    ),
+    good: Example(
+        "//- job.yaml\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec: {schedule: \"@daily\", concurrencyPolicy: Forbid, startingDeadlineSeconds: 60}\n",
+    ),
     also: &[Foreign::KubeScore("stable-version")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
         for object in &facts.objects {
             let gone = GONE.iter().find(|(group, version, kinds, ..)| {
-                object.group == *group && object.version == *version && (kinds.is_empty() || kinds.contains(&object.kind.as_str()))
+                object.group == *group
+                    && object.version == *version
+                    && (kinds.is_empty() || kinds.contains(&object.kind.as_str()))
             });
             if let Some((group, version, _, since, instead)) = gone {
                 let place = object.place_at("apiVersion");
-                let message = format!("{} of `{group}/{version}` is gone since Kubernetes {since}", object.kind);
+                let message =
+                    format!("{} of `{group}/{version}` is gone since Kubernetes {since}", object.kind);
                 match *instead {
-                    "" => sink.find_with(place, message, "nothing took its place under this name; see pod security admission"),
+                    "" => sink.find_with(
+                        place,
+                        message,
+                        "nothing took its place under this name; see pod security admission",
+                    ),
                     instead => sink.find_with(place, message, format!("use `{instead}`")),
                 };
             }
@@ -84,7 +107,9 @@ pub static DEPRECATED: Rule = Rule {
     title: "a manifest uses kinds that stay",
     why: "What is deprecated gets no more care and is removed one day; OpenShift's first kinds without a group are gone already.",
     fix: "move to what took its place",
-    bad: Example("//- dc.yaml\napiVersion: apps.openshift.io/v1\nkind: «DeploymentConfig»\nmetadata: {name: a}\nspec: {}\n"),
+    bad: Example(
+        "//- dc.yaml\napiVersion: apps.openshift.io/v1\nkind: «DeploymentConfig»\nmetadata: {name: a}\nspec: {}\n",
+    ),
     good: Example("//- task.yaml\napiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: a}\nspec: {}\n"),
     also: &[Foreign::KubeScore("stable-version")],
     needs: &[Need::Manifests],
@@ -99,23 +124,42 @@ pub static DEPRECATED: Rule = Rule {
 
 fn deprecated(object: &Object) -> Option<(&'static str, String, &'static str)> {
     let kind = object.kind.as_str();
-    let openshift = ["Route", "BuildConfig", "ImageStream", "DeploymentConfig", "Template"].contains(&kind) && object.group.is_empty();
+    let openshift = ["Route", "BuildConfig", "ImageStream", "DeploymentConfig", "Template"].contains(&kind)
+        && object.group.is_empty();
     match (object.group.as_str(), object.version.as_str(), kind) {
-        ("apps.openshift.io", _, "DeploymentConfig") => {
-            Some(("kind", "DeploymentConfig is deprecated since OpenShift 4.14".to_owned(), "use a Deployment, with `image.openshift.io/triggers` where images trigger it"))
+        ("apps.openshift.io", _, "DeploymentConfig") => Some((
+            "kind",
+            "DeploymentConfig is deprecated since OpenShift 4.14".to_owned(),
+            "use a Deployment, with `image.openshift.io/triggers` where images trigger it",
+        )),
+        ("tekton.dev", _, "PipelineResource") => Some((
+            "kind",
+            "PipelineResource is gone since Tekton 0.46".to_owned(),
+            "use tasks and workspaces",
+        )),
+        ("tekton.dev", _, "ClusterTask") => {
+            Some(("kind", "ClusterTask is deprecated".to_owned(), "refer to tasks with a resolver"))
         }
-        ("tekton.dev", _, "PipelineResource") => Some(("kind", "PipelineResource is gone since Tekton 0.46".to_owned(), "use tasks and workspaces")),
-        ("tekton.dev", _, "ClusterTask") => Some(("kind", "ClusterTask is deprecated".to_owned(), "refer to tasks with a resolver")),
         ("tekton.dev", "v1alpha1", "Task" | "Pipeline" | "TaskRun" | "PipelineRun") => {
             Some(("apiVersion", format!("{kind} of `tekton.dev/v1alpha1` is gone"), "use `tekton.dev/v1`"))
         }
-        ("tekton.dev", "v1beta1", "Task" | "Pipeline" | "TaskRun" | "PipelineRun") => {
-            Some(("apiVersion", format!("{kind} of `tekton.dev/v1beta1` is deprecated"), "use `tekton.dev/v1`"))
-        }
+        ("tekton.dev", "v1beta1", "Task" | "Pipeline" | "TaskRun" | "PipelineRun") => Some((
+            "apiVersion",
+            format!("{kind} of `tekton.dev/v1beta1` is deprecated"),
+            "use `tekton.dev/v1`",
+        )),
         ("authorization.openshift.io", _, "Role" | "RoleBinding" | "ClusterRole" | "ClusterRoleBinding") => {
-            Some(("apiVersion", format!("{kind} of `authorization.openshift.io` is deprecated"), "use `rbac.authorization.k8s.io/v1`"))
+            Some((
+                "apiVersion",
+                format!("{kind} of `authorization.openshift.io` is deprecated"),
+                "use `rbac.authorization.k8s.io/v1`",
+            ))
         }
-        _ if openshift && object.version == "v1" => Some(("apiVersion", format!("{kind} without a group is a form of OpenShift 3"), "write the group before the version, such as `route.openshift.io/v1`")),
+        _ if openshift && object.version == "v1" => Some((
+            "apiVersion",
+            format!("{kind} without a group is a form of OpenShift 3"),
+            "write the group before the version, such as `route.openshift.io/v1`",
+        )),
         _ => None,
     }
 }
@@ -128,8 +172,12 @@ pub static LABEL: Rule = Rule {
     title: "labels are labels",
     why: "The API server refuses a value with other characters than letters, digits, `-`, `_` and `.`, or with more than 63 of them.",
     fix: "put free text into an annotation",
-    bad: Example("//- cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {owner: «data team»}}\ndata: {}\n"),
-    good: Example("//- cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {owner: data-team}}\ndata: {}\n"),
+    bad: Example(
+        "//- cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {owner: «data team»}}\ndata: {}\n",
+    ),
+    good: Example(
+        "//- cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {owner: data-team}}\ndata: {}\n",
+    ),
     also: &[Foreign::KubeScore("label-values")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
@@ -141,7 +189,10 @@ pub static LABEL: Rule = Rule {
                 for pair in labels.pairs() {
                     let text = pair.value.text().unwrap_or_default();
                     if let Some(why) = invalid_label(text).filter(|_| !is_template(text)) {
-                        sink.find(object.place(pair.value.span), format!("`{text}` is no value of a label: {why}"));
+                        sink.find(
+                            object.place(pair.value.span),
+                            format!("`{text}` is no value of a label: {why}"),
+                        );
                     }
                 }
             }
@@ -157,14 +208,19 @@ pub static DUPLICATE_KEY: Rule = Rule {
     title: "a key stands once in a mapping",
     why: "YAML forbids it. Some programs take the last value, some the first, and kustomize and Argo CD refuse the file.",
     fix: "remove one of them",
-    bad: Example("//- cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  memory: 4g\n  «memory»: 8g\n"),
+    bad: Example(
+        "//- cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  memory: 4g\n  «memory»: 8g\n",
+    ),
     good: Example("//- cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  memory: 4g\n"),
     also: &[],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
-        let objects = facts.objects.iter().filter(|object| !object.kind.ends_with("List") && object.kind != "Template");
+        let objects =
+            facts.objects.iter().filter(|object| !object.kind.ends_with("List") && object.kind != "Template");
         let nodes = objects.map(|object| (object.source, &object.node));
-        for (source, node) in nodes.chain(facts.documents.iter().map(|document| (document.source, &document.node))) {
+        for (source, node) in
+            nodes.chain(facts.documents.iter().map(|document| (document.source, &document.node)))
+        {
             duplicates(source, node, sink);
         }
     },
@@ -194,13 +250,21 @@ pub static DUPLICATE_OBJECT: Rule = Rule {
     title: "an object stands once in a file",
     why: "The last one wins when the file is applied, and with some tools the first.",
     fix: "remove one of them, or mend its name",
-    bad: Example("//- cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: «a»}\ndata: {}\n"),
-    good: Example("//- cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\ndata: {}\n"),
+    bad: Example(
+        "//- cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: «a»}\ndata: {}\n",
+    ),
+    good: Example(
+        "//- cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\ndata: {}\n",
+    ),
     also: &[],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
         let mut seen = BTreeMap::new();
-        for object in facts.objects.iter().filter(|object| !object.name.is_empty() && !object.partial && !is_template(&object.name)) {
+        for object in facts
+            .objects
+            .iter()
+            .filter(|object| !object.name.is_empty() && !object.partial && !is_template(&object.name))
+        {
             let key = (object.source, &object.group, &object.kind, &object.name, &object.namespace);
             if seen.insert(key, ()).is_some() {
                 sink.find(object.place_of_name(), format!("{} stands in this file twice", object.title()));

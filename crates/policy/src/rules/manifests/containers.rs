@@ -83,7 +83,10 @@ pub static REQUESTS_EQUAL_LIMITS: Rule = Rule {
         for container in containers(facts) {
             each_resource(&container, |name, request, limit, node| {
                 if request < limit {
-                    sink.find(container.object.place(node.span), format!("container `{}` requests less {name} than its limit", container.name()));
+                    sink.find(
+                        container.object.place(node.span),
+                        format!("container `{}` requests less {name} than its limit", container.name()),
+                    );
                 }
             });
         }
@@ -95,7 +98,9 @@ fn each_resource(container: &Container<'_>, mut call: impl FnMut(&str, f64, f64,
     for name in ["cpu", "memory", "ephemeral-storage"] {
         let value = |which: &str| container.node.get("resources")?.get(which)?.get(name);
         let (Some(request), Some(limit)) = (value("requests"), value("limits")) else { continue };
-        if let (Some(least), Some(most)) = (request.text().and_then(quantity), limit.text().and_then(quantity)) {
+        if let (Some(least), Some(most)) =
+            (request.text().and_then(quantity), limit.text().and_then(quantity))
+        {
             call(name, least, most, request);
         }
     }
@@ -120,7 +125,10 @@ pub static REQUEST_ABOVE_LIMIT: Rule = Rule {
         for container in containers(facts) {
             each_resource(&container, |name, request, limit, node| {
                 if request > limit {
-                    sink.find(container.object.place(node.span), format!("container `{}` requests more {name} than its limit", container.name()));
+                    sink.find(
+                        container.object.place(node.span),
+                        format!("container `{}` requests more {name} than its limit", container.name()),
+                    );
                 }
             });
         }
@@ -146,11 +154,16 @@ pub static EPHEMERAL_STORAGE: Rule = Rule {
     also: &[Foreign::KubeScore("container-ephemeral-storage-request-and-limit")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
-        for container in containers(facts).filter(|container| !container.partial() && pod(container.object).is_some()) {
+        for container in
+            containers(facts).filter(|container| !container.partial() && pod(container.object).is_some())
+        {
             // Without any resources the larger gap is found already.
             let limits = container.node.at("resources.limits");
             if limits.is_some_and(|limits| limits.is_mapping() && limits.get("ephemeral-storage").is_none()) {
-                sink.find(container.place(), format!("container `{}` has no limit of ephemeral storage", container.name()));
+                sink.find(
+                    container.place(),
+                    format!("container `{}` has no limit of ephemeral storage", container.name()),
+                );
             }
         }
     },
@@ -181,7 +194,9 @@ pub static IMAGE_TAG: Rule = Rule {
             match tag {
                 Some("latest") => sink.find(place, format!("`{name}` is taken at `latest`")),
                 // A name that a template completes may get its tag there.
-                None if !is_template(image) => sink.find(place, format!("`{name}` has no tag, so it is taken at `latest`")),
+                None if !is_template(image) => {
+                    sink.find(place, format!("`{name}` has no tag, so it is taken at `latest`"))
+                }
                 _ => return,
             };
         });
@@ -260,14 +275,20 @@ pub static PULL_POLICY: Rule = Rule {
     also: &[Foreign::KubeScore("container-image-pull-policy")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
-        for container in containers(facts).filter(|container| !container.partial() && pod(container.object).is_some()) {
+        for container in
+            containers(facts).filter(|container| !container.partial() && pod(container.object).is_some())
+        {
             let (_, tag, digest) = image_parts(container.node.text_at("image").unwrap_or_default());
             let policy = container.node.text_at("imagePullPolicy");
-            if digest || policy == Some("Always") || policy.is_none() && tag.is_none_or(|tag| tag == "latest") {
+            if digest || policy == Some("Always") || policy.is_none() && tag.is_none_or(|tag| tag == "latest")
+            {
                 continue;
             }
             let word = policy.unwrap_or("IfNotPresent");
-            sink.find(container.place_at("imagePullPolicy"), format!("container `{}` is pulled `{word}`", container.name()));
+            sink.find(
+                container.place_at("imagePullPolicy"),
+                format!("container `{}` is pulled `{word}`", container.name()),
+            );
         }
     },
 };
@@ -289,12 +310,15 @@ pub static ENVIRONMENT_TWICE: Rule = Rule {
     also: &[Foreign::KubeScore("environment-variable-key-duplication")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
-        let builds = facts.objects.iter().filter_map(|object| Some((object, object.node.at("spec.strategy")?)));
+        let builds =
+            facts.objects.iter().filter_map(|object| Some((object, object.node.at("spec.strategy")?)));
         let builds = builds.flat_map(|(object, strategy)| {
             let strategies = ["dockerStrategy", "sourceStrategy", "customStrategy"].into_iter();
             strategies.flat_map(|key| strategy.get(key)).map(|node| (object, node)).collect::<Vec<_>>()
         });
-        for (object, node) in containers(facts).map(|container| (container.object, container.node)).chain(builds) {
+        for (object, node) in
+            containers(facts).map(|container| (container.object, container.node)).chain(builds)
+        {
             let mut seen = BTreeSet::new();
             for name in node.items_at("env").iter().filter_map(|variable| variable.get("name")) {
                 let text = name.text().unwrap_or_default();
@@ -336,7 +360,10 @@ fn ports(container: &Container<'_>, sink: &mut Sink<'_>) {
             && let Some(value) = number.text().and_then(|text| text.parse::<i64>().ok())
             && !(1..=65535).contains(&value)
         {
-            sink.find(container.object.place(number.span), format!("`{value}` is no port: they go from 1 to 65535"));
+            sink.find(
+                container.object.place(number.span),
+                format!("`{value}` is no port: they go from 1 to 65535"),
+            );
         }
         let Some(name) = port.get("name") else { continue };
         let text = name.text().unwrap_or_default();
@@ -344,7 +371,10 @@ fn ports(container: &Container<'_>, sink: &mut Sink<'_>) {
             continue;
         }
         if text.len() > 15 {
-            sink.find(container.object.place(name.span), format!("the port's name `{text}` is longer than 15 characters"));
+            sink.find(
+                container.object.place(name.span),
+                format!("the port's name `{text}` is longer than 15 characters"),
+            );
         } else if !seen.insert(text) {
             sink.find(container.object.place(name.span), format!("two ports are named `{text}`"));
         }
@@ -372,7 +402,12 @@ pub static MOUNTS: Rule = Rule {
 
 fn mounts(facts: &Facts, sink: &mut Sink<'_>) {
     for pod in facts.objects.iter().filter(|object| !object.partial).filter_map(pod) {
-        let claims = pod.object.node.items_at("spec.volumeClaimTemplates").iter().filter_map(|claim| claim.text_at("metadata.name"));
+        let claims = pod
+            .object
+            .node
+            .items_at("spec.volumeClaimTemplates")
+            .iter()
+            .filter_map(|claim| claim.text_at("metadata.name"));
         let volumes = pod.spec.items_at("volumes").iter().filter_map(|volume| volume.text_at("name"));
         let known: BTreeSet<&str> = claims.chain(volumes).collect();
         for container in pod.containers().iter().filter(|container| !container.partial()) {

@@ -22,7 +22,10 @@ macro_rules! pod_example {
 /// An example: a deployment, from its `spec` on.
 macro_rules! deployment_example {
     ($spec:literal) => {
-        crate::rule::Example(concat!("//- deploy.yaml\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n", $spec))
+        crate::rule::Example(concat!(
+            "//- deploy.yaml\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n",
+            $spec
+        ))
     };
 }
 
@@ -64,6 +67,7 @@ pub const RULES: [&[&Rule]; 14] = [
     workloads::RULES,
 ];
 
+pub(super) use secrets::assignments;
 pub(super) use tls::switch_off;
 
 /// Every container of every object.
@@ -80,7 +84,11 @@ fn pods(facts: &Facts) -> impl Iterator<Item = Pod<'_>> {
 fn images(facts: &Facts, mut call: impl FnMut(Place, &str, bool)) {
     for container in containers(facts) {
         if let Some(image) = container.node.get("image") {
-            call(container.object.place(image.span), image.text().unwrap_or_default(), pod(container.object).is_some());
+            call(
+                container.object.place(image.span),
+                image.text().unwrap_or_default(),
+                pod(container.object).is_some(),
+            );
         }
     }
     for object in &facts.objects {
@@ -111,7 +119,8 @@ fn image_parts(image: &str) -> (&str, Option<&str>, bool) {
 
 /// A quantity of Kubernetes as a number: `500m`, `1Gi`, `2e3`.
 fn quantity(text: &str) -> Option<f64> {
-    let end = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    let end =
+        text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
     let number: f64 = text[..end].parse().ok()?;
     let factor = match &text[end..] {
         "" => 1.0,
@@ -126,7 +135,8 @@ fn quantity(text: &str) -> Option<f64> {
         "Mi" => 1024.0 * 1024.0,
         "Gi" => 1024.0 * 1024.0 * 1024.0,
         "Ti" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        exponent => 10f64.powi(exponent.strip_prefix(['e', 'E'])?.parse::<i32>().ok().filter(|power| power.abs() < 30)?),
+        exponent => 10f64
+            .powi(exponent.strip_prefix(['e', 'E'])?.parse::<i32>().ok().filter(|power| power.abs() < 30)?),
     };
     Some(number * factor)
 }

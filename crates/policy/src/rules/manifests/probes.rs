@@ -27,7 +27,9 @@ pub static MISSING: Rule = Rule {
     needs: &[Need::Manifests],
     judge: |facts, sink| {
         for pod in pods(facts).filter(Pod::serves) {
-            for container in pod.containers().iter().filter(|container| !container.init && !container.partial()) {
+            for container in
+                pod.containers().iter().filter(|container| !container.init && !container.partial())
+            {
                 missing(container, sink);
             }
         }
@@ -66,9 +68,14 @@ pub static IDENTICAL: Rule = Rule {
     judge: |facts, sink| {
         for pod in pods(facts) {
             for container in pod.containers() {
-                let (Some(ready), Some(live)) = (container.node.get("readinessProbe"), container.node.pair("livenessProbe")) else { continue };
+                let (Some(ready), Some(live)) =
+                    (container.node.get("readinessProbe"), container.node.pair("livenessProbe"))
+                else {
+                    continue;
+                };
                 if same(ready, &live.value) {
-                    let message = format!("readiness and liveness of container `{}` ask the same", container.name());
+                    let message =
+                        format!("readiness and liveness of container `{}` ask the same", container.name());
                     sink.find(pod.object.place(live.span), message);
                 }
             }
@@ -80,7 +87,8 @@ pub static IDENTICAL: Rule = Rule {
 fn same(one: &Node, two: &Node) -> bool {
     let pairs = one.pairs().len() == two.pairs().len()
         && one.pairs().iter().all(|pair| two.get(&pair.key).is_some_and(|other| same(&pair.value, other)));
-    let items = one.items().len() == two.items().len() && one.items().iter().zip(two.items()).all(|(one, two)| same(one, two));
+    let items = one.items().len() == two.items().len()
+        && one.items().iter().zip(two.items()).all(|(one, two)| same(one, two));
     one.text() == two.text() && pairs && items
 }
 
@@ -127,15 +135,22 @@ pub static PORT: Rule = Rule {
     title: "a probe's port is one of the container's",
     why: "A port that is named must be declared by the same container; otherwise the probe always fails and the container is restarted for ever.",
     fix: "mend the name, or declare the port",
-    bad: pod_example!("      ports: [{name: http, containerPort: 8080}]\n      readinessProbe: {httpGet: {path: /, port: «htp»}}\n"),
-    good: pod_example!("      ports: [{name: http, containerPort: 8080}]\n      readinessProbe: {httpGet: {path: /, port: http}}\n"),
+    bad: pod_example!(
+        "      ports: [{name: http, containerPort: 8080}]\n      readinessProbe: {httpGet: {path: /, port: «htp»}}\n"
+    ),
+    good: pod_example!(
+        "      ports: [{name: http, containerPort: 8080}]\n      readinessProbe: {httpGet: {path: /, port: http}}\n"
+    ),
     also: &[],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
         for pod in pods(facts) {
             for container in pod.containers().iter().filter(|container| !container.partial()) {
                 let probes = PROBES.iter().filter_map(|key| container.node.get(key));
-                for port in probes.flat_map(|probe| ["httpGet.port", "tcpSocket.port"].map(|path| probe.at(path))).flatten() {
+                for port in probes
+                    .flat_map(|probe| ["httpGet.port", "tcpSocket.port"].map(|path| probe.at(path)))
+                    .flatten()
+                {
                     let name = port.text().unwrap_or_default();
                     if name.parse::<u32>().is_err() && !is_template(name) && !container.has_port(name) {
                         let message = format!("container `{}` has no port `{name}`", container.name());

@@ -17,12 +17,20 @@ pub static PRIVILEGED: Rule = Rule {
     fix: "remove `privileged: true`; add the one capability that is needed",
     bad: pod_example!("      securityContext: {privileged: «true»}\n"),
     good: pod_example!("      securityContext: {privileged: false}\n"),
-    also: &[Foreign::KubeScore("container-security-context-privileged"), Foreign::KubeScore("container-security-context")],
+    also: &[
+        Foreign::KubeScore("container-security-context-privileged"),
+        Foreign::KubeScore("container-security-context"),
+    ],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
         for container in containers(facts) {
-            if let Some(node) = container.node.at("securityContext.privileged").filter(|node| node.flag() == Some(true)) {
-                sink.find(container.object.place(node.span), format!("container `{}` is privileged", container.name()));
+            if let Some(node) =
+                container.node.at("securityContext.privileged").filter(|node| node.flag() == Some(true))
+            {
+                sink.find(
+                    container.object.place(node.span),
+                    format!("container `{}` is privileged", container.name()),
+                );
             }
         }
     },
@@ -41,7 +49,9 @@ pub static ROOT_FILESYSTEM: Rule = Rule {
     also: &[Foreign::KubeScore("container-security-context-readonlyrootfilesystem")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
-        for container in containers(facts).filter(|container| !container.partial() && pod(container.object).is_some()) {
+        for container in
+            containers(facts).filter(|container| !container.partial() && pod(container.object).is_some())
+        {
             let node = container.node.at("securityContext.readOnlyRootFilesystem");
             if node.and_then(Node::flag) != Some(true) {
                 let place = container.place_at("securityContext.readOnlyRootFilesystem");
@@ -64,14 +74,19 @@ pub static USER: Rule = Rule {
     also: &[Foreign::KubeScore("container-security-context-user-group-id")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
-        for container in containers(facts).filter(|container| !container.partial() && pod(container.object).is_some()) {
+        for container in
+            containers(facts).filter(|container| !container.partial() && pod(container.object).is_some())
+        {
             let low = ["runAsUser", "runAsGroup"].into_iter().find_map(|key| {
                 let node = container.security(key)?;
                 let number: i64 = node.text()?.parse().ok()?;
                 (number <= 10_000 && number != 0).then_some((key, number, node))
             });
             if let Some((key, number, node)) = low {
-                let message = format!("`{key}` {number} of container `{}` may be somebody on the node", container.name());
+                let message = format!(
+                    "`{key}` {number} of container `{}` may be somebody on the node",
+                    container.name()
+                );
                 sink.find(container.object.place(node.span), message);
             }
         }
@@ -95,9 +110,13 @@ pub static SECURITY_CONTEXT: Rule = Rule {
     judge: |facts, sink| {
         for container in containers(facts).filter(|container| !container.partial()) {
             let Some(pod) = pod(container.object) else { continue };
-            let written = |node: &Node| node.get("securityContext").is_some_and(|context| !context.pairs().is_empty());
+            let written =
+                |node: &Node| node.get("securityContext").is_some_and(|context| !context.pairs().is_empty());
             if !written(container.node) && !written(pod.spec) {
-                sink.find(container.place(), format!("container `{}` has no security context", container.name()));
+                sink.find(
+                    container.place(),
+                    format!("container `{}` has no security context", container.name()),
+                );
             }
         }
     },
@@ -118,12 +137,19 @@ pub static ROOT: Rule = Rule {
     judge: |facts, sink| {
         for object in &facts.objects {
             let of_pod = pod(object).and_then(|pod| pod.spec.get("securityContext"));
-            let contexts = object.containers().into_iter().filter_map(|container| container.node.get("securityContext"));
+            let contexts =
+                object.containers().into_iter().filter_map(|container| container.node.get("securityContext"));
             for context in of_pod.into_iter().chain(contexts) {
                 if let Some(user) = context.get("runAsUser").filter(|user| user.text() == Some("0")) {
                     let place = object.place(user.span);
                     if context.get("runAsNonRoot").and_then(Node::flag) == Some(true) {
-                        sink.find(place, format!("{} runs as root and forbids it: its containers are never started", object.title()));
+                        sink.find(
+                            place,
+                            format!(
+                                "{} runs as root and forbids it: its containers are never started",
+                                object.title()
+                            ),
+                        );
                     } else {
                         sink.find(place, format!("{} runs as root", object.title()));
                     }
@@ -158,7 +184,17 @@ pub static ESCALATION: Rule = Rule {
 
 /// Capabilities that are as good as root.
 const STRONG: [&str; 12] = [
-    "ALL", "SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_MODULE", "SYS_RAWIO", "DAC_READ_SEARCH", "DAC_OVERRIDE", "SYS_BOOT", "BPF", "SETUID",
+    "ALL",
+    "SYS_ADMIN",
+    "NET_ADMIN",
+    "SYS_PTRACE",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "DAC_READ_SEARCH",
+    "DAC_OVERRIDE",
+    "SYS_BOOT",
+    "BPF",
+    "SETUID",
     "NET_RAW",
 ];
 
@@ -180,7 +216,10 @@ pub static CAPABILITIES: Rule = Rule {
                 let text = node.text().unwrap_or_default();
                 let name = text.strip_prefix("CAP_").unwrap_or(text);
                 if STRONG.contains(&name) {
-                    sink.find(container.object.place(node.span), format!("container `{}` gets `{text}`", container.name()));
+                    sink.find(
+                        container.object.place(node.span),
+                        format!("container `{}` gets `{text}`", container.name()),
+                    );
                     // Builders of images cannot do without some of these.
                     if name == "SETUID" || name == "DAC_OVERRIDE" {
                         sink.at_most(Level::Info);
@@ -208,10 +247,17 @@ pub static SECCOMP: Rule = Rule {
             match container.security("seccompProfile") {
                 Some(node) if node.text_at("type") == Some("Unconfined") => {
                     let span = node.get("type").map_or(node.span, |node| node.span);
-                    sink.find(container.object.place(span), format!("system calls of container `{}` are not filtered", container.name()));
+                    sink.find(
+                        container.object.place(span),
+                        format!("system calls of container `{}` are not filtered", container.name()),
+                    );
                 }
                 None if !container.partial() && sink.standards.profile != crate::Profile::Default => {
-                    sink.find(container.place(), format!("container `{}` names no seccomp profile", container.name())).at_most(Level::Info);
+                    sink.find(
+                        container.place(),
+                        format!("container `{}` names no seccomp profile", container.name()),
+                    )
+                    .at_most(Level::Info);
                 }
                 _ => {}
             }
@@ -235,7 +281,10 @@ pub static HOST_NAMESPACES: Rule = Rule {
         for pod in facts.objects.iter().filter_map(pod) {
             for key in ["hostNetwork", "hostPID", "hostIPC"] {
                 if let Some(node) = pod.spec.get(key).filter(|node| node.flag() == Some(true)) {
-                    sink.find(pod.object.place(node.span), format!("{} uses the node's namespace: `{key}`", pod.object.title()));
+                    sink.find(
+                        pod.object.place(node.span),
+                        format!("{} uses the node's namespace: `{key}`", pod.object.title()),
+                    );
                 }
             }
         }
@@ -259,9 +308,13 @@ pub static HOST_PATH: Rule = Rule {
             for volume in pod.spec.items_at("volumes") {
                 let Some(path) = volume.at("hostPath.path") else { continue };
                 let text = path.text().unwrap_or_default();
-                let socket = text.ends_with(".sock") || matches!(text, "/" | "/etc" | "/var" | "/var/run" | "/run" | "/var/lib/kubelet");
+                let socket = text.ends_with(".sock")
+                    || matches!(text, "/" | "/etc" | "/var" | "/var/run" | "/run" | "/var/lib/kubelet");
                 let words = if socket { ", and with it the node" } else { "" };
-                sink.find(pod.object.place(path.span), format!("{} mounts `{text}` of the node{words}", pod.object.title()));
+                sink.find(
+                    pod.object.place(path.span),
+                    format!("{} mounts `{text}` of the node{words}", pod.object.title()),
+                );
             }
         }
     },
@@ -285,10 +338,17 @@ pub static SERVICE_ACCOUNT_TOKEN: Rule = Rule {
     needs: &[Need::Manifests],
     judge: |facts, sink| {
         for pod in pods(facts) {
-            let account = pod.spec.text_at("serviceAccountName").or_else(|| pod.spec.text_at("serviceAccount")).unwrap_or("default");
+            let account = pod
+                .spec
+                .text_at("serviceAccountName")
+                .or_else(|| pod.spec.text_at("serviceAccount"))
+                .unwrap_or("default");
             let mounts = pod.spec.get("automountServiceAccountToken").and_then(Node::flag) != Some(false);
             if account == "default" && mounts {
-                sink.find(pod.object.place_of_name(), format!("{} gets a token of the default account", pod.object.title()));
+                sink.find(
+                    pod.object.place_of_name(),
+                    format!("{} gets a token of the default account", pod.object.title()),
+                );
             }
         }
     },

@@ -16,15 +16,21 @@ pub static SELECTOR: Rule = Rule {
     title: "a workload selects its own pods",
     why: "The API server refuses a workload whose selector does not match the labels of its template.",
     fix: "give the template the labels that the selector asks for",
-    bad: deployment_example!("  selector: {matchLabels: «{app: web}»}\n  template: {metadata: {labels: {app: wbe}}, spec: {containers: []}}\n"),
-    good: deployment_example!("  selector: {matchLabels: {app: web}}\n  template: {metadata: {labels: {app: web}}, spec: {containers: []}}\n"),
+    bad: deployment_example!(
+        "  selector: {matchLabels: «{app: web}»}\n  template: {metadata: {labels: {app: wbe}}, spec: {containers: []}}\n"
+    ),
+    good: deployment_example!(
+        "  selector: {matchLabels: {app: web}}\n  template: {metadata: {labels: {app: web}}, spec: {containers: []}}\n"
+    ),
     also: &[
         Foreign::KubeScore("deployment-pod-selector-labels-match-template-metadata-labels"),
         Foreign::KubeScore("statefulset-pod-selector-labels-match-template-metadata-labels"),
     ],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
-        for pod in pods(facts).filter(|pod| matches!(pod.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")) {
+        for pod in pods(facts).filter(|pod| {
+            matches!(pod.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+        }) {
             let Some(selector) = pod.object.node.at("spec.selector") else { continue };
             if !Selector::of(selector).matches(pod.labels()) {
                 let node = selector.get("matchLabels").unwrap_or(selector);
@@ -61,10 +67,15 @@ pub static REPLICAS: Rule = Rule {
     also: &[Foreign::KubeScore("deployment-replicas")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
-        for pod in pods(facts).filter(|pod| pod.object.kind == "Deployment" && autoscaler(facts, pod.object).is_none()) {
+        for pod in pods(facts)
+            .filter(|pod| pod.object.kind == "Deployment" && autoscaler(facts, pod.object).is_none())
+        {
             let written = pod.object.node.at("spec.replicas").is_some();
             if written && pod.replicas() == Some(1) {
-                sink.find(pod.object.place_at("spec.replicas"), format!("{} has one replica", pod.object.title()));
+                sink.find(
+                    pod.object.place_at("spec.replicas"),
+                    format!("{} has one replica", pod.object.title()),
+                );
             }
         }
     },
@@ -72,21 +83,25 @@ pub static REPLICAS: Rule = Rule {
 
 /// The autoscaler of a workload.
 fn autoscaler<'f>(facts: &'f Facts, object: &Object) -> Option<&'f Object> {
-    facts.objects.iter().filter(|scaler| scaler.kind == "HorizontalPodAutoscaler" || scaler.kind == "ScaledObject").find(|scaler| {
-        let target = scaler.node.at("spec.scaleTargetRef");
-        let named = |key: &str| target.and_then(|target| target.text_at(key));
-        named("name") == Some(&object.name)
-            && named("kind").is_none_or(|kind| kind == object.kind)
-            && scaler.shares_namespace(object)
-            && !object.name.is_empty()
-    })
+    facts
+        .objects
+        .iter()
+        .filter(|scaler| scaler.kind == "HorizontalPodAutoscaler" || scaler.kind == "ScaledObject")
+        .find(|scaler| {
+            let target = scaler.node.at("spec.scaleTargetRef");
+            let named = |key: &str| target.and_then(|target| target.text_at(key));
+            named("name") == Some(&object.name)
+                && named("kind").is_none_or(|kind| kind == object.kind)
+                && scaler.shares_namespace(object)
+                && !object.name.is_empty()
+        })
 }
 
 /// Deployments and stateful sets of several replicas, as far as they are known.
 fn replicated(facts: &Facts) -> impl Iterator<Item = Pod<'_>> {
-    pods(facts).filter(|pod| matches!(pod.object.kind.as_str(), "Deployment" | "StatefulSet" | "DeploymentConfig")).filter(|pod| {
-        pod.replicas().is_none_or(|count| count > 1) || autoscaler(facts, pod.object).is_some()
-    })
+    pods(facts)
+        .filter(|pod| matches!(pod.object.kind.as_str(), "Deployment" | "StatefulSet" | "DeploymentConfig"))
+        .filter(|pod| pod.replicas().is_none_or(|count| count > 1) || autoscaler(facts, pod.object).is_some())
 }
 
 /// Missing budgets.
@@ -103,16 +118,23 @@ pub static BUDGET: Rule = Rule {
     good: deployment_example!(
         "  replicas: 3\n  template: {metadata: {labels: {app: web}}, spec: {containers: []}}\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: web}\nspec: {maxUnavailable: 1, selector: {matchLabels: {app: web}}}\n"
     ),
-    also: &[Foreign::KubeScore("deployment-has-poddisruptionbudget"), Foreign::KubeScore("statefulset-has-poddisruptionbudget")],
+    also: &[
+        Foreign::KubeScore("deployment-has-poddisruptionbudget"),
+        Foreign::KubeScore("statefulset-has-poddisruptionbudget"),
+    ],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
         for pod in replicated(facts) {
             let kept = facts.objects_of("policy", "PodDisruptionBudget").any(|budget| {
                 let selector = budget.node.at("spec.selector");
-                budget.shares_namespace(pod.object) && selector.is_some_and(|selector| Selector::of(selector).matches(pod.labels()))
+                budget.shares_namespace(pod.object)
+                    && selector.is_some_and(|selector| Selector::of(selector).matches(pod.labels()))
             });
             if !kept {
-                sink.find(pod.object.place_of_name(), format!("no disruption budget keeps {}", pod.object.title()));
+                sink.find(
+                    pod.object.place_of_name(),
+                    format!("no disruption budget keeps {}", pod.object.title()),
+                );
             }
         }
     },
@@ -142,9 +164,13 @@ pub static BUDGET_POLICY: Rule = Rule {
 };
 
 fn budget_policy(facts: &Facts, budget: &Object, sink: &mut Sink<'_>) {
-    let (least, most) = (budget.node.text_at("spec.minAvailable"), budget.node.text_at("spec.maxUnavailable"));
+    let (least, most) =
+        (budget.node.text_at("spec.minAvailable"), budget.node.text_at("spec.maxUnavailable"));
     if least.is_none() && most.is_none() {
-        sink.find(budget.place_of_name(), format!("{} has neither `minAvailable` nor `maxUnavailable`", budget.title()));
+        sink.find(
+            budget.place_of_name(),
+            format!("{} has neither `minAvailable` nor `maxUnavailable`", budget.title()),
+        );
     }
     if matches!(most, Some("0" | "0%")) {
         sink.find(budget.place_at("spec.maxUnavailable"), format!("{} lets no pod go", budget.title()));
@@ -152,15 +178,25 @@ fn budget_policy(facts: &Facts, budget: &Object, sink: &mut Sink<'_>) {
     if least == Some("100%") {
         sink.find(budget.place_at("spec.minAvailable"), format!("{} lets no pod go", budget.title()));
     }
-    let (Some(least), Some(selector)) = (least.and_then(|least| least.parse::<u64>().ok()), budget.node.at("spec.selector")) else { return };
-    let kept = pods(facts).filter(|pod| pod.object.shares_namespace(budget) && Selector::of(selector).matches(pod.labels()));
+    let (Some(least), Some(selector)) =
+        (least.and_then(|least| least.parse::<u64>().ok()), budget.node.at("spec.selector"))
+    else {
+        return;
+    };
+    let kept = pods(facts)
+        .filter(|pod| pod.object.shares_namespace(budget) && Selector::of(selector).matches(pod.labels()));
     // Of environments that scale differently none is meant alone.
-    let counts: Option<Vec<u64>> = kept.map(|pod| if autoscaler(facts, pod.object).is_some() { None } else { pod.replicas() }).collect();
+    let counts: Option<Vec<u64>> =
+        kept.map(|pod| if autoscaler(facts, pod.object).is_some() { None } else { pod.replicas() }).collect();
     if let Some(counts) = counts
         && !counts.is_empty()
         && counts.iter().sum::<u64>() <= least
     {
-        let message = format!("{} wants {least} pods where there are {}: no node can be drained", budget.title(), counts.iter().sum::<u64>());
+        let message = format!(
+            "{} wants {least} pods where there are {}: no node can be drained",
+            budget.title(),
+            counts.iter().sum::<u64>()
+        );
         sink.find(budget.place_at("spec.minAvailable"), message);
     }
 }
@@ -190,7 +226,10 @@ pub static SPREAD: Rule = Rule {
             let apart = pod.spec.at("affinity.podAntiAffinity").is_some_and(|node| !node.pairs().is_empty())
                 || !pod.spec.items_at("topologySpreadConstraints").is_empty();
             if !apart {
-                sink.find(pod.object.place_of_name(), format!("replicas of {} may share a node", pod.object.title()));
+                sink.find(
+                    pod.object.place_of_name(),
+                    format!("replicas of {} may share a node", pod.object.title()),
+                );
             }
         }
     },
@@ -217,7 +256,10 @@ pub static SPREAD_SELECTOR: Rule = Rule {
                 if let Some(first) = constraint.pairs().first()
                     && selector.is_some_and(|selector| !Selector::of(selector).matches(pod.labels()))
                 {
-                    sink.find(pod.object.place(first.span), format!("the constraint of {} counts other pods", pod.object.title()));
+                    sink.find(
+                        pod.object.place(first.span),
+                        format!("the constraint of {} counts other pods", pod.object.title()),
+                    );
                 }
             }
         }
@@ -232,7 +274,9 @@ pub static SERVICE_NAME: Rule = Rule {
     title: "a stateful set names its headless service",
     why: "The pods of a stateful set have names of their own only through the service that `serviceName` names.",
     fix: "add a Service with `clusterIP: None` and name it in `spec.serviceName`",
-    bad: Example("//- sts.yaml\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: «db»}\nspec: {template: {spec: {containers: []}}}\n"),
+    bad: Example(
+        "//- sts.yaml\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: «db»}\nspec: {template: {spec: {containers: []}}}\n",
+    ),
     good: Example(
         "//- sts.yaml\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {serviceName: db, template: {spec: {containers: []}}}\n\
          ---\napiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {clusterIP: None, ports: [{port: 5432}]}\n",
@@ -252,7 +296,9 @@ fn service_name(facts: &Facts, object: &Object, sink: &mut Sink<'_>) {
         return;
     };
     let place = object.place_at("spec.serviceName");
-    let service = facts.objects_of("", "Service").find(|service| service.name == name && service.shares_namespace(object));
+    let service = facts
+        .objects_of("", "Service")
+        .find(|service| service.name == name && service.shares_namespace(object));
     match service {
         None if !is_template(name) => {
             sink.find(place, format!("no Service here is named `{name}`")).at_most(Level::Info);
@@ -285,7 +331,8 @@ pub static SCALER_FIGHTS: Rule = Rule {
             if let Some(replicas) = pod.object.node.at("spec.replicas")
                 && let Some(scaler) = autoscaler(facts, pod.object)
             {
-                let message = format!("{} sets the count of {}, and so does this", scaler.title(), pod.object.title());
+                let message =
+                    format!("{} sets the count of {}, and so does this", scaler.title(), pod.object.title());
                 sink.find(pod.object.place(replicas.span), message);
             }
         }
@@ -307,12 +354,17 @@ pub static SCALER_TARGET: Rule = Rule {
     also: &[Foreign::KubeScore("horizontalpodautoscaler-has-target")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
-        for scaler in facts.objects.iter().filter(|object| object.kind == "HorizontalPodAutoscaler" && !object.partial) {
+        for scaler in
+            facts.objects.iter().filter(|object| object.kind == "HorizontalPodAutoscaler" && !object.partial)
+        {
             let target = scaler.node.at("spec.scaleTargetRef");
-            let (name, kind) = (target.and_then(|node| node.text_at("name")), target.and_then(|node| node.text_at("kind")));
+            let (name, kind) =
+                (target.and_then(|node| node.text_at("name")), target.and_then(|node| node.text_at("kind")));
             let Some(name) = name.filter(|name| !is_template(name)) else { continue };
             let known = facts.objects.iter().any(|object| {
-                object.name == name && kind.is_none_or(|kind| kind == object.kind) && object.shares_namespace(scaler)
+                object.name == name
+                    && kind.is_none_or(|kind| kind == object.kind)
+                    && object.shares_namespace(scaler)
             });
             if !known {
                 let message = format!("{} scales `{name}`, which is not here", scaler.title());
@@ -337,13 +389,22 @@ pub static SCALER_BOUNDS: Rule = Rule {
     also: &[Foreign::KubeScore("horizontalpodautoscaler-replicas")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
-        for scaler in facts.objects.iter().filter(|object| object.kind == "HorizontalPodAutoscaler" && !object.partial) {
+        for scaler in
+            facts.objects.iter().filter(|object| object.kind == "HorizontalPodAutoscaler" && !object.partial)
+        {
             let number = |path: &str| scaler.node.text_at(path)?.parse::<u64>().ok();
             let (least, most) = (number("spec.minReplicas"), number("spec.maxReplicas"));
             if least.zip(most).is_some_and(|(least, most)| least > most) {
-                sink.find(scaler.place_at("spec.minReplicas"), format!("the minimum of {} is above its maximum", scaler.title()));
+                sink.find(
+                    scaler.place_at("spec.minReplicas"),
+                    format!("the minimum of {} is above its maximum", scaler.title()),
+                );
             } else if least.unwrap_or(1) < 2 {
-                sink.find(scaler.place_at("spec.minReplicas"), format!("{} may go down to one replica", scaler.title())).at_most(Level::Info);
+                sink.find(
+                    scaler.place_at("spec.minReplicas"),
+                    format!("{} may go down to one replica", scaler.title()),
+                )
+                .at_most(Level::Info);
             }
         }
     },
@@ -357,8 +418,12 @@ pub static BARE_POD: Rule = Rule {
     title: "a pod that serves belongs to a workload",
     why: "Nobody starts a bare pod again when its node goes.",
     fix: "use a Deployment",
-    bad: Example("//- pod.yaml\napiVersion: v1\nkind: «Pod»\nmetadata: {name: web}\nspec: {containers: []}\n"),
-    good: Example("//- pod.yaml\napiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {restartPolicy: Never, containers: []}\n"),
+    bad: Example(
+        "//- pod.yaml\napiVersion: v1\nkind: «Pod»\nmetadata: {name: web}\nspec: {containers: []}\n",
+    ),
+    good: Example(
+        "//- pod.yaml\napiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {restartPolicy: Never, containers: []}\n",
+    ),
     also: &[],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
