@@ -4,6 +4,7 @@
 //! the spawner, for commands that need them; then the command, which may start threads.
 
 mod apt;
+mod changes;
 mod cli;
 mod clock;
 mod commands;
@@ -20,13 +21,16 @@ mod git;
 mod history;
 mod lock;
 mod program;
+mod projects;
 mod randomness;
 mod refresh;
 mod registry;
+mod repository;
 mod settings;
 mod signals;
 mod snapshot;
 mod ssh_agent;
+mod story;
 mod ui;
 
 use std::process::ExitCode;

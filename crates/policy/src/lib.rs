@@ -26,4 +26,4 @@ pub use judge::{Judgement, Unjudged, Verdict, judge};
 pub use level::{Level, Levels, Profile};
 pub use rule::{Example, Family, Foreign, Need, Rule, Sink};
 pub use standards::Standards;
-pub use waiver::{Waiver, Waivers};
+pub use waiver::{WAIVERS_FILE, Waiver, Waivers};

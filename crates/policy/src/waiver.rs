@@ -1,8 +1,14 @@
 //! Waivers: what an organisation accepts, for whom, why, and until when.
 
+use project::Files;
+use project::yaml::{self, Node};
+
 use crate::date::Date;
-use crate::facts::SourceId;
+use crate::facts::{Facts, SourceId};
 use crate::finding::{Finding, Place};
+
+/// Where waivers stand unless `check.waivers` says otherwise.
+pub const WAIVERS_FILE: &str = "kapok-waivers.yaml";
 
 /// One waiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,10 +57,61 @@ impl Waivers {
         Waivers::default()
     }
 
+    /// Reads a waivers' file of the repository; where there is none, there are no waivers. What cannot be understood is
+    /// kept as a problem, and waives nothing.
+    pub fn load(facts: &mut Facts, files: &dyn Files, path: &str) -> Waivers {
+        let Ok(Some(bytes)) = files.read(path) else { return Waivers::none() };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let source = facts.source_named(path).unwrap_or_else(|| facts.add_source(path, text.clone()));
+        let mut waivers = Waivers::none();
+        let root = match yaml::parse_one(&text) {
+            Ok(root) => root,
+            Err(diagnostic) => {
+                waivers.problems.push((Place::new(source, diagnostic.span), diagnostic.message));
+                return waivers;
+            }
+        };
+        for node in root.items_at("waivers") {
+            match waiver(node, source) {
+                Ok(waiver) => waivers.waivers.push(waiver),
+                Err(problem) => waivers.problems.push((Place::new(source, node.span), problem)),
+            }
+        }
+        waivers
+    }
+
     /// Whether a finding is about the waivers' own file.
     pub fn is_in(&self, source: SourceId) -> bool {
         self.waivers.iter().any(|waiver| waiver.place.source == source)
     }
+}
+
+fn waiver(node: &Node, source: SourceId) -> Result<Waiver, String> {
+    let needed = |key: &str| {
+        let value = node.get(key).filter(|value| value.text().is_some_and(|text| !text.trim().is_empty()));
+        value.ok_or_else(|| format!("a waiver without `{key}`"))
+    };
+    let known = ["rule", "image", "path", "reason", "owner", "expires"];
+    if let Some(pair) = node.pairs().iter().find(|pair| !known.contains(&pair.key.as_str())) {
+        return Err(format!("a waiver has no key `{}`", pair.key));
+    }
+    let (rule, reason, owner, expires) =
+        (needed("rule")?, needed("reason")?, needed("owner")?, needed("expires")?);
+    let optional = |key: &str| node.text_at(key).map(str::to_owned);
+    if node.get("image").is_none() && node.get("path").is_none() {
+        return Err("a waiver without `path` or `image`".to_owned());
+    }
+    let words = |node: &Node| node.text().unwrap_or_default().to_owned();
+    Ok(Waiver {
+        rule: words(rule),
+        image: optional("image"),
+        path: optional("path"),
+        reason: words(reason),
+        owner: words(owner),
+        expires: words(expires).parse().map_err(|error: crate::date::BadDate| error.to_string())?,
+        place: Place::new(source, rule.span),
+        expires_place: Place::new(source, expires.span),
+    })
 }
 
 /// Whether a name fits a pattern: `*` is anything but `/`, `**` anything, `?` one character; a pattern that ends in `/`

@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod base;
 pub mod build;
+pub mod check;
 pub mod dialect;
 pub mod house;
 pub mod images;
@@ -74,6 +75,7 @@ pub enum Command {
     Explain(steps::Explain),
     Base(base::Base),
     Vendor(vendor::Vendor),
+    Check(check::Check),
     Images(images::Images),
     Inspect(images::Inspect),
     Diff(images::Diff),

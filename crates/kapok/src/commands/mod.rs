@@ -3,6 +3,7 @@
 mod archive;
 mod base;
 pub mod build;
+mod check;
 mod completion;
 mod copy;
 mod diff;
@@ -32,6 +33,7 @@ use crate::program::{Needs, Program};
 pub fn needs(command: &Command) -> Needs {
     match command {
         Command::Completion(_)
+        | Command::Check(_)
         | Command::Reference(_)
         | Command::Doctor(_)
         | Command::Login(_)
@@ -84,5 +86,6 @@ pub fn run(program: &Program, command: Command) -> Result<Exit, Failure> {
         Command::Reference(arguments) => completion::page(program, &arguments),
         Command::Base(arguments) => base::run(program, &arguments),
         Command::Vendor(arguments) => vendor::run(program, &arguments),
+        Command::Check(arguments) => check::run(program, &arguments),
     }
 }

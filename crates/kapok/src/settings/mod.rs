@@ -1,5 +1,6 @@
 //! Settings: `kapok.yaml` of the machine, of the user and of the project, merged key by key.
 
+pub mod check;
 pub mod gate;
 pub mod keys;
 mod load;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub network: network::NetworkSettings,
     /// What `kapok serve --packages` serves.
     pub packages: Vec<PackageRepository>,
+    /// The standards that `kapok check` judges by.
+    pub check: check::CheckSettings,
     /// Registries that are not as their names say.
     pub registries: Vec<RegistryConfig>,
     /// Whether names without a registry are refused, instead of being Docker Hub's.

@@ -7,7 +7,7 @@ use project::yaml::{self, Node, Pair, Value};
 use serde_json::Value as Json;
 
 use super::keys::Places;
-use super::{Settings, gate, network, packages, registries};
+use super::{Settings, check, gate, network, packages, registries};
 
 /// A key with a value of several parts.
 pub struct Tree {
@@ -25,6 +25,14 @@ pub struct Tree {
 
 /// All such keys, sorted by path.
 pub const TREES: &[Tree] = &[
+    check::BASES,
+    check::CENTRAL,
+    check::EXPIRING,
+    check::FLOORS,
+    check::LEVELS,
+    check::PROFILE,
+    check::REGISTRIES,
+    check::WAIVERS,
     network::MIRRORS,
     gate::ALLOW,
     network::CA,

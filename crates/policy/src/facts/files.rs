@@ -1,16 +1,8 @@
-//! Committed files: their names, and the loader that they come through.
+//! Committed files: their names.
 
-use std::io;
+pub use project::Files;
 
 use super::Facts;
-
-/// Files of a repository, handed in. Paths are relative to the repository's root, with `/`.
-pub trait Files {
-    /// All paths, sorted; what git ignores is left out.
-    fn list(&self) -> &[String];
-    /// A file's bytes; nothing where there is none.
-    fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>>;
-}
 
 /// A file of the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]

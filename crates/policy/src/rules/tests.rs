@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::*;
-use crate::facts::Files;
-use crate::{Date, Facts, Profile, Standards, Waivers, judge};
+use crate::{Date, Facts, Profile, Standards, WAIVERS_FILE, Waivers, judge};
+use project::Files;
 
 /// The files of an example, by path, with the marks gone; and where the marks were.
 struct Repository {
@@ -63,8 +63,8 @@ fn found(rule: &'static Rule, repository: &Repository) -> Vec<(String, usize, us
     for other in all() {
         standards.levels.insert(other.id.to_owned(), Some(crate::Level::Error));
     }
-    let facts = Facts::gather(repository);
-    let waivers = Waivers::none();
+    let mut facts = Facts::gather(repository);
+    let waivers = Waivers::load(&mut facts, repository, WAIVERS_FILE);
     let judgement = judge(&facts, &standards, &waivers, Vec::new());
     let own = judgement.findings.into_iter().filter(|finding| finding.rule == rule.id);
     own.map(|finding| {

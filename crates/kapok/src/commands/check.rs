@@ -1,0 +1,100 @@
+//! `kapok check`: judges a repository's files without building anything.
+
+use std::path::{Path, PathBuf};
+
+use policy::{Date, Facts, Judgement, Standards, Waivers, render};
+
+use crate::cli::check::{Check, CheckFormat};
+use crate::clock;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::program::Program;
+use crate::repository::Repository;
+use crate::settings::Settings;
+
+/// Judges, and prints what was found.
+pub fn run(program: &Program, arguments: &Check) -> Result<Exit, Failure> {
+    let (root, only) = places(program, &arguments.paths)?;
+    let settings = program.settings_for(&root)?;
+    let repository = Repository::open(&root, &only).map_err(Failure::file("read", &root))?;
+    let standards = standards(&settings, arguments.profile.map(Into::into));
+    let (facts, judgement) = judge(&repository, &settings, &standards);
+    match arguments.format {
+        CheckFormat::Human => {
+            program.data(&render::human(&facts, &judgement, program.terminal.colour && program.terminal.stdout_is_terminal))?;
+            program.say(&render::summary(&judgement));
+        }
+        CheckFormat::Json => program.data(&pretty(&render::json(&facts, &judgement)))?,
+        CheckFormat::Sarif => {
+            program.data(&pretty(&render::sarif(&facts, &judgement, env!("CARGO_PKG_VERSION"))))?;
+        }
+    }
+    let reached = |level| judgement.findings.iter().any(|finding| finding.level >= level);
+    Ok(if arguments.level.level().is_some_and(reached) { Exit::No } else { Exit::Done })
+}
+
+/// The settings' standards, today.
+pub fn standards(settings: &Settings, profile: Option<policy::Profile>) -> Standards {
+    settings.check.standards(profile, Date::of_seconds(clock::now()))
+}
+
+/// Judges a repository.
+pub fn judge(repository: &Repository, settings: &Settings, standards: &Standards) -> (Facts, Judgement) {
+    let mut facts = Facts::gather(repository);
+    let waivers = Waivers::load(&mut facts, repository, settings.check.waivers());
+    let judgement = policy::judge(&facts, standards, &waivers, Vec::new());
+    (facts, judgement)
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// The directory that paths in the output begin at, and what in it is meant; nothing means all.
+fn places(program: &Program, paths: &[PathBuf]) -> Result<(PathBuf, Vec<String>), Failure> {
+    let here = &program.environment.directory;
+    let full: Vec<PathBuf> = paths.iter().map(|path| here.join(path)).collect();
+    for (given, path) in paths.iter().zip(&full) {
+        if !path.exists() {
+            let message = format!("`{}` does not exist", given.display());
+            return Err(Failure::usage_with(message, "a path is a directory or a file"));
+        }
+    }
+    match full.as_slice() {
+        [] => Ok((project_directory(here), Vec::new())),
+        [directory] if directory.is_dir() => Ok((directory.clone(), Vec::new())),
+        several => {
+            let mut only = Vec::new();
+            for (given, path) in paths.iter().zip(several) {
+                let plain = clean(path);
+                let Ok(inside) = plain.strip_prefix(clean(here)) else {
+                    let message = format!("`{}` is not below the working directory", given.display());
+                    return Err(Failure::usage_with(message, "check one directory at a time, or go to a common one"));
+                };
+                only.push(inside.to_string_lossy().into_owned());
+            }
+            Ok((here.clone(), only))
+        }
+    }
+}
+
+/// The nearest directory above with a `kapok.yaml`, else this one.
+fn project_directory(here: &Path) -> PathBuf {
+    let found = here.ancestors().find(|directory| directory.join("kapok.yaml").is_file());
+    found.unwrap_or(here).to_owned()
+}
+
+/// A path without `.` and `..`.
+fn clean(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
