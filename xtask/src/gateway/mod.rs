@@ -3,8 +3,10 @@
 
 mod downloads;
 mod fixture;
+mod offline;
 mod packages;
 mod refusals;
+mod served;
 mod server;
 mod trust;
 
@@ -37,7 +39,8 @@ pub fn run(options: &Options) -> io::Result<Tally> {
         return Ok(tally);
     }
     println!("a base with a list of packages: {:.1} s", start.elapsed().as_secs_f64());
-    let groups: [&[Test]; 4] = [packages::TESTS, downloads::TESTS, trust::TESTS, refusals::TESTS];
+    let groups: [&[Test]; 6] =
+        [packages::TESTS, served::TESTS, offline::TESTS, downloads::TESTS, trust::TESTS, refusals::TESTS];
     tally += run_section(&world, SECTION, &groups, options.case.as_deref());
     count(&mut tally, SECTION, LAST.0, run_timed(&world, &LAST));
     Ok(tally)

@@ -164,7 +164,7 @@ impl Served {
         let address = loop {
             match lines.next() {
                 Some(Ok(line)) => match line.split_once("://").filter(|_| line.starts_with("serving ")) {
-                    Some((_, address)) => break address.to_owned(),
+                    Some((_, address)) => break address.split('/').next().unwrap_or_default().to_owned(),
                     None => before += &format!("{line}\n"),
                 },
                 _ => {

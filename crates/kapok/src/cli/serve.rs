@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::values::Size;
 
@@ -11,16 +11,17 @@ use super::values::Size;
 ///
 /// Ends well on an interrupt or a termination signal, after requests that run have come to their end.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true))]
 pub struct Serve {
     /// Be a registry at this address: `127.0.0.1:5000`, `[::]:5000`, or `:5000` for all addresses of this machine. Beyond
     /// loopback, somebody must have credentials.
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "packages")]
+    #[arg(long, value_name = "ADDRESS", group = "what")]
     pub registry: Option<String>,
 
     /// Serve packages at this address: `/repository/NAME/…` is what the upstream has that the settings call NAME under
     /// `packages`; `/health` and `/metrics` are for whoever looks after it. Read-only, and without credentials: beyond
     /// loopback, it wants `--open-to-all`.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", group = "what")]
     pub packages: Option<String>,
 
     /// Users and passwords, as `htpasswd -B` writes them.
