@@ -47,6 +47,9 @@ pub enum Failure {
         /// Whether an upstream is to blame.
         upstream: bool,
     },
+    /// The project has errors; they are shown at their places, file by file.
+    #[error("the project has errors")]
+    Project(Vec<(Source, Vec<Diagnostic>)>),
     /// A step failed.
     #[error("a step failed")]
     Step(Box<FailedStep>),
@@ -261,6 +264,12 @@ impl Failure {
             Failure::Dockerfile { source_text, diagnostics, .. }
             | Failure::Settings(SettingsError::Content { source_text, diagnostics }) => {
                 return ended(dockerfile::render(source_text, diagnostics, colour));
+            }
+            Failure::Project(files) => {
+                let files = files.iter();
+                let shown =
+                    files.map(|(source, diagnostics)| ended(dockerfile::render(source, diagnostics, colour)));
+                return shown.collect::<Vec<_>>().join("\n");
             }
             Failure::Told(_) => return String::new(),
             Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return String::new(),

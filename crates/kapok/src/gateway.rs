@@ -79,6 +79,21 @@ impl RunGateway {
         RunGateway { mode, ..self }
     }
 
+    /// Another one by the same settings, with its answers from elsewhere.
+    pub fn again(&self, mode: Mode) -> RunGateway {
+        RunGateway {
+            runtime: self.runtime.clone(),
+            store: self.store.clone(),
+            environment: self.environment.clone(),
+            settings: self.settings.clone(),
+            trusted: self.trusted.clone(),
+            gate: self.gate.clone(),
+            mode,
+            no_stale: self.no_stale,
+            made: OnceLock::new(),
+        }
+    }
+
     /// Whether an upstream answers a recorded request otherwise by now; an error in words where nobody can say.
     pub fn changed(&self, intake: &Intake) -> Result<bool, String> {
         self.gateway().map_err(|error| error.to_string())?.changed(intake)

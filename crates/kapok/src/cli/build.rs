@@ -9,13 +9,20 @@ use super::values::{
     Assignment, CacheFrom, CacheTo, HostEntry, LabelFlag, OutputFlag, Pair, SecretFlag, SshFlag,
 };
 
-/// Builds an image from a Dockerfile and a build context.
+/// Builds the images of a project, or one image from a Dockerfile and a build context.
+///
+/// Without an argument all images of the project are built: those of `kapok.yaml`, else those of the BuildConfigs and Applications
+/// in the directory, else its Dockerfiles. With names, those images and what they need.
 ///
 /// The image stays in the store under its digest and the names given with `--tag`; `--output` writes it elsewhere too.
 #[derive(Debug, Args)]
 pub struct Build {
     #[command(flatten)]
     pub input: Input,
+
+    /// Further images of the project.
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
 
     #[command(flatten)]
     pub limits: LimitFlags,
@@ -139,8 +146,8 @@ pub struct Plan {
 #[derive(Debug, Args)]
 pub struct Input {
     /// Build context: a directory, a git URL (`URL#REF:SUBDIR`), the URL of an archive, or `-` for an archive or a
-    /// Dockerfile on standard input.
-    #[arg(value_name = "CONTEXT")]
+    /// Dockerfile on standard input; or the name of an image of the project.
+    #[arg(value_name = "CONTEXT", default_value = "", hide_default_value = true)]
     pub context: String,
 
     /// The Dockerfile; `-` is standard input. By default `Dockerfile`, then `Containerfile`, in the build context.

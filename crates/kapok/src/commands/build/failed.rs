@@ -27,6 +27,12 @@ pub struct FailedStep {
 }
 
 impl FailedStep {
+    /// Which step, and why, in one line.
+    pub fn headline(&self) -> String {
+        let label = self.diagnostic.label.as_deref().unwrap_or_default();
+        format!("{}: {label}", self.diagnostic.message)
+    }
+
     /// What the user reads.
     pub fn render(&self, colour: bool) -> String {
         let mut text = String::new();
@@ -99,6 +105,20 @@ pub fn is_network(error: &(dyn std::error::Error + 'static)) -> bool {
         Some(error) => !matches!(error, PullError::Place(_) | PullError::Store(_)),
         None => error.is::<FetchError>(),
     }
+}
+
+/// Whether asking again would give the same answer: who is asked does not know us, or not what we want.
+pub fn is_final(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).any(|error| {
+        let error = error
+            .downcast_ref::<RequestError>()
+            .or_else(|| error.downcast_ref::<Box<RequestError>>().map(|error| &**error));
+        match error {
+            Some(RequestError::Unauthorized { .. } | RequestError::NotFound { .. }) => true,
+            Some(RequestError::Status { status, .. }) => (400..429).contains(status),
+            _ => false,
+        }
+    })
 }
 
 fn step(failure: StepFailure, source: &Source) -> FailedStep {

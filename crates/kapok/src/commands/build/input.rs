@@ -95,7 +95,10 @@ fn default(directory: &Path, word: &str, context: &Opened) -> Result<(Source, Op
         }
     }
     Err(Failure::usage_with(
-        format!("there is neither `Dockerfile` nor `Containerfile` in `{word}`"),
+        format!(
+            "there is neither `Dockerfile` nor `Containerfile` in `{}`",
+            if word.is_empty() { "." } else { word }
+        ),
         "name the Dockerfile with `--file`",
     ))
 }
@@ -103,7 +106,7 @@ fn default(directory: &Path, word: &str, context: &Opened) -> Result<(Source, Op
 /// The file's name as the user would write it.
 fn shown(context: &str, name: &str, foreign: bool) -> String {
     match context {
-        "." | "./" | "-" => name.to_owned(),
+        "" | "." | "./" | "-" => name.to_owned(),
         _ if foreign => name.to_owned(),
         directory => format!("{}/{name}", directory.trim_end_matches('/')),
     }

@@ -5,6 +5,7 @@ pub mod context;
 pub mod failed;
 pub mod input;
 mod locked;
+pub mod project;
 pub mod request;
 mod result;
 mod sharing;
@@ -25,6 +26,7 @@ use crate::gateway::RunGateway;
 use crate::git::GitCommand;
 use crate::lock::LockMode;
 use crate::program::Program;
+use crate::projects::{self, Loaded};
 use crate::refresh::Refresh;
 use crate::signals;
 use crate::ui;
@@ -34,7 +36,7 @@ use sharing::{Plans, Sharing};
 /// Builds.
 pub fn run(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let begun = Instant::now();
-    build(program, arguments).map_err(|failure| match arguments.quiet {
+    built(program, arguments).map_err(|failure| match arguments.quiet {
         true => failure,
         false => tell(program, arguments.progress, begun, failure),
     })
@@ -48,6 +50,68 @@ pub fn tell(program: &Program, progress: Progress, begun: Instant, failure: Fail
     let failure = program.explain(failure);
     program.say(&ui::json::error(begun.elapsed(), &failure.render(false), failure.exit()));
     Failure::Told(failure.exit())
+}
+
+/// A project, or one image: what the words mean.
+fn built(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
+    let word = arguments.input.context.as_str();
+    match meaning(program, arguments)? {
+        Meaning::Project(loaded) => {
+            let words: Vec<String> =
+                [word].into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect();
+            project::run(program, arguments, &loaded, &[words, arguments.images.clone()].concat())
+        }
+        Meaning::Context if arguments.images.is_empty() => build(program, arguments),
+        Meaning::Context => Err(Failure::usage_with(
+            format!("`{word}` is a build context, and a build has one"),
+            "several words are images of a project; `kapok graph` lists them",
+        )),
+    }
+}
+
+/// What `kapok build` was asked for.
+pub enum Meaning {
+    /// Images of a project.
+    Project(Box<Loaded>),
+    /// A build context.
+    Context,
+}
+
+/// What the words of a command line mean: nothing at all is the project, a word that is no path an image of it.
+fn meaning(program: &Program, arguments: &Build) -> Result<Meaning, Failure> {
+    let input = &arguments.input;
+    let alone = input.file.is_some()
+        || input.target.is_some()
+        || input.from.is_some()
+        || !arguments.tag.is_empty()
+        || !arguments.output.is_empty()
+        || arguments.iidfile.is_some()
+        || arguments.metadata_file.is_some();
+    words_mean(program, &input.context, alone)
+}
+
+/// The same for a word, and flags that only one image can have.
+pub fn words_mean(program: &Program, word: &str, alone: bool) -> Result<Meaning, Failure> {
+    let here = &program.environment.directory;
+    let other = !word.is_empty()
+        && (project::prepare::is_path(word)
+            || context::is_url(word)
+            || context::git_reference(word).is_some());
+    if alone || other {
+        return Ok(Meaning::Context);
+    }
+    let is_directory = !word.is_empty() && here.join(word).is_dir();
+    if is_directory && crate::lock::project(here).is_none() {
+        return Ok(Meaning::Context);
+    }
+    let loaded = projects::load(here)?;
+    // A directory means its files, unless somebody declared an image of that name.
+    let declared =
+        loaded.project.image(word).is_some_and(|image| image.origin != ::project::Origin::Dockerfile);
+    match is_directory && !declared {
+        true => Ok(Meaning::Context),
+        false => Ok(Meaning::Project(Box::new(loaded))),
+    }
 }
 
 fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {

@@ -55,7 +55,7 @@ pub fn prepare(
     let (started, millis) = clock::now_with_millis();
     let request = Request {
         id: randomness::build_id(millis),
-        name: flags.context.clone(),
+        name: if flags.context.is_empty() { ".".to_owned() } else { flags.context.clone() },
         started,
         source,
         context: directory,

@@ -33,6 +33,17 @@ impl Plans {
         request: &mut Request,
     ) -> Result<Plans, Failure> {
         let names = names(registries, flags)?;
+        Plans::of_image(program, registries, flags, names, request)
+    }
+
+    /// The same for an image that is pushed under these names.
+    pub fn of_image(
+        program: &Program,
+        registries: &Registries,
+        flags: &Build,
+        names: Vec<Reference>,
+        request: &mut Request,
+    ) -> Result<Plans, Failure> {
         // What is pushed stays here under the same names, so that it can be pushed again.
         for name in &names {
             if !request.tags.contains(name) {

@@ -1,0 +1,144 @@
+//! `kapok build` of a project: all of its images, or some and what they need, on one scheduler.
+
+mod budget;
+mod ending;
+pub mod prepare;
+mod workshop;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use build::engine::{Cancel, Storm, StormImage};
+use build::schedule::Work;
+
+use super::context::Means;
+use crate::cli::build::{Build, Progress};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::fetch::HttpFetch;
+use crate::gated::GatedFetch;
+use crate::gateway::RunGateway;
+use crate::git::GitCommand;
+use crate::program::Program;
+use crate::projects::{self, Loaded};
+use crate::signals;
+use crate::story::{self, Told};
+use crate::ui::storm::StormView;
+use crate::ui::storm::state::{ImageState, StormState};
+use prepare::Job;
+use workshop::Shop;
+
+/// The pause before the first retry.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How often an image is tried again that does not say so itself.
+const RETRIES: u32 = 2;
+
+/// What an image is taken to take of which nobody knows.
+const UNKNOWN: Duration = Duration::from_secs(30);
+
+/// Builds the project's images, or those that are named and what they need.
+pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[String]) -> Result<Exit, Failure> {
+    refuse(arguments)?;
+    let wanted = loaded.select(words)?;
+    let mut settings = program.settings_for(&loaded.root)?;
+    if let Some(ca) = &loaded.project.ca {
+        settings.network.ca.push(loaded.root.join(&ca.value));
+    }
+    if !arguments.quiet && arguments.progress != Progress::Json {
+        program.say(loaded.headline(wanted.len()).trim_end());
+    }
+    loaded.tell_findings(program)?;
+    let store = Arc::new(program.store(&settings)?);
+    let fetch = HttpFetch::new(&program.environment);
+    let git = GitCommand::new(&program.environment);
+    let means = Means { store: &store, fetch: &fetch, git: &git, directory: &program.environment.directory };
+    let registries = program.registries(&settings);
+    let making = prepare::Making {
+        program,
+        arguments,
+        loaded,
+        settings: &settings,
+        means: &means,
+        registries: &registries,
+        authorities: projects::authorities(loaded)?,
+    };
+    let jobs = making.jobs(&wanted)?;
+    let histories = jobs
+        .iter()
+        .map(|job| story::latest(&store, &job.request.project, &job.name, 2))
+        .collect::<Result<Vec<_>, _>>()?;
+    let images = storm_images(&jobs, &histories);
+    let cancel = Cancel::default();
+    let storm = Storm {
+        images: &images,
+        budget: budget::of(&jobs, arguments, &settings),
+        pause: PAUSE,
+        cancel: cancel.clone(),
+    };
+    let ahead = storm.forecast();
+    let state = state(&jobs, &histories, &ahead);
+    let view = StormView::start(program.terminal, arguments.progress, arguments.quiet, state);
+    signals::watch(cancel, view.noter());
+    let gateway = RunGateway::new(program.runtime().clone(), &store, &program.environment, &settings)?;
+    let gated = GatedFetch::new(&fetch, &settings);
+    let shop = Shop {
+        program,
+        arguments,
+        jobs: &jobs,
+        histories: &histories,
+        store: &store,
+        registries: &registries,
+        spawner: program.spawner(),
+        fetch: &gated,
+        git: &git,
+        gateway: gateway.with_stale(!arguments.no_stale),
+        view: &view,
+    };
+    let outcomes = storm.run(&shop, &ahead);
+    let (state, wall) = view.finish();
+    drop(shop);
+    ending::tell(program, arguments, ending::Ended { jobs: &jobs, outcomes, state: &state, wall }, &store)
+}
+
+/// Flags that mean one image make no sense for all of them.
+fn refuse(arguments: &Build) -> Result<(), Failure> {
+    let given = [
+        ("--output", !arguments.output.is_empty()),
+        ("--iidfile", arguments.iidfile.is_some()),
+        ("--metadata-file", arguments.metadata_file.is_some()),
+        ("--twice", arguments.twice),
+        ("--refresh", arguments.refresh),
+        ("--from-vendor", arguments.from_vendor.is_some()),
+        ("--cache-to", !arguments.cache_to.is_empty()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Failure::usage_with(
+            format!("`{flag}` is for one image, and this is a project"),
+            "name a build context: `kapok build DIRECTORY`",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn storm_images(jobs: &[Job], histories: &[Vec<Told>]) -> Vec<StormImage> {
+    let image = |(job, history): (&Job, &Vec<Told>)| StormImage {
+        name: job.name.clone(),
+        work: Work {
+            needs: job.needs.clone(),
+            millis: story::takes(history).unwrap_or(UNKNOWN).as_millis() as u64,
+            need: job.need,
+        },
+        timeout: job.timeout,
+        retries: job.retries.unwrap_or(RETRIES),
+    };
+    jobs.iter().zip(histories).map(image).collect()
+}
+
+/// What the view begins with.
+fn state(jobs: &[Job], histories: &[Vec<Told>], ahead: &build::schedule::Forecast) -> StormState {
+    let image = |(job, history): (&Job, &Vec<Told>)| ImageState::new(&job.name, story::takes(history));
+    let images: Vec<ImageState> = jobs.iter().zip(histories).map(image).collect();
+    let known = images.iter().all(|image| image.expected.is_some());
+    StormState { images, expected: known.then(|| Duration::from_millis(ahead.makespan)) }
+}

@@ -1,0 +1,331 @@
+//! From an image of a project to what the engine is asked for.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use build::engine::{Check, CheckKind, Pattern, Program as Command, Request};
+use build::plan::NamedContext;
+use build::schedule::Need;
+use dockerfile::Source;
+use oci::Reference;
+use project::{
+    BaseKind, CommandForm, Context, DockerfileSource, Image, ImageName, InputKind, NodeKind, TestKind,
+    WhichFrom,
+};
+
+use crate::cli;
+use crate::cli::build::Build;
+use crate::cli::values::Assignment;
+use crate::commands::build::agents::Agents;
+use crate::commands::build::context::Means;
+use crate::commands::build::request::{self, Prepared};
+use crate::commands::build::sharing::Plans;
+use crate::failure::Failure;
+use crate::program::Program;
+use crate::projects::Loaded;
+use crate::registry::Registries;
+use crate::settings::Settings;
+
+/// An image that will be built.
+pub struct Job {
+    /// Its position in the project.
+    pub image: usize,
+    /// Its name.
+    pub name: String,
+    /// What the engine is asked for.
+    pub request: Request,
+    /// What is exchanged with registries.
+    pub plans: Plans,
+    /// The other images that it needs, by position among the jobs.
+    pub needs: Vec<usize>,
+    /// The names that its Dockerfile has for them.
+    pub names: BTreeMap<String, usize>,
+    /// What a step may use.
+    pub need: Need,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// How often it is tried again.
+    pub retries: Option<u32>,
+    /// How many builds are kept.
+    pub history: project::HistoryLimits,
+    _agents: Agents,
+    _contexts: Prepared,
+}
+
+/// What making jobs needs.
+pub struct Making<'a> {
+    /// The process.
+    pub program: &'a Program,
+    /// Flags.
+    pub arguments: &'a Build,
+    /// The project.
+    pub loaded: &'a Loaded,
+    /// Settings.
+    pub settings: &'a Settings,
+    /// How contexts are opened.
+    pub means: &'a Means<'a>,
+    /// How registries are spoken to.
+    pub registries: &'a Registries,
+    /// The organisation's certificates.
+    pub authorities: Vec<u8>,
+}
+
+impl Making<'_> {
+    /// The jobs for images of the project, in an order in which each comes after those that it needs.
+    pub fn jobs(&self, wanted: &[usize]) -> Result<Vec<Job>, Failure> {
+        wanted.iter().map(|image| self.job(*image, wanted)).collect()
+    }
+
+    fn job(&self, number: usize, wanted: &[usize]) -> Result<Job, Failure> {
+        let image = &self.loaded.project.images[number];
+        let flags = self.flags(image)?;
+        let mut prepared = request::prepare(self.program, &flags, self.settings, self.means)
+            .map_err(|failure| of_image(&image.name, failure))?;
+        let agents = request::complete(&mut prepared.request, self.program, self.arguments, self.settings)?;
+        let request = &mut prepared.request;
+        request.source = match &image.dockerfile {
+            DockerfileSource::Inline { text, place, .. } => Source::new(place.file.to_string(), text.clone()),
+            // As the project calls it, wherever the user is.
+            DockerfileSource::Path(path) => Source::new(path.value.clone(), request.source.text.clone()),
+        };
+        request.project = self.loaded.root.display().to_string();
+        request.name.clone_from(&image.name);
+        request.no_cache |= image.no_cache;
+        request.limits.cpus =
+            image.limits.milli_cpus.map(|cpus| cpus as f64 / 1000.0).or(request.limits.cpus);
+        request.limits.memory = image.limits.memory.or(request.limits.memory);
+        request.labels.extend(image.labels.iter().cloned());
+        request.stage_env = image
+            .env
+            .iter()
+            .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
+            .collect();
+        request.finishing.authorities.clone_from(&self.authorities);
+        request.finishing.checks = checks(image)?;
+        self.bases(image, number, request)?;
+        let tags = self.tags(image)?;
+        let pushed: Vec<Reference> = match self.arguments.push {
+            true => tags.iter().filter(|(_, remote)| *remote).map(|(name, _)| name.clone()).collect(),
+            false => Vec::new(),
+        };
+        request.tags = tags.into_iter().map(|(name, _)| name).collect();
+        let plans = Plans::of_image(self.program, self.registries, self.arguments, pushed, request)?;
+        let need = need(image, request);
+        let (needs, names) = self.needs(number, wanted);
+        Ok(Job {
+            image: number,
+            name: image.name.clone(),
+            request: request.clone(),
+            plans,
+            needs,
+            names,
+            need,
+            timeout: image.timeout.map(Duration::from_secs),
+            retries: image.retries,
+            history: image.history,
+            _agents: agents,
+            _contexts: prepared,
+        })
+    }
+
+    /// What the command line would say for the image alone.
+    fn flags(&self, image: &Image) -> Result<cli::build::Input, Failure> {
+        let given = &self.arguments.input;
+        let here = |path: &str| self.loaded.path(path);
+        let (context, foreign) = match &image.context {
+            Context::Directory(directory) => (here(directory).display().to_string(), false),
+            Context::Git { uri, reference, directory, .. } => {
+                let reference = reference.clone().unwrap_or_default();
+                let directory = if directory.is_empty() { String::new() } else { format!(":{directory}") };
+                let fragment = format!("{reference}{directory}");
+                let fragment = if fragment.is_empty() { fragment } else { format!("#{fragment}") };
+                (format!("{uri}{fragment}"), true)
+            }
+            Context::Empty => (here("").display().to_string(), false),
+        };
+        let file = match &image.dockerfile {
+            DockerfileSource::Path(path) if foreign => Some(PathBuf::from(&path.value)),
+            DockerfileSource::Path(path) => Some(here(&path.value)),
+            // Its text comes later; something must be read until then, and it is never looked at.
+            DockerfileSource::Inline { place, .. } => Some(here(&place.file)),
+        };
+        if let Some(input) = image.inputs.iter().find(|input| !is_supported(&input.kind)) {
+            let what = match &input.kind {
+                InputKind::Secret(name) => format!("the secret `{name}` of a cluster"),
+                InputKind::ConfigMap { name, .. } => format!("the config map `{name}`"),
+                InputKind::Image { source, .. } => format!("`{source}` of another image"),
+            };
+            self.program.warn(&format!(
+                "image `{}`: {what} does not come into the build context here ({})",
+                image.name, input.place
+            ));
+        }
+        let mut build_arg: Vec<Assignment> = image
+            .args
+            .iter()
+            .map(|argument| Assignment { name: argument.name.clone(), value: argument.value.clone() })
+            .collect();
+        build_arg.extend(given.build_arg.iter().cloned());
+        Ok(cli::build::Input {
+            context,
+            file,
+            target: image.target.as_ref().map(|target| target.value.clone()),
+            build_arg,
+            build_context: given.build_context.clone(),
+            from: None,
+            label: given.label.clone(),
+            platform: given.platform.clone(),
+            allow: given.allow.clone(),
+            ..*given
+        })
+    }
+
+    /// Overrides, and names that the project gives to images from outside.
+    fn bases(&self, image: &Image, number: usize, request: &mut Request) -> Result<(), Failure> {
+        let graph = &self.loaded.graph;
+        let edges: Vec<_> = graph.needs(graph.node_of(number)).collect();
+        if let Some(base) = &image.from {
+            // As the graph has it: what a stream's tag means is its business.
+            let edge = edges.iter().find(|edge| edge.place == base.place);
+            let name = match (&base.image, edge) {
+                (_, Some(edge)) => edge.reference.clone(),
+                (ImageName::Reference(text), None) => text.clone(),
+                (ImageName::StreamTag { name, tag, .. }, None) => format!("{name}:{tag}"),
+                (ImageName::StreamImage { name, digest, .. }, None) => format!("{name}@{digest}"),
+            };
+            match base.which {
+                WhichFrom::First => request.from_override = Some(name),
+                WhichFrom::Last => request.last_from_override = Some(name),
+            }
+        }
+        for edge in edges {
+            if let NodeKind::Base(base) = graph.nodes[edge.from.0].kind
+                && let BaseKind::Reference(reference) = &self.loaded.project.bases[base].kind
+            {
+                let context = NamedContext::Image(reference.clone());
+                request.named_contexts.entry(edge.reference.clone()).or_insert(context);
+            }
+        }
+        Ok(())
+    }
+
+    /// Which jobs an image needs, and what its Dockerfile calls them.
+    fn needs(&self, number: usize, wanted: &[usize]) -> (Vec<usize>, BTreeMap<String, usize>) {
+        let graph = &self.loaded.graph;
+        let (mut needs, mut names) = (Vec::new(), BTreeMap::new());
+        for edge in graph.needs(graph.node_of(number)) {
+            let job = graph.image_of(edge.from).and_then(|image| wanted.iter().position(|one| *one == image));
+            if let Some(job) = job {
+                names.insert(edge.reference.clone(), job);
+                if !needs.contains(&job) {
+                    needs.push(job);
+                }
+            }
+        }
+        (needs, names)
+    }
+
+    /// The names that the image gets, and whether each is one of a registry.
+    fn tags(&self, image: &Image) -> Result<Vec<(Reference, bool)>, Failure> {
+        let mut tags: Vec<(Reference, bool)> = Vec::new();
+        let outputs = image.outputs.iter().map(|output| (text(&output.name), output.push));
+        let own = image.outputs.is_empty().then(|| (image.name.clone(), false));
+        for (text, push) in outputs.chain(own) {
+            let text = text.strip_prefix("localhost/").map_or(text.clone(), str::to_owned);
+            let name = crate::program::image_name(&text).map_err(|failure| of_image(&image.name, failure))?;
+            let name = match name.tag() {
+                Some(_) => name,
+                None => name.with_tag("latest").unwrap_or(name),
+            };
+            if tags.iter().all(|(known, _)| *known != name) {
+                tags.push((name, push || text.contains('/')));
+            }
+        }
+        Ok(tags)
+    }
+}
+
+/// An output as a name that an image can have here.
+fn text(name: &ImageName) -> String {
+    match name {
+        ImageName::Reference(text) => text.clone(),
+        ImageName::StreamTag { name, tag, .. } => format!("{name}:{tag}"),
+        ImageName::StreamImage { name, .. } => name.clone(),
+    }
+}
+
+fn is_supported(_: &InputKind) -> bool {
+    false
+}
+
+/// What a step may use; what it is expected to use counts where no limit is set.
+fn need(image: &Image, request: &Request) -> Need {
+    let limits = &image.limits;
+    let cpus = request.limits.cpus.map(|cpus| (cpus * 1000.0) as u64);
+    Need {
+        memory: request.limits.memory.or(limits.memory_expected).unwrap_or(0),
+        millicpus: cpus.or(limits.milli_cpus_expected).unwrap_or(0),
+    }
+}
+
+/// Tests and hooks, as the engine knows them.
+fn checks(image: &Image) -> Result<Vec<Check>, Failure> {
+    let command = |form: &CommandForm| match form {
+        CommandForm::Script(text, arguments) => Command::Script(text.clone(), arguments.clone()),
+        CommandForm::Exec(arguments) => Command::Exec(arguments.clone()),
+        CommandForm::Arguments(arguments) => Command::Arguments(arguments.clone()),
+    };
+    let mut checks = Vec::new();
+    for test in &image.tests {
+        let patterns = |texts: &[String]| -> Result<Vec<Pattern>, Failure> {
+            let wrong = |error: build::engine::PatternError| {
+                Failure::usage(format!("{}: test `{}`: {error}", test.place, test.name))
+            };
+            texts.iter().map(|text| Pattern::new(text).map_err(wrong)).collect()
+        };
+        let kind = match &test.kind {
+            TestKind::Command { run, exit, stdout, stderr, user, env } => CheckKind::Command {
+                program: command(run),
+                exit: *exit,
+                stdout: patterns(stdout)?,
+                stderr: patterns(stderr)?,
+                user: user.clone(),
+                env: env.clone(),
+            },
+            TestKind::File { path, exists, mode, owner, contains } => CheckKind::File {
+                path: path.clone(),
+                exists: *exists,
+                mode: *mode,
+                owner: owner.clone(),
+                contains: patterns(contains)?,
+            },
+            TestKind::User(user) => CheckKind::User(user.clone()),
+            TestKind::Env { name, value } => CheckKind::Env(name.clone(), value.clone()),
+            TestKind::Size(most) => CheckKind::Size(*most),
+            TestKind::PostCommit(run) => CheckKind::Hook(command(run)),
+        };
+        checks.push(Check { name: test.name.clone(), kind });
+    }
+    Ok(checks)
+}
+
+/// The failure, with the image that it is about.
+fn of_image(name: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Usage { message, hint } => {
+            Failure::Usage { message: format!("image `{name}`: {message}"), hint }
+        }
+        other => other,
+    }
+}
+
+/// Whether a path is a directory or a Dockerfile of somebody's own, rather than a word for an image.
+pub fn is_path(word: &str) -> bool {
+    word.is_empty()
+        || word == "-"
+        || word == "."
+        || word == ".."
+        || word.contains('/')
+        || Path::new(word).is_absolute()
+}

@@ -1,0 +1,343 @@
+//! Builds single images for the storm: doors, pushes, history.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use build::engine::{
+    self, BuildError, BuildReport, Built, Change, Doors, Git, Materials, OutcomeOf, Reason, Request, Seat,
+    State, Verdict, Workshop,
+};
+use build::fetch::Fetch;
+use build::sandbox::Spawner;
+use oci::Digest;
+use oci::store::{Batch, NewBuild, Store};
+
+use super::prepare::Job;
+use crate::changes;
+use crate::cli::build::Build;
+use crate::clock;
+use crate::commands::build::sharing::{Shared, Sharing};
+use crate::commands::build::{failed, locked};
+use crate::failure::{Failure, causes};
+use crate::gateway::RunGateway;
+use crate::lock::{LockMode, Locking};
+use crate::program::Program;
+use crate::registry::Registries;
+use crate::story::{self, BaseUse, ImageReport, Told};
+use crate::ui::storm::StormView;
+use crate::ui::storm::state::ImageEvent;
+
+/// What is needed to build any of the images.
+pub struct Shop<'a> {
+    /// The process.
+    pub program: &'a Program,
+    /// Flags.
+    pub arguments: &'a Build,
+    /// All images, by their numbers in the storm.
+    pub jobs: &'a [Job],
+    /// Their latest builds.
+    pub histories: &'a [Vec<Told>],
+    /// The store.
+    pub store: &'a Arc<Store>,
+    /// How registries are spoken to.
+    pub registries: &'a Registries,
+    /// Makes sandboxes.
+    pub spawner: Result<&'a Spawner, Failure>,
+    /// For ADD of a URL.
+    pub fetch: &'a (dyn Fetch + Sync),
+    /// For ADD of a repository.
+    pub git: &'a (dyn Git + Sync),
+    /// The way out of a RUN.
+    pub gateway: RunGateway,
+    /// Who is told.
+    pub view: &'a StormView,
+}
+
+/// A finished image.
+pub struct Made {
+    /// What the engine made.
+    pub built: Built,
+    /// Its pushes.
+    pub shared: Shared,
+    /// Its lock, where one is to be written.
+    pub locking: Option<Locking>,
+    /// Why its steps ran, in one line.
+    pub why: String,
+}
+
+/// What went wrong, before it is put into words.
+pub enum Trouble {
+    /// The engine says so.
+    Build(Box<BuildError>),
+    /// Something around it.
+    Other(Failure),
+}
+
+impl Workshop for Shop<'_> {
+    type Made = Made;
+    type Failure = Failed;
+
+    fn find(&self, of: usize, name: &str) -> Option<usize> {
+        let names = &self.jobs[of].names;
+        names.get(name).copied().or_else(|| {
+            // A trigger of a base, or a context that the command line names, may call an image what nobody else does.
+            self.jobs.iter().position(|job| job.name == name && self.jobs[of].needs.contains(&job.image))
+        })
+    }
+
+    fn build(&self, seat: &Seat<'_>) -> Result<Made, (Verdict, Failed)> {
+        let job = &self.jobs[seat.image];
+        self.make(job, seat).map_err(|trouble| {
+            let report = match &trouble {
+                Trouble::Build(error) => report_of(error),
+                Trouble::Other(_) => BuildReport::default(),
+            };
+            let verdict = verdict(&trouble);
+            let failure = match trouble {
+                Trouble::Other(failure) => failure,
+                Trouble::Build(error) => self.explain(*error, job),
+            };
+            (verdict, Failed { failure, report })
+        })
+    }
+
+    fn tell(&self, image: usize, change: Change<'_, Self>) {
+        let event = match change {
+            Change::Pending => ImageEvent::Pending,
+            Change::Again { verdict, failure, attempt, pause } => {
+                ImageEvent::Again { reason: verdict.reason, message: failure.headline(), attempt, pause }
+            }
+            Change::Ended(outcome) => {
+                self.note(image, outcome);
+                ImageEvent::Ended {
+                    state: outcome.state,
+                    reason: outcome.reason,
+                    message: self.message(image, outcome),
+                    digest: outcome.made.as_ref().map(|made| made.built.image.digest.to_string()),
+                }
+            }
+        };
+        self.view.image(image, &event);
+    }
+}
+
+/// Why an image was not built, and how far it came.
+pub struct Failed {
+    /// In words.
+    pub failure: Failure,
+    /// Its steps.
+    pub report: BuildReport,
+}
+
+impl Failed {
+    /// The first line of what there is to say.
+    pub fn headline(&self) -> String {
+        match &self.failure {
+            Failure::Step(step) => step.headline(),
+            Failure::Dockerfile { diagnostics, source_text, .. } => match diagnostics.first() {
+                Some(first) => format!("{}: {}", source_text.name, first.message),
+                None => self.failure.to_string(),
+            },
+            other => {
+                causes(other).map(ToString::to_string).fold(String::new(), |all, cause| match all.as_str() {
+                    "" => cause,
+                    _ if all.ends_with(&cause) => all,
+                    _ => format!("{all}: {cause}"),
+                })
+            }
+        }
+    }
+}
+
+impl Shop<'_> {
+    fn make(&self, job: &Job, seat: &Seat<'_>) -> Result<Made, Trouble> {
+        let other = |failure: Failure| Trouble::Other(failure);
+        let mut request = Request { started: clock::now(), ..job.request.clone() };
+        let locking = locked::open(self.program, self.arguments, &mut request, None).map_err(other)?;
+        let own = locking.as_ref().map(|locking| self.gateway.again(locking.gateway_mode(self.store)));
+        let gateway = own.as_ref().unwrap_or(&self.gateway);
+        let doors = locking.as_ref().map(|locking| locked::doors(locking, self.fetch, self.git, self.store));
+        let events = self.view.events(seat.image);
+        let sharing =
+            Sharing::new(&job.plans, self.registries, self.store, &events, &seat.cancel).map_err(other)?;
+        let all = sharing.doors(Doors {
+            store: self.store,
+            spawner: self.spawner.as_ref().ok().copied(),
+            fetch: doors.as_ref().map_or(self.fetch as &dyn Fetch, |(fetch, _)| fetch),
+            git: doors.as_ref().map_or(self.git as &dyn Git, |(_, git)| git),
+            upstream: None,
+            cache: None,
+            layers: None,
+            gateway: Some(gateway),
+            materials: locking.as_ref().map(|locking| locking as &dyn Materials),
+            events: &events,
+            cancel: seat.cancel.clone(),
+        });
+        let offline = locking.as_ref().is_some_and(|locking| locking.mode() == LockMode::Offline);
+        let all = if offline { Doors { upstream: None, cache: None, ..all } } else { all };
+        let built = sharing
+            .beside(|| engine::build_among(&request, &all, seat))
+            .map_err(|error| Trouble::Build(Box::new(error)))?;
+        let mut shared = sharing.finish(&request, &built);
+        if let Some(failure) = shared.failure.take() {
+            return Err(Trouble::Other(failure));
+        }
+        drop(doors);
+        let before = self.histories[seat.image].iter().find_map(|told| {
+            let report: BuildReport = serde_json::from_str(&told.build.detail).ok()?;
+            (!report.steps.is_empty()).then_some(report)
+        });
+        let why = changes::summary(self.store, before.as_ref(), &built.report);
+        Ok(Made { built, shared, locking, why })
+    }
+
+    fn explain(&self, error: BuildError, job: &Job) -> Failure {
+        match &self.spawner {
+            Err(Failure::Sandbox(reason)) if failed::lacks_spawner(&error) => reason.clone().into(),
+            _ => self
+                .program
+                .lacks_ids(failed::cause(&error))
+                .unwrap_or_else(|| failed::explain(error, &job.request.source)),
+        }
+    }
+
+    fn message(&self, image: usize, outcome: &OutcomeOf<Self>) -> String {
+        match (&outcome.made, &outcome.failure, outcome.lost) {
+            (Some(made), ..) => made.why.clone(),
+            (None, _, Some(lost)) => format!("it stands on `{}`", self.jobs[lost].name),
+            _ if outcome.reason == Some(Reason::DeadlineExceeded) => {
+                let limit = self.jobs[image].timeout.unwrap_or(Duration::ZERO);
+                format!("it took longer than {}", crate::ui::format::duration(limit))
+            }
+            (None, Some(failed), None) if outcome.state != State::Cancelled => failed.headline(),
+            _ => String::new(),
+        }
+    }
+
+    /// Writes the end of an image's build into the catalog, and forgets what is too old.
+    fn note(&self, image: usize, outcome: &OutcomeOf<Self>) {
+        let job = &self.jobs[image];
+        let empty = BuildReport::default();
+        let report = match (&outcome.made, &outcome.failure) {
+            (Some(made), _) => &made.built.report,
+            (None, Some(failed)) => &failed.report,
+            (None, None) => &empty,
+        };
+        let told = self.image_report(image, outcome, report);
+        let build = NewBuild {
+            id: job.request.id.clone(),
+            project: job.request.project.clone(),
+            name: job.name.clone(),
+            started: job.request.started,
+            finished: Some(clock::now()),
+            state: story::build_state(outcome.state),
+            image: outcome.made.as_ref().map(|made| made.built.image.digest),
+            detail: story::detail(report, &told),
+        };
+        let batch = Batch { builds: vec![build], ..Batch::default() };
+        let written = self.store.commit(&batch).and_then(|()| self.forget(job));
+        if let Err(error) = written {
+            let message = format!("the build's history could not be written: {error}");
+            let event = engine::Event::Warning { message, step: None };
+            self.view.image(image, &ImageEvent::Build(event));
+        }
+    }
+
+    fn forget(&self, job: &Job) -> Result<(), oci::store::StoreError> {
+        use oci::store::BuildState::{Cancelled, Failed, Succeeded};
+        let name = (job.request.project.as_str(), job.name.as_str());
+        let limits = [
+            (Succeeded, job.history.successful),
+            (Failed, job.history.failed),
+            (Cancelled, job.history.failed),
+        ];
+        for (state, keep) in limits {
+            let keep = keep.map_or(KEPT, |keep| keep as usize);
+            self.store.forget_builds(name, state, Some(keep), Some(clock::now() - KEPT_SECONDS))?;
+        }
+        Ok(())
+    }
+
+    fn image_report(&self, image: usize, outcome: &OutcomeOf<Self>, report: &BuildReport) -> ImageReport {
+        let job = &self.jobs[image];
+        let (ran, cached) = report.counts();
+        let took: u64 = report.steps.iter().map(|step| step.wall_ms).sum();
+        let before = story::takes(&self.histories[image]).map_or(0, |time| time.as_millis() as u64);
+        let whole = ran > 0 && cached == 0 && outcome.state == State::Complete;
+        let bases = outcome.made.as_ref().map(|made| self.bases(job, made)).unwrap_or_default();
+        ImageReport {
+            state: outcome.state,
+            reason: outcome.reason,
+            message: self.message(image, outcome),
+            attempts: outcome.attempts,
+            wall_ms: outcome.wall.as_millis() as u64,
+            takes_ms: if whole { took } else { took.max(before) },
+            ran,
+            cached,
+            plain: outcome.made.as_ref().and_then(|made| Some(made.built.platforms.first()?.plain)),
+            bases,
+            certificates: certificates(&job.request),
+            names: job.request.tags.iter().map(oci::Reference::familiar).collect(),
+        }
+    }
+
+    fn bases(&self, job: &Job, made: &Made) -> Vec<BaseUse> {
+        let _ = job;
+        let used = made.built.images.iter();
+        used.map(|used| BaseUse {
+            name: used.name.clone(),
+            image: used.project.map(|job| self.jobs[job].name.clone()),
+            digest: used.digest,
+        })
+        .collect()
+    }
+}
+
+/// The digest of the certificates that an image gets.
+pub fn certificates(request: &Request) -> Option<Digest> {
+    let authorities = &request.finishing.authorities;
+    (!authorities.is_empty()).then(|| Digest::of(authorities))
+}
+
+/// Builds of an image that are kept where it does not say.
+const KEPT: usize = 10;
+
+/// Seconds after which they are not.
+const KEPT_SECONDS: i64 = 90 * 86_400;
+
+fn verdict(trouble: &Trouble) -> Verdict {
+    match trouble {
+        Trouble::Build(error) => {
+            let verdict = Verdict::of(error);
+            // Who is not let in, or asks for what is not there, will not be answered otherwise in a while.
+            let passing = verdict.passing && !failed::is_final(failed::cause(error));
+            Verdict { passing, ..verdict }
+        }
+        Trouble::Other(failure) => {
+            let pushed = matches!(failure, Failure::Unpushed { .. } | Failure::Push(_));
+            Verdict {
+                state: State::Failed,
+                reason: if pushed { Reason::PushImageToRegistryFailed } else { Reason::GenericBuildFailed },
+                passing: pushed && causes(failure).any(failed::is_network) && !failed::is_final(failure),
+            }
+        }
+    }
+}
+
+fn report_of(error: &BuildError) -> BuildReport {
+    match error {
+        BuildError::Step(failure) => failure.report.clone(),
+        BuildError::Cancelled(report) => (**report).clone(),
+        _ => BuildReport::default(),
+    }
+}
+
+/// Writes the locks of images that are complete, one after the other: they share a file.
+pub fn write_locks(program: &Program, store: &Store, made: Vec<Made>) -> Result<(), Failure> {
+    for Made { locking, built, .. } in made {
+        if let Some(locking) = locking.filter(|locking| locking.mode() == LockMode::Write) {
+            locking.write(program, store, &built)?;
+        }
+    }
+    Ok(())
+}
