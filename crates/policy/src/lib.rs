@@ -13,6 +13,7 @@ mod finding;
 mod ignore;
 mod judge;
 mod level;
+mod lifecycle;
 pub mod render;
 mod rule;
 pub mod rules;

@@ -33,6 +33,23 @@ pub struct Rule {
     pub judge: fn(&Facts, &mut Sink<'_>),
 }
 
+impl Rule {
+    /// The parts that most rules have alike, for those who write rules.
+    pub(crate) const BLANK: Rule = Rule {
+        id: "",
+        family: Family::Correctness,
+        levels: Levels::DOUBT,
+        title: "",
+        why: "",
+        fix: "",
+        bad: Example(""),
+        good: Example(""),
+        also: &[],
+        needs: &[Need::Instructions],
+        judge: |_, _| (),
+    };
+}
+
 /// What rules are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {

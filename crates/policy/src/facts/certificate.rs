@@ -150,7 +150,7 @@ fn content(der: &[u8]) -> Option<Content> {
         authority,
         self_issued,
         names: (certificate.subject().as_raw().to_vec(), certificate.issuer().as_raw().to_vec()),
-        weak: weak_key(&certificate).or_else(|| weak_signature(&certificate, self_issued)),
+        weak: weak_key(&certificate).or_else(|| weak_signature(&certificate)),
         der: der.to_vec(),
     })
 }
@@ -168,8 +168,7 @@ fn weak_key(certificate: &X509Certificate<'_>) -> Option<String> {
     }
 }
 
-/// Nobody checks the signature of a root on itself, so MD5 and SHA-1 do no harm there.
-fn weak_signature(certificate: &X509Certificate<'_>, self_issued: bool) -> Option<String> {
+fn weak_signature(certificate: &X509Certificate<'_>) -> Option<String> {
     let algorithm = certificate.signature_algorithm.algorithm.to_id_string();
     let name = match algorithm.as_str() {
         "1.2.840.113549.1.1.2" => "MD2",
@@ -177,7 +176,7 @@ fn weak_signature(certificate: &X509Certificate<'_>, self_issued: bool) -> Optio
         "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" | "1.2.840.10040.4.3" => "SHA-1",
         _ => return None,
     };
-    (!self_issued).then(|| format!("a signature with {name}"))
+    Some(format!("a signature with {name}"))
 }
 
 /// Fuzzing's entry: any bytes are blocks and certificates, or none.

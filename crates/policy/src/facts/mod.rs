@@ -6,6 +6,7 @@ pub mod dockerfile;
 mod files;
 pub mod manifest;
 mod pem;
+mod repository;
 pub mod settings;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use crate::finding::Place;
 
 pub use certificate::{Certificate, Content, PrivateKey, fuzz_certificates};
 pub use files::{CommittedFile, Files};
+pub use repository::{Binary, ProjectFinding};
 
 /// A text among the facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +57,8 @@ pub struct Facts {
     sources: Vec<Source>,
     /// The repository's files, by path.
     pub files: Vec<CommittedFile>,
+    /// The names of the images that the repository builds, without registry and tag.
+    pub image_names: std::collections::BTreeSet<String>,
     /// Dockerfiles, by path.
     pub dockerfiles: Vec<dockerfile::DockerfileFacts>,
     /// Objects of manifests, by file.
@@ -69,6 +73,14 @@ pub struct Facts {
     pub private_keys: Vec<PrivateKey>,
     /// Settings of package managers, likewise.
     pub settings: Vec<settings::Settings>,
+    /// What the repository builds.
+    pub project: project::Project,
+    /// What is wrong with that.
+    pub project_findings: Vec<ProjectFinding>,
+    /// Makefiles.
+    pub makefiles: Vec<SourceId>,
+    /// Files that nobody wrote.
+    pub binaries: Vec<Binary>,
     /// What a build fetched.
     pub intakes: Known<Vec<oci::record::Intake>>,
 }
@@ -81,18 +93,24 @@ impl Facts {
             sources: Vec::new(),
             files: Vec::new(),
             dockerfiles: Vec::new(),
+            image_names: std::collections::BTreeSet::new(),
             objects: Vec::new(),
             documents: Vec::new(),
             broken_manifests: Vec::new(),
             certificates: Vec::new(),
             private_keys: Vec::new(),
             settings: Vec::new(),
+            project: project::Project::default(),
+            project_findings: Vec::new(),
+            makefiles: Vec::new(),
+            binaries: Vec::new(),
             intakes: Known::Unknown(unbuilt.into()),
         };
         files::gather(&mut facts, files);
         dockerfile::gather(&mut facts, files, &BTreeMap::new());
         manifest::gather(&mut facts, files);
         settings::gather(&mut facts, files);
+        repository::gather(&mut facts, files);
         certificate::gather(&mut facts, files);
         facts
     }

@@ -224,10 +224,6 @@ pub static LEAF: Rule = Rule {
             let name = &facts.source(certificate.place.source).name;
             if is_bundle(facts, certificate, name) {
                 sink.find(certificate.place, format!("`{}` is no authority", content.subject));
-                // Tools make self-signed certificates without the extension that says so.
-                if content.self_issued {
-                    sink.at_most(Level::Info);
-                }
             }
         }
     },
@@ -296,6 +292,10 @@ pub static WEAK: Rule = Rule {
         for (certificate, content) in known(facts) {
             if let Some(why) = &content.weak {
                 sink.find(certificate.place, format!("`{}` has {why}", content.subject));
+                // Nobody checks the signature of a root on itself, so MD5 and SHA-1 do no harm there.
+                if content.self_issued && why.starts_with("a signature") {
+                    sink.at_most(Level::Info);
+                }
             }
         }
     },
@@ -371,7 +371,7 @@ pub static BROKEN: Rule = Rule {
     judge: |facts, sink| {
         for certificate in facts.certificates.iter().filter(|certificate| certificate.content.is_none()) {
             let text = facts.text(certificate.place);
-            let inside = placeholder(facts, certificate);
+            let inside = !text.is_empty() && placeholder(facts, certificate);
             sink.find(
                 certificate.place,
                 if text.is_empty() { "this file holds no certificate" } else { "this is no certificate" },

@@ -1,7 +1,10 @@
 //! The registry of rules: one list for each room, each rule its own value.
 
+mod base;
 mod certificates;
+mod downloads;
 mod manifests;
+mod repository;
 mod settings;
 pub(crate) mod waivers;
 
@@ -9,7 +12,14 @@ use crate::rule::Rule;
 
 /// All rules, by family and id.
 pub fn all() -> Vec<&'static Rule> {
-    let lists = [certificates::RULES, settings::RULES, waivers::RULES];
+    let lists = [
+        base::RULES,
+        downloads::RULES,
+        certificates::RULES,
+        repository::RULES,
+        settings::RULES,
+        waivers::RULES,
+    ];
     let lists = lists.into_iter().chain(manifests::RULES);
     let mut rules: Vec<&'static Rule> = lists.flat_map(|list| list.iter().copied()).collect();
     rules.sort_by_key(|rule| (rule.family, rule.id));

@@ -81,7 +81,7 @@ fn pods(facts: &Facts) -> impl Iterator<Item = Pod<'_>> {
 }
 
 /// Calls back with every image that is deployed: its place, its name, whether a container of a pod runs it.
-fn images(facts: &Facts, mut call: impl FnMut(Place, &str, bool)) {
+pub(super) fn images(facts: &Facts, mut call: impl FnMut(Place, &str, bool)) {
     for container in containers(facts) {
         if let Some(image) = container.node.get("image") {
             call(
@@ -105,7 +105,7 @@ fn images(facts: &Facts, mut call: impl FnMut(Place, &str, bool)) {
 }
 
 /// An image's name, its tag, and whether it has a digest. Lenient: what a template completes is split all the same.
-fn image_parts(image: &str) -> (&str, Option<&str>, bool) {
+pub(super) fn image_parts(image: &str) -> (&str, Option<&str>, bool) {
     let (rest, digest) = match image.split_once('@') {
         Some((rest, _)) => (rest, true),
         None => (image, false),

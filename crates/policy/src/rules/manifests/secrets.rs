@@ -79,6 +79,13 @@ fn secret_value(secret: &Object, pair: &Pair, encoded: bool, sink: &mut Sink<'_>
     let decoded = if encoded { decode(text) } else { Some(text.to_owned()) };
     // What cannot be decoded is found by another rule, and a program's ciphertext is not readable.
     let Some(value) = decoded else { return };
+    if holds_login(&value) {
+        sink.find(
+            secret.place(value_span(pair)),
+            format!("{} has logins readable in `{}`", secret.title(), pair.key),
+        );
+        return;
+    }
     if text.trim().is_empty()
         || is_placeholder_text(&value)
         || is_public(&pair.key, &value)
@@ -94,6 +101,32 @@ fn secret_value(secret: &Object, pair: &Pair, encoded: bool, sink: &mut Sink<'_>
     if value.contains('\n') && !value.contains("PRIVATE KEY") && !mentions_secret(&value) {
         sink.at_most(Level::Info);
     }
+}
+
+/// JSON with logins: those of registries, keys of cloud accounts.
+fn holds_login(value: &str) -> bool {
+    let trimmed = value.trim_start();
+    if !trimmed.starts_with('{') || trimmed.starts_with("{{") {
+        return false;
+    }
+    let Ok(json) = serde_json::from_str::<serde_json::Value>(trimmed) else { return false };
+    let mut left = vec![&json];
+    while let Some(next) = left.pop() {
+        match next {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map {
+                    let secret = key == "auth" || is_secret_name(key);
+                    if secret && value.as_str().is_some_and(|text| !is_placeholder(text)) {
+                        return true;
+                    }
+                    left.push(value);
+                }
+            }
+            serde_json::Value::Array(items) => left.extend(items),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// A block's value spans lines; its key's place says enough.

@@ -213,6 +213,10 @@ fn curl(line: &str) -> Option<(usize, usize, &'static str)> {
 }
 
 fn commands(facts: &Facts, place: Place, sink: &mut Sink<'_>) {
+    // Settings of package managers have rules of their own.
+    if facts.settings.iter().any(|settings| settings.place == place) {
+        return;
+    }
     for (span, line) in facts.lines(place) {
         if line.trim_start().starts_with('#') {
             continue;

@@ -1,0 +1,495 @@
+//! The repository as a whole: names and versions that drift, paths that lead nowhere, what is committed and should not be.
+
+use project::Code;
+
+use super::manifests::{image_parts, images, switch_off};
+use crate::facts::Facts;
+use crate::facts::manifest::{is_placeholder, is_secret_name, is_template};
+use crate::finding::Place;
+use crate::level::{Level, Levels};
+use crate::rule::{Example, Family, Need, Rule, Sink};
+
+/// What the project's graph says of these codes.
+fn of_project(facts: &Facts, codes: &[Code], sink: &mut Sink<'_>) {
+    for found in facts.project_findings.iter().filter(|found| codes.contains(&found.finding.code)) {
+        let finding = &found.finding;
+        let place = if finding.code == Code::MissingContext {
+            context_place(facts, found.place)
+        } else {
+            found.place
+        };
+        match &finding.fix {
+            Some(fix) => sink.find_with(place, finding.message.clone(), fix.clone()),
+            None => sink.find(place, finding.message.clone()),
+        };
+        // Streams of other projects of the cluster are not seen.
+        let elsewhere = finding.code == Code::NotBuilt && finding.message.contains("stream");
+        if finding.level == project::Level::Info || elsewhere {
+            sink.at_most(Level::Info);
+        }
+        sink.about(finding.images.first().map(String::as_str));
+    }
+}
+
+/// Where a BuildConfig whose name stands here says what its context is.
+fn context_place(facts: &Facts, place: Place) -> Place {
+    let build =
+        facts.objects_of("build.openshift.io", "BuildConfig").find(|build| build.place_of_name() == place);
+    let node = build.and_then(|build| build.node.at("spec.source.contextDir"));
+    node.map_or(place, |node| Place::new(place.source, node.span))
+}
+
+/// An example: a BuildConfig with a Dockerfile below `images/a`, from its `source` on.
+macro_rules! build_example {
+    ($rest:literal) => {
+        Example(concat!(
+            "//- images/a/Dockerfile\nARG VERSION=1\nFROM registry.example.com/base:1 AS build\n\
+             //- bc.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: a}\nspec:\n",
+            $rest
+        ))
+    };
+}
+
+/// Contexts and Dockerfiles that are not there.
+pub static PATH: Rule = Rule {
+    id: "build-path-missing",
+    family: Family::Repository,
+    levels: Levels::ERROR,
+    title: "a build's context and Dockerfile exist",
+    why: "The build fails before its first step.",
+    fix: "mend the path",
+    bad: build_example!("  source: {contextDir: «images/b»}\n  strategy: {dockerStrategy: {}}\n"),
+    good: build_example!("  source: {contextDir: images/a}\n  strategy: {dockerStrategy: {}}\n"),
+    also: &[],
+    needs: &[Need::Files, Need::Edges],
+    judge: |facts, sink| {
+        of_project(facts, &[Code::MissingContext, Code::MissingDockerfile, Code::MissingTarget], sink)
+    },
+};
+
+/// A build whose repository is not known to be this one, and whose directory almost is here.
+fn near_context(facts: &Facts, sink: &mut Sink<'_>) {
+    for build in facts
+        .objects_of("build.openshift.io", "BuildConfig")
+        .filter(|build| build.node.at("spec.source.git").is_some())
+    {
+        let Some(node) = build.node.at("spec.source.contextDir") else { continue };
+        let text = node.text().unwrap_or_default().trim_matches('/');
+        let place = Place::new(build.source, node.span);
+        let said = facts.project_findings.iter().any(|found| {
+            found.finding.code == Code::MissingContext && context_place(facts, found.place) == place
+        });
+        let Some((parent, name)) =
+            text.rsplit_once('/').filter(|_| !said && !is_template(text) && !facts.has_path(text))
+        else {
+            continue;
+        };
+        let under = format!("{parent}/");
+        let beside = facts
+            .files
+            .iter()
+            .filter_map(|file| file.path.strip_prefix(&under)?.split_once('/').map(|(first, _)| first));
+        if let Some(near) = dockerfile::suggest::nearest(name, beside) {
+            sink.find_with(
+                place,
+                format!("there is no `{text}`"),
+                format!("did you mean `{parent}/{near}`?"),
+            );
+            sink.at_most(Level::Warning);
+        }
+    }
+}
+
+/// Versions that are written twice.
+pub static VERSION: Rule = Rule {
+    id: "argument-version-drift",
+    family: Family::Repository,
+    levels: Levels::of(Some(Level::Info), Some(Level::Warning), Some(Level::Warning)),
+    title: "a version is written in one place",
+    why: "A Dockerfile's default and what the cluster's build gives differ: who builds by hand gets another image than the one that runs.",
+    fix: "write the same version, or none as the default",
+    bad: build_example!(
+        "  source: {contextDir: images/a}\n  strategy: {dockerStrategy: {buildArgs: [{name: VERSION, value: «\"2\"»}]}}\n"
+    ),
+    good: build_example!(
+        "  source: {contextDir: images/a}\n  strategy: {dockerStrategy: {buildArgs: [{name: VERSION, value: \"1\"}]}}\n"
+    ),
+    also: &[],
+    needs: &[Need::Instructions, Need::Edges],
+    judge: |facts, sink| {
+        for build in facts.objects_of("build.openshift.io", "BuildConfig") {
+            let context = build.node.text_at("spec.source.contextDir").unwrap_or_default().trim_matches('/');
+            let strategy = build.node.at("spec.strategy.dockerStrategy");
+            let name =
+                strategy.and_then(|strategy| strategy.text_at("dockerfilePath")).unwrap_or("Dockerfile");
+            let path = if context.is_empty() { name.to_owned() } else { format!("{context}/{name}") };
+            let Some(file) = facts.dockerfiles.iter().find(|file| file.path == path) else { continue };
+            for argument in strategy.map_or(&[][..], |strategy| strategy.items_at("buildArgs")) {
+                let (Some(name), Some(value)) = (argument.text_at("name"), argument.get("value")) else {
+                    continue;
+                };
+                let text = value.text().unwrap_or_default();
+                let default = defaults(file).find(|(own, _)| *own == name).map(|(_, default)| default);
+                let version = |text: &str| {
+                    text.trim_start_matches('v').starts_with(|first: char| first.is_ascii_digit())
+                };
+                if let Some(default) =
+                    default.filter(|default| *default != text && version(default) && version(text))
+                {
+                    sink.find(
+                        Place::new(build.source, value.span),
+                        format!("`{name}` is {text} here and {default} in `{path}`"),
+                    );
+                }
+            }
+        }
+    },
+};
+
+/// The defaults of a Dockerfile's arguments.
+fn defaults(file: &crate::facts::dockerfile::DockerfileFacts) -> impl Iterator<Item = (&str, &str)> {
+    let inner = file.tree.stages.iter().flat_map(|stage| &stage.instructions);
+    let declared =
+        file.tree.global_args.iter().chain(inner).filter_map(|instruction| match &instruction.kind {
+            dockerfile::InstructionKind::Arg(declarations) => Some(declarations),
+            _ => None,
+        });
+    declared.flatten().filter_map(|declaration| {
+        Some((declaration.key.raw.as_str(), declaration.default.as_ref()?.raw.as_str()))
+    })
+}
+
+/// Arguments that no Dockerfile declares.
+pub static ARGUMENT: Rule = Rule {
+    id: "build-argument-unused",
+    family: Family::Repository,
+    levels: Levels::of(Some(Level::Warning), Some(Level::Warning), Some(Level::Warning)),
+    title: "a build's arguments are declared in its Dockerfile",
+    why: "An argument without an ARG changes nothing: the version that people think is built is another one.",
+    fix: "declare it with ARG, or remove it",
+    bad: build_example!(
+        "  source: {contextDir: images/a}\n  strategy: {dockerStrategy: {buildArgs: [{name: «VERSOIN», value: \"2\"}]}}\n"
+    ),
+    good: build_example!(
+        "  source: {contextDir: images/a}\n  strategy: {dockerStrategy: {buildArgs: [{name: VERSION, value: \"2\"}]}}\n"
+    ),
+    also: &[],
+    needs: &[Need::Files, Need::Edges],
+    judge: |facts, sink| of_project(facts, &[Code::UnusedArgument], sink),
+};
+
+/// Names that almost fit.
+pub static NAME: Rule = Rule {
+    id: "image-name-drift",
+    family: Family::Repository,
+    levels: Levels::of(Some(Level::Warning), Some(Level::Warning), Some(Level::Warning)),
+    title: "images are named alike where they are built and where they are used",
+    why: "A name or a tag that nothing here builds is found elsewhere, or an old one is taken for ever.",
+    fix: "use the name and tag that the build gives",
+    bad: Example(
+        "//- base/Dockerfile\nFROM registry.example.com/ubi:9\n//- app/Dockerfile\nFROM «base:2»\n\
+         //- kapok.yaml\nimages:\n  base: {context: base, tags: [\"base:1\"]}\n  app: {context: app}\n",
+    ),
+    good: Example(
+        "//- base/Dockerfile\nFROM registry.example.com/ubi:9\n//- app/Dockerfile\nFROM base:1\n\
+         //- kapok.yaml\nimages:\n  base: {context: base, tags: [\"base:1\"]}\n  app: {context: app}\n",
+    ),
+    also: &[],
+    needs: &[Need::Files, Need::Edges],
+    judge: |facts, sink| {
+        of_project(
+            facts,
+            &[
+                Code::NearMatch,
+                Code::TagMismatch,
+                Code::NotBuilt,
+                Code::SourcesDisagree,
+                Code::OverrideContradicts,
+            ],
+            sink,
+        )
+    },
+};
+
+/// Images that need each other.
+pub static CYCLE: Rule = Rule {
+    id: "build-cycle",
+    family: Family::Repository,
+    levels: Levels::ERROR,
+    title: "no image needs itself",
+    why: "None of them can be built first.",
+    fix: "break the circle",
+    bad: Example(
+        "//- kapok.yaml\nimages:\n  a: {context: a}\n  b: {context: b}\n//- a/Dockerfile\nFROM «b»\n//- b/Dockerfile\nFROM a\n",
+    ),
+    good: Example(
+        "//- kapok.yaml\nimages:\n  a: {context: a}\n  b: {context: b}\n//- a/Dockerfile\nFROM registry.example.com/x:1\n//- b/Dockerfile\nFROM a\n",
+    ),
+    also: &[],
+    needs: &[Need::Edges],
+    judge: |facts, sink| of_project(facts, &[Code::Cycle], sink),
+};
+
+/// Orders that somebody wrote down, and streams that nobody did.
+pub static PIPELINE: Rule = Rule {
+    id: "pipeline-drift",
+    family: Family::Repository,
+    levels: Levels::of(Some(Level::Info), Some(Level::Warning), Some(Level::Warning)),
+    title: "pipelines and streams know the builds that are there",
+    why: "A pipeline that starts what does not exist, in another order than the images need, or a stream that nobody declared, fails when it is needed.",
+    fix: "let the pipeline name the builds that are there, in their order",
+    bad: build_example!(
+        "  source: {contextDir: images/a}\n  strategy: {dockerStrategy: {}}\n  output: {to: {kind: ImageStreamTag, name: «\"a:1\"»}}\n---\napiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata: {name: b}\n"
+    ),
+    good: build_example!(
+        "  source: {contextDir: images/a}\n  strategy: {dockerStrategy: {}}\n  output: {to: {kind: ImageStreamTag, name: \"a:1\"}}\n---\napiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata: {name: a}\n"
+    ),
+    also: &[],
+    needs: &[Need::Edges],
+    judge: |facts, sink| {
+        of_project(
+            facts,
+            &[Code::PipelineOrder, Code::PipelineUnknown, Code::PipelineMisses, Code::MissingImageStream],
+            sink,
+        )
+    },
+};
+
+/// Bases whose change starts nothing.
+pub static NO_TRIGGER: Rule = Rule {
+    id: "build-base-trigger-missing",
+    family: Family::Repository,
+    levels: Levels::of(Some(Level::Info), Some(Level::Warning), Some(Level::Warning)),
+    title: "an image is built again when its base changes",
+    why: "Otherwise the base's fixes do not reach it until somebody thinks of it.",
+    fix: "add a trigger of type `ImageChange`",
+    bad: Example(
+        "//- base/Dockerfile\nFROM registry.example.com/ubi:9\n//- app/Dockerfile\nFROM base:1\n//- bc.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: base}\nspec:\n  source: {contextDir: base}\n  strategy: {dockerStrategy: {}}\n  output: {to: {kind: ImageStreamTag, name: \"base:1\"}}\n  triggers: [{type: ConfigChange}]\n---\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: app}\nspec:\n  source: {contextDir: app}\n  strategy: {dockerStrategy: {from: {kind: ImageStreamTag, name: \"base:1\"}}}\n  output: {to: {kind: ImageStreamTag, name: \"app:1\"}}\n  triggers: [{type: «ConfigChange»}]\n",
+    ),
+    good: Example(
+        "//- base/Dockerfile\nFROM registry.example.com/ubi:9\n//- app/Dockerfile\nFROM base:1\n//- bc.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: base}\nspec:\n  source: {contextDir: base}\n  strategy: {dockerStrategy: {}}\n  output: {to: {kind: ImageStreamTag, name: \"base:1\"}}\n  triggers: [{type: ConfigChange}]\n---\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: app}\nspec:\n  source: {contextDir: app}\n  strategy: {dockerStrategy: {from: {kind: ImageStreamTag, name: \"base:1\"}}}\n  output: {to: {kind: ImageStreamTag, name: \"app:1\"}}\n  triggers: [{type: ImageChange, imageChange: {}}]\n",
+    ),
+    also: &[],
+    needs: &[Need::Edges],
+    judge: |facts, sink| of_project(facts, &[Code::NoTrigger], sink),
+};
+
+/// Tags that are deployed and not built.
+pub static DEPLOYED: Rule = Rule {
+    id: "deployed-tag-drift",
+    family: Family::Repository,
+    levels: Levels::of(Some(Level::Warning), Some(Level::Warning), Some(Level::Warning)),
+    title: "what is deployed is what is built",
+    why: "A deployment with a tag that no build of the repository gives runs an image that nobody can find the source of.",
+    fix: "deploy a tag that is built, or write the version in one place",
+    bad: Example(
+        "//- kapok.yaml\nimages:\n  app: {context: app, tags: [\"registry.example.com/app:1.3.0\"]}\n//- app/Dockerfile\nFROM registry.example.com/base:1\n\
+         //- pod.yaml\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: app, image: «\"registry.example.com/app:1.2.0\"»}]}\n",
+    ),
+    good: Example(
+        "//- kapok.yaml\nimages:\n  app: {context: app, tags: [\"registry.example.com/app:1.3.0\"]}\n//- app/Dockerfile\nFROM registry.example.com/base:1\n\
+         //- pod.yaml\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: app, image: \"registry.example.com/app:1.3.0\"}]}\n",
+    ),
+    also: &[],
+    needs: &[Need::Manifests, Need::Edges],
+    judge: |facts, sink| {
+        let built = facts.built_tags();
+        images(facts, |place, image, _| {
+            let (name, tag, _) = image_parts(image);
+            let short = name.rsplit('/').next().unwrap_or(name);
+            let (Some(tag), Some(tags)) = (tag, built.get(short)) else { return };
+            if !tags.iter().any(|built| built == tag)
+                && tag != "latest"
+                && !is_template(image)
+                && tags.iter().all(|built| !is_template(built))
+            {
+                let known = tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ");
+                sink.find(place, format!("`{short}` is deployed at `{tag}` and built as {known}"));
+                // Another image of the same last name is somebody else's.
+                let own = facts
+                    .project
+                    .images
+                    .iter()
+                    .flat_map(|image| &image.outputs)
+                    .any(|output| output.name.to_string().starts_with(name));
+                if !own {
+                    sink.at_most(Level::Info);
+                }
+            }
+        });
+    },
+};
+
+/// Binaries among the files.
+pub static BINARY: Rule = Rule {
+    id: "binary-committed",
+    family: Family::Source,
+    levels: Levels::WARNING,
+    title: "no binary is committed",
+    why: "Nobody reviews it, nobody knows its source, and no update reaches it.",
+    fix: "build it from source, or fetch it by digest from the central repository",
+    bad: Example("//- lib/tool.jar\n«»PK\n"),
+    good: Example("//- lib/tool.java\nclass Tool {}\n"),
+    also: &[],
+    needs: &[Need::Files],
+    judge: |facts, sink| {
+        for binary in &facts.binaries {
+            let path = &facts.source(binary.place.source).name;
+            let wrapper = path.ends_with("gradle-wrapper.jar") || path.ends_with("maven-wrapper.jar");
+            let test = path.split('/').any(|part| matches!(part, "test" | "tests" | "testdata" | "fixtures"));
+            sink.find(binary.place, format!("{} is committed", binary.what));
+            if binary.archive || wrapper || test {
+                sink.at_most(Level::Info);
+            }
+        }
+    },
+};
+
+/// Verification turned off in Makefiles.
+pub static MAKE_TLS: Rule = Rule {
+    id: "makefile-tls-off",
+    family: Family::Downloads,
+    levels: Levels::WARNING,
+    title: "a Makefile's commands verify whom they speak with",
+    why: "Anybody on the way can hand out other files, or take the image and the login.",
+    fix: "verify, and give the tool the authority's certificate",
+    bad: Example("//- Makefile\npush:\n\tpodman push «--tls-verify=false» registry.example.com/a:1\n"),
+    good: Example("//- Makefile\npush:\n\tpodman push registry.example.com/a:1\n"),
+    also: &[],
+    needs: &[Need::Files],
+    judge: |facts, sink| {
+        for recipe in facts.recipes() {
+            if let Some((at, length, word)) = switch_off(&recipe.line) {
+                let start = recipe.place.span.start + at;
+                let place = Place::new(recipe.place.source, dockerfile::Span::new(start, start + length));
+                sink.find(place, format!("`{word}`: nothing is verified"));
+            }
+        }
+    },
+};
+
+/// Secrets on command lines of Makefiles.
+pub static MAKE_SECRET: Rule = Rule {
+    id: "makefile-secret",
+    family: Family::Privilege,
+    levels: Levels::WARNING,
+    title: "a Makefile holds no secret",
+    why: "It is in the repository, in the list of processes of every machine that runs it, and as a build argument in the image's history.",
+    fix: "take it from a variable of the environment, or a build secret; and change it: it is known",
+    bad: Example("//- Makefile\nbuild:\n\tpodman build --build-arg PASSWORD=«letmein123» .\n"),
+    good: Example("//- Makefile\nbuild:\n\tpodman build --secret id=password,env=PASSWORD .\n"),
+    also: &[],
+    needs: &[Need::Files],
+    judge: |facts, sink| {
+        for recipe in facts.recipes() {
+            for (at, value) in secrets_of(&recipe.line) {
+                let start = recipe.place.span.start + at;
+                let place =
+                    Place::new(recipe.place.source, dockerfile::Span::new(start, start + value.len()));
+                sink.find(place, "a secret stands on a command line");
+            }
+        }
+    },
+};
+
+/// Secrets of a command: `NAME=value`, `--password value`, `login -p value`. Each with where it begins.
+fn secrets_of(line: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    let mut before = "";
+    let login = line.split_whitespace().any(|word| word == "login");
+    for word in line.split(' ') {
+        let option = before.trim_start_matches('-');
+        let named = before.starts_with("--") && is_secret_name(option) || login && before == "-p";
+        let value = match word.split_once('=') {
+            Some((name, value)) if is_secret_name(name) => Some((at + name.len() + 1, value)),
+            _ if named => Some((at, word)),
+            _ => None,
+        };
+        found.extend(value.filter(|(_, value)| !is_placeholder(value) && !value.starts_with(['-', '`'])));
+        at += word.len() + 1;
+        if !word.is_empty() {
+            before = word;
+        }
+    }
+    found
+}
+
+/// Downloads that are run.
+pub static MAKE_PIPE: Rule = Rule {
+    id: "makefile-pipe-to-shell",
+    family: Family::Downloads,
+    levels: Levels::WARNING,
+    title: "a Makefile runs nothing that it has just downloaded",
+    why: "Whoever controls the server, or the way to it, runs what he likes on the machine; and a download that breaks off runs half.",
+    fix: "download a fixed version, compare its digest, then run it",
+    bad: Example("//- Makefile\ntools:\n\t«curl -sSL https://get.example.com/install.sh | sh»\n"),
+    good: Example("//- Makefile\ntools:\n\tcurl -sSfLo install.sh https://get.example.com/install.sh\n"),
+    also: &[],
+    needs: &[Need::Files],
+    judge: |facts, sink| {
+        for recipe in facts.recipes() {
+            let fetches = recipe.line.contains("curl ") || recipe.line.contains("wget ");
+            let runs = recipe.line.split('|').skip(1).any(|part| {
+                let mut words = part.split_whitespace().filter(|word| *word != "sudo" && !word.contains('='));
+                words.next().is_some_and(|word| {
+                    matches!(word.rsplit('/').next(), Some("sh" | "bash" | "python" | "python3" | "$(SHELL)"))
+                })
+            });
+            if fetches && runs {
+                sink.find(recipe.place, "what is downloaded is run at once");
+            }
+        }
+    },
+};
+
+/// Whole contexts.
+pub static DOCKERIGNORE: Rule = Rule {
+    id: "dockerignore-missing",
+    family: Family::Repository,
+    levels: Levels::INFO,
+    title: "who copies the whole context says what not to copy",
+    why: "`COPY .` takes the repository's history, local settings and whatever lies around, and each of them makes the layer another one.",
+    fix: "add a `.dockerignore` with at least `.git`, or copy what is needed by name",
+    bad: Example("//- Dockerfile\nFROM registry.example.com/base:1\nCOPY «.» /app\n"),
+    good: Example("//- Dockerfile\nFROM registry.example.com/base:1\nCOPY . /app\n//- .dockerignore\n.git\n"),
+    also: &[],
+    needs: &[Need::Instructions, Need::Files],
+    judge: |facts, sink| {
+        for file in facts.dockerfiles.iter().filter(|file| file.ignored.is_none()) {
+            for (_, _, instruction) in file.each() {
+                let sources = match &instruction.kind {
+                    dockerfile::InstructionKind::Copy(copy) if copy.from.is_none() => &copy.sources,
+                    dockerfile::InstructionKind::Add(add) => &add.sources,
+                    _ => continue,
+                };
+                for source in sources {
+                    let text = facts.text(file.place(source.span));
+                    if matches!(text, "." | "./" | "*" | "/" | "./*") {
+                        sink.find(
+                            file.place(source.span),
+                            "the whole context is copied, and nothing says what not to",
+                        );
+                    }
+                }
+            }
+        }
+    },
+};
+
+/// These rules.
+pub const RULES: &[&Rule] = &[
+    &PATH,
+    &VERSION,
+    &ARGUMENT,
+    &NAME,
+    &CYCLE,
+    &PIPELINE,
+    &NO_TRIGGER,
+    &DEPLOYED,
+    &BINARY,
+    &MAKE_TLS,
+    &MAKE_SECRET,
+    &MAKE_PIPE,
+    &DOCKERIGNORE,
+];
