@@ -4,9 +4,9 @@ FROM debian:bookworm AS python2
 ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev make wget zlib1g-dev libssl-dev libffi-dev libsqlite3-dev libbz2-dev libreadline-dev
 WORKDIR /src
-RUN wget -nv "$(sed -n 's/^URIs: //p' /etc/apt/sources.list.d/*.sources | head -n 1)/pool/main/p/python2.7/python2.7_2.7.18.orig.tar.gz" \
- && echo "da3080e3b488f648a3d7a4560ddee895284c3380b11d6de75edb986526b9a814  python2.7_2.7.18.orig.tar.gz" | sha256sum -c - \
- && tar -xf python2.7_2.7.18.orig.tar.gz --strip-components=1
+RUN wget -nv https://www.python.org/ftp/python/2.7.18/Python-2.7.18.tgz \
+ && echo "da3080e3b488f648a3d7a4560ddee895284c3380b11d6de75edb986526b9a814  Python-2.7.18.tgz" | sha256sum -c - \
+ && tar -xf Python-2.7.18.tgz --strip-components=1
 RUN ./configure --without-ensurepip
 RUN make -j"$(nproc)"
 RUN make install DESTDIR=/out \
