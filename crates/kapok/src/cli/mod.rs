@@ -11,10 +11,12 @@ pub mod dialect;
 pub mod house;
 pub mod images;
 pub mod limits;
+pub mod project;
 pub mod reference;
 pub mod registry;
 pub mod run;
 pub mod serve;
+pub mod status;
 pub mod steps;
 pub mod switches;
 pub mod values;
@@ -70,9 +72,13 @@ pub enum Format {
 pub enum Command {
     Build(Box<build::Build>),
     Plan(build::Plan),
+    Status(status::Status),
     Logs(steps::Logs),
     Shell(steps::Shell),
     Explain(steps::Explain),
+    Graph(project::Graph),
+    Affected(project::Affected),
+    Init(project::Init),
     Base(base::Base),
     Vendor(vendor::Vendor),
     Check(check::Check),

@@ -1,5 +1,6 @@
 //! The verbs, one file each: arguments in, effects and an exit code out.
 
+mod affected;
 mod archive;
 mod base;
 pub mod build;
@@ -10,7 +11,9 @@ mod diff;
 mod doctor;
 mod explain;
 mod gc;
+mod graph;
 mod images;
+mod init;
 mod inspect;
 mod login;
 mod logs;
@@ -22,6 +25,7 @@ mod push;
 mod run;
 pub mod serve;
 mod shell;
+mod status;
 pub mod vendor;
 
 use crate::cli::Command;
@@ -37,9 +41,13 @@ pub fn needs(command: &Command) -> Needs {
         | Command::Reference(_)
         | Command::Doctor(_)
         | Command::Login(_)
+        | Command::Graph(_)
+        | Command::Init(_)
         | Command::Logout(_) => Needs::Nothing,
+        Command::Affected(arguments) if arguments.package.is_empty() => Needs::Nothing,
         Command::Build(_) | Command::Base(_) | Command::Run(_) | Command::Shell(_) => Needs::Sandboxes,
         Command::Plan(_)
+        | Command::Status(_)
         | Command::Logs(_)
         | Command::Explain(_)
         | Command::Images(_)
@@ -54,6 +62,7 @@ pub fn needs(command: &Command) -> Needs {
         | Command::Copy(_)
         | Command::Serve(_)
         | Command::Vendor(_)
+        | Command::Affected(_)
         | Command::Gc(_) => Needs::Store,
     }
 }
@@ -63,6 +72,7 @@ pub fn run(program: &Program, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Build(arguments) => build::run(program, &arguments),
         Command::Plan(arguments) => plan::run(program, &arguments),
+        Command::Status(arguments) => status::run(program, &arguments),
         Command::Logs(arguments) => logs::run(program, &arguments),
         Command::Shell(arguments) => shell::run(program, &arguments),
         Command::Explain(arguments) => explain::run(program, &arguments),
@@ -84,6 +94,9 @@ pub fn run(program: &Program, command: Command) -> Result<Exit, Failure> {
         Command::Doctor(arguments) => doctor::run(program, &arguments),
         Command::Completion(arguments) => completion::run(program, &arguments),
         Command::Reference(arguments) => completion::page(program, &arguments),
+        Command::Graph(arguments) => graph::run(program, &arguments),
+        Command::Affected(arguments) => affected::run(program, &arguments),
+        Command::Init(arguments) => init::run(program, &arguments),
         Command::Base(arguments) => base::run(program, &arguments),
         Command::Vendor(arguments) => vendor::run(program, &arguments),
         Command::Check(arguments) => check::run(program, &arguments),

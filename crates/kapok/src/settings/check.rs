@@ -101,9 +101,7 @@ pub const LEVELS: Tree = Tree {
     path: "check.levels",
     places: Places::All,
     meaning: "levels of single rules, over the profile's: `error`, `warning`, `info` or `off`",
-    schema: || {
-        json!({ "type": "object", "additionalProperties": { "enum": ["error", "warning", "info", "off"] } })
-    },
+    schema: || json!({ "type": "object", "additionalProperties": { "enum": ["error", "warning", "info", "off"] } }),
     read: |settings, node, reader| {
         let rules = policy::rules::all();
         let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod gate;
+pub mod images;
 pub mod keys;
 mod load;
 pub mod network;

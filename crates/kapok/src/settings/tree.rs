@@ -7,7 +7,7 @@ use project::yaml::{self, Node, Pair, Value};
 use serde_json::Value as Json;
 
 use super::keys::Places;
-use super::{Settings, check, gate, network, packages, registries};
+use super::{Settings, check, gate, images, network, packages, registries};
 
 /// A key with a value of several parts.
 pub struct Tree {
@@ -25,6 +25,8 @@ pub struct Tree {
 
 /// All such keys, sorted by path.
 pub const TREES: &[Tree] = &[
+    images::BASES,
+    images::CA,
     check::BASES,
     check::CENTRAL,
     check::EXPIRING,
@@ -33,6 +35,8 @@ pub const TREES: &[Tree] = &[
     check::PROFILE,
     check::REGISTRIES,
     check::WAIVERS,
+    images::IMAGES,
+    images::INCLUDE,
     network::MIRRORS,
     gate::ALLOW,
     network::CA,

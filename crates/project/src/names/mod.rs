@@ -189,12 +189,19 @@ impl Names {
                 _ => Meaning::External(external),
             };
         }
+        let bare = text.strip_prefix("localhost/").unwrap_or(without_prefix(text));
         let tag = reference.tag().unwrap_or("latest");
         if let Some(known) = self.repositories.get(&reference.name()) {
-            let exact: Vec<usize> =
-                known.iter().filter(|(own, _)| own == tag).map(|(_, image)| *image).collect();
+            let exact = known.iter().filter(|(own, _)| own == tag).map(|(_, image)| *image);
+            let exact: Vec<usize> = unique(exact.collect());
             if !exact.is_empty() {
-                return Meaning::Images(unique(exact));
+                return Meaning::Images(exact);
+            }
+            // A name alone is the image's, whatever tags that has.
+            if without_tag == text {
+                if let Some(meaning) = self.bare(bare, user) {
+                    return meaning;
+                }
             }
             let tags = known.iter().map(|(tag, _)| tag.clone()).collect();
             let images = unique(known.iter().map(|(_, image)| *image).collect());
@@ -202,7 +209,6 @@ impl Names {
                 return Meaning::OtherTag { external, images, tags };
             }
         }
-        let bare = text.strip_prefix("localhost/").unwrap_or(without_prefix(text));
         self.bare(bare, user).unwrap_or(Meaning::External(external))
     }
 
