@@ -8,8 +8,8 @@ use oci::record::{Intake, Record};
 use oci::store::Store;
 use oci::tree::{Entry, Kind, PathIndex};
 
-/// Files that are named of a copy; the rest is counted.
-const NAMED: usize = 3;
+/// Files and downloads that one line names; the rest is counted.
+pub const FEW: usize = 3;
 
 /// The same step of an earlier build.
 pub fn same_step<'r>(before: &'r BuildReport, step: &StepReport) -> Option<&'r StepReport> {
@@ -24,9 +24,10 @@ pub fn same_step<'r>(before: &'r BuildReport, step: &StepReport) -> Option<&'r S
         .or_else(|| before.steps.iter().find(|other| here(other) && other.number == step.number))
 }
 
-/// What changed since a step was done before, in words.
+/// What changed since a step was done before, in words. Of files, at most so many are named.
 pub fn between(
     store: &Store,
+    named: usize,
     (old_report, old): (&BuildReport, &StepReport),
     (new_report, new): (&BuildReport, &StepReport),
 ) -> Vec<String> {
@@ -43,10 +44,10 @@ pub fn between(
     }
     changes.extend(inputs(&old_record.inputs, &new_record.inputs));
     if old_record.inputs.get("content") != new_record.inputs.get("content") {
-        changes.extend(files(store, &old_record, &new_record));
+        changes.extend(files(store, named, &old_record, &new_record));
     }
     if changes.is_empty() {
-        changes.extend(downloads(&old_record.intakes, &new_record.intakes));
+        changes.extend(downloads(named, &old_record.intakes, &new_record.intakes));
     }
     changes
 }
@@ -86,7 +87,7 @@ fn inputs(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec
 }
 
 /// The files of a copy that are not as they were.
-fn files(store: &Store, old: &Record, new: &Record) -> Vec<String> {
+fn files(store: &Store, named: usize, old: &Record, new: &Record) -> Vec<String> {
     let index = |record: &Record| {
         let layer = store.layer(&record.layer?).ok()??;
         Some(layer.index)
@@ -95,10 +96,10 @@ fn files(store: &Store, old: &Record, new: &Record) -> Vec<String> {
         return vec!["the files that it copies".to_owned()];
     };
     let all = differing(&old, &new);
-    let mut words: Vec<String> = all.iter().take(NAMED).cloned().collect();
+    let mut words: Vec<String> = all.iter().take(named).cloned().collect();
     match all.len() {
         0 => words.push("the files that it copies".to_owned()),
-        count if count > NAMED => words.push(format!("and {} more files", count - NAMED)),
+        count if count > named => words.push(format!("and {} more files", count - named)),
         _ => {}
     }
     words
@@ -144,12 +145,12 @@ fn digest(entry: &Entry) -> Option<String> {
 }
 
 /// What came from the network otherwise than before.
-fn downloads(old: &[Intake], new: &[Intake]) -> Vec<String> {
+fn downloads(named: usize, old: &[Intake], new: &[Intake]) -> Vec<String> {
     let known: BTreeMap<&str, _> = old.iter().map(|intake| (intake.url.as_str(), intake.digest)).collect();
     let changed = new
         .iter()
         .filter(|intake| known.get(intake.url.as_str()).is_some_and(|digest| *digest != intake.digest));
-    changed.take(NAMED).map(|intake| format!("the download `{}`", intake.url)).collect()
+    changed.take(named).map(|intake| format!("the download `{}`", intake.url)).collect()
 }
 
 /// Why an image's steps ran, in one line: the first of them that did, and what changed for it.
@@ -160,7 +161,7 @@ pub fn summary(store: &Store, before: Option<&BuildReport>, now: &BuildReport) -
     let Some(before) = before else { return "first build".to_owned() };
     let step = format!("#{} {}", first.id.number(), crate::ui::text::cut(&first.text, 40));
     let Some(old) = same_step(before, first) else { return format!("{step}: new") };
-    match between(store, (before, old), (now, first)).as_slice() {
+    match between(store, FEW, (before, old), (now, first)).as_slice() {
         [] => format!("{step}: its result was gone, or was not to be used"),
         changes => format!("{step}: {}", changes.join("; ")),
     }

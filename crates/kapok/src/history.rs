@@ -6,10 +6,13 @@ use oci::store::{BuildState, NewBuild, Store};
 
 use crate::cli::values::StepAddress;
 use crate::failure::Failure;
-use crate::program::find_image;
+use crate::program::{Program, find_image};
 
 /// Builds looked through for one that made an image or failed.
 const LIMIT: usize = 1000;
+
+/// Builds of an image that are looked through for one that has something to tell.
+const FEW: usize = 10;
 
 /// A build of the past.
 pub struct Past {
@@ -90,6 +93,24 @@ pub fn find(store: &Store, address: Option<&StepAddress>) -> Result<Past, Failur
     })
 }
 
+/// The same in a project's directory, where an image's name means its latest build, whatever came of that.
+pub fn find_here(program: &Program, store: &Store, address: Option<&StepAddress>) -> Result<Past, Failure> {
+    let name = address.map_or("", |address| address.image.as_str());
+    let directory = &program.environment.directory;
+    let root = crate::lock::project(directory).or_else(|| directory.canonicalize().ok());
+    if let Some(root) = root.filter(|_| !name.is_empty()) {
+        let builds = store.builds_of(&root.display().to_string(), name, FEW)?;
+        let known = builds.into_iter().filter(|build| build.state != BuildState::Running).map(Past::of);
+        let mut known = known.collect::<Vec<_>>();
+        // A build that was stopped before it had steps has nothing to tell.
+        let told = known.iter().position(|past| !past.report.steps.is_empty()).unwrap_or(0);
+        if told < known.len() {
+            return Ok(known.swap_remove(told));
+        }
+    }
+    find(store, address)
+}
+
 /// The step that failed last.
 pub fn last_failure(store: &Store) -> Result<StepReport, Failure> {
     let failed = store
@@ -104,6 +125,12 @@ pub fn last_failure(store: &Store) -> Result<StepReport, Failure> {
 
 /// The build before this one of the same name, to compare with.
 pub fn before(store: &Store, past: &Past) -> Result<Option<Past>, Failure> {
-    let mut builds = store.builds(LIMIT)?.into_iter().skip_while(|build| build.id != past.build.id).skip(1);
-    Ok(builds.find(|build| build.name == past.build.name).map(Past::of))
+    let builds = match past.build.project.is_empty() {
+        true => store.builds(LIMIT)?,
+        false => store.builds_of(&past.build.project, &past.build.name, LIMIT)?,
+    };
+    let mut builds = builds.into_iter().skip_while(|build| build.id != past.build.id).skip(1);
+    let mut builds = builds.by_ref().filter(|build| build.name == past.build.name).map(Past::of);
+    // What was stopped before its first step is nothing to compare with.
+    Ok(builds.find(|before| past.build.project.is_empty() || !before.report.steps.is_empty()))
 }

@@ -37,7 +37,9 @@ impl Repository {
         if !only.is_empty() {
             let below = |path: &str, only: &str| {
                 let only = only.trim_end_matches('/');
-                only.is_empty() || path == only || path.strip_prefix(only).is_some_and(|rest| rest.starts_with('/'))
+                only.is_empty()
+                    || path == only
+                    || path.strip_prefix(only).is_some_and(|rest| rest.starts_with('/'))
             };
             paths.retain(|path| only.iter().any(|only| below(path, only)));
             // A file that is named is looked at, also if git ignores it.
@@ -63,7 +65,9 @@ impl Files for Repository {
         match fs::symlink_metadata(&place) {
             Ok(metadata) if metadata.is_file() && metadata.len() <= MAX_BYTES => {}
             Ok(_) => return Ok(None),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         }
         let mut bytes = Vec::new();
@@ -86,7 +90,8 @@ fn listed_by_git(root: &Path) -> Option<Vec<String>> {
     }
     let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     let names: Vec<String> = names.filter_map(|name| String::from_utf8(name.to_vec()).ok()).collect();
-    let is_file = |name: &String| fs::symlink_metadata(root.join(name)).is_ok_and(|metadata| metadata.is_file());
+    let is_file =
+        |name: &String| fs::symlink_metadata(root.join(name)).is_ok_and(|metadata| metadata.is_file());
     let names: Vec<String> = names.into_iter().filter(is_file).collect();
     // A directory that is itself ignored has no files for git, and is meant all the same.
     (!names.is_empty()).then_some(names)

@@ -21,7 +21,11 @@ pub fn run(program: &Program, arguments: &Check) -> Result<Exit, Failure> {
     let (facts, judgement) = judge(&repository, &settings, &standards);
     match arguments.format {
         CheckFormat::Human => {
-            program.data(&render::human(&facts, &judgement, program.terminal.colour && program.terminal.stdout_is_terminal))?;
+            program.data(&render::human(
+                &facts,
+                &judgement,
+                program.terminal.colour && program.terminal.stdout_is_terminal,
+            ))?;
             program.say(&render::summary(&judgement));
         }
         CheckFormat::Json => program.data(&pretty(&render::json(&facts, &judgement)))?,
@@ -69,7 +73,10 @@ fn places(program: &Program, paths: &[PathBuf]) -> Result<(PathBuf, Vec<String>)
                 let plain = clean(path);
                 let Ok(inside) = plain.strip_prefix(clean(here)) else {
                     let message = format!("`{}` is not below the working directory", given.display());
-                    return Err(Failure::usage_with(message, "check one directory at a time, or go to a common one"));
+                    return Err(Failure::usage_with(
+                        message,
+                        "check one directory at a time, or go to a common one",
+                    ));
                 };
                 only.push(inside.to_string_lossy().into_owned());
             }

@@ -3,13 +3,12 @@
 mod allow_list;
 mod intakes;
 
-use std::collections::BTreeMap;
-
 use build::engine::{StepReport, StepState};
 use oci::record::{Intake, Record};
 use oci::store::Store;
 use serde_json::json;
 
+use crate::changes;
 use crate::cli::Format;
 use crate::cli::steps::Explain;
 use crate::clock;
@@ -23,7 +22,7 @@ use crate::ui::table::table;
 /// Explains one step, or lists all of them.
 pub fn run(program: &Program, arguments: &Explain) -> Result<Exit, Failure> {
     let store = program.store(&program.settings()?)?;
-    let past = history::find(&store, Some(&arguments.address))?;
+    let past = history::find_here(program, &store, Some(&arguments.address))?;
     if arguments.allow_list {
         program.data(&allow_list::yaml(&fetched(&store, &past, arguments.address.step)?))?;
         return Ok(Exit::Done);
@@ -39,9 +38,7 @@ pub fn run(program: &Program, arguments: &Explain) -> Result<Exit, Failure> {
             let record = record(&store, step)?;
             match (format, record) {
                 (Format::Json, record) => pretty(&json!({ "step": step, "record": record })),
-                (Format::Table, Some(record)) => {
-                    one(step, &record, &why(&store, &past, step, &record)?, clock::now())
-                }
+                (Format::Table, Some(record)) => one(step, &record, &why(&store, &past, step)?, clock::now()),
                 (Format::Table, None) => format!("{}\n{}\n", step.text, state(step)),
             }
         }
@@ -97,7 +94,14 @@ fn overview(store: &Store, past: &Past) -> Result<String, Failure> {
     for step in &past.report.steps {
         let record = record(store, step)?;
         let why = match &record {
-            Some(record) if step.state == StepState::Ran => why(store, past, step, record)?,
+            Some(_) if step.state == StepState::Ran => {
+                let all = why(store, past, step)?;
+                let more = match all.len().saturating_sub(changes::FEW) {
+                    0 => String::new(),
+                    more => format!("; and {more} more"),
+                };
+                all.iter().take(changes::FEW).cloned().collect::<Vec<_>>().join("; ") + &more
+            }
             _ => String::new(),
         };
         let time = std::time::Duration::from_millis(step.wall_ms);
@@ -114,52 +118,31 @@ fn overview(store: &Store, past: &Past) -> Result<String, Failure> {
     Ok(table(&["STEP", "STATE", "TIME", "WROTE", "FETCHED", "INSTRUCTION", "WHY"], &rows))
 }
 
-/// What changed since the build before; the parts of the key have names for that.
-fn why(store: &Store, past: &Past, step: &StepReport, record: &Record) -> Result<String, Failure> {
+/// What changed since the build before, file by file.
+fn why(store: &Store, past: &Past, step: &StepReport) -> Result<Vec<String>, Failure> {
     if step.state != StepState::Ran {
-        return Ok("the same inputs were seen before".to_owned());
+        return Ok(vec!["the same inputs were seen before".to_owned()]);
     }
     let Some(before) = history::before(store, past)? else {
-        return Ok("the first build of this name".to_owned());
+        return Ok(vec!["the first build of this name".to_owned()]);
     };
-    let same = |other: &&StepReport| {
-        (&other.stage, other.number, &other.platform) == (&step.stage, step.number, &step.platform)
+    let Some(old) = changes::same_step(&before.report, step) else {
+        return Ok(vec!["it is new".to_owned()]);
     };
-    let old = before.report.steps.iter().find(same).and_then(|step| step.record.as_ref());
-    let Some(old) = old.and_then(|digest| store.record(digest).ok()) else {
-        return Ok("the build before did not get so far".to_owned());
-    };
-    let mut changes = Vec::new();
-    if old.instruction != record.instruction {
-        changes.push("the instruction".to_owned());
-    }
-    if old.parent != record.parent {
-        changes.push("the snapshot below".to_owned());
-    }
-    changes.extend(changed(&old.inputs, &record.inputs));
-    changes.dedup();
+    let changes = changes::between(store, usize::MAX, (&before.report, old), (&past.report, step));
     Ok(match changes.as_slice() {
-        [] => "nothing changed: `--no-cache`, or its result is gone".to_owned(),
-        changes => format!("changed: {}", changes.join(", ")),
+        [] => vec!["nothing changed: `--no-cache`, or its result is gone".to_owned()],
+        _ => changes,
     })
 }
 
-fn changed(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
-    let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
-    names.sort();
-    names.dedup();
-    names
-        .into_iter()
-        .filter(|name| old.get(*name) != new.get(*name))
-        .map(|name| format!("`{name}`"))
-        .collect()
-}
-
-fn one(step: &StepReport, record: &Record, why: &str, now: i64) -> String {
+fn one(step: &StepReport, record: &Record, why: &[String], now: i64) -> String {
     let mut text = format!("{}\n\n", record.instruction);
     let mut line = |title: &str, value: String| text += &format!("{title:<15}{value}\n");
     line("state", state(step).to_owned());
-    line("why", why.to_owned());
+    for (number, reason) in why.iter().enumerate() {
+        line(if number == 0 { "why" } else { "" }, reason.clone());
+    }
     line("key", record.key.to_string());
     line("below", record.parent.to_string());
     if let Some(layer) = &record.layer {

@@ -15,7 +15,7 @@ use crate::ui::text::readable;
 /// Prints the output of one step, or of all steps with a heading each.
 pub fn run(program: &Program, arguments: &Logs) -> Result<Exit, Failure> {
     let store = program.store(&program.settings()?)?;
-    let past = history::find(&store, arguments.address.as_ref())?;
+    let past = history::find_here(program, &store, arguments.address.as_ref())?;
     if let Some(wanted) = arguments.address.as_ref().and_then(|address| address.step) {
         let output = output(&store, past.step(wanted)?)?.unwrap_or_default();
         print(program, &output)?;

@@ -22,7 +22,9 @@ pub fn run(program: &Program, arguments: &Shell) -> Result<Exit, Failure> {
     let store = program.store(&program.settings()?)?;
     let (snapshot, mut place) = match &arguments.address {
         None => before_failure(program, &store)?,
-        Some(address) if address.step.is_some() || address.image.is_empty() => after_step(&store, address)?,
+        Some(address) if address.step.is_some() || address.image.is_empty() => {
+            after_step(program, &store, address)?
+        }
         Some(address) => in_image(program, &store, address)?,
     };
     if !arguments.command.is_empty() {
@@ -44,8 +46,8 @@ fn before_failure(program: &Program, store: &Store) -> Result<(Snapshot, Place),
     Ok((layers(store, &step.below)?, place(&step)))
 }
 
-fn after_step(store: &Store, address: &StepAddress) -> Result<(Snapshot, Place), Failure> {
-    let past = history::find(store, Some(address))?;
+fn after_step(program: &Program, store: &Store, address: &StepAddress) -> Result<(Snapshot, Place), Failure> {
+    let past = history::find_here(program, store, Some(address))?;
     let step = match address.step {
         Some(number) => past.step(number)?,
         None => past.report.steps.last().ok_or_else(|| Failure::usage("the build has no steps"))?,

@@ -5,7 +5,7 @@ mod ending;
 pub mod prepare;
 mod workshop;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use build::engine::{Cancel, Storm, StormImage};
@@ -25,6 +25,8 @@ use crate::signals;
 use crate::story::{self, Told};
 use crate::ui::storm::StormView;
 use crate::ui::storm::state::{ImageState, StormState};
+#[cfg(test)]
+pub use ending::lines as ending_lines;
 use prepare::Job;
 use workshop::Shop;
 
@@ -94,6 +96,7 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
         git: &git,
         gateway: gateway.with_stale(!arguments.no_stale),
         view: &view,
+        plain: Mutex::new(vec![None; jobs.len()]),
     };
     let outcomes = storm.run(&shop, &ahead);
     let (state, wall) = view.finish();

@@ -1,6 +1,6 @@
 //! Builds single images for the storm: doors, pushes, history.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use build::engine::{
@@ -51,6 +51,8 @@ pub struct Shop<'a> {
     pub gateway: RunGateway,
     /// Who is told.
     pub view: &'a StormView,
+    /// The digests of images that are complete, without certificates.
+    pub plain: Mutex<Vec<Option<Digest>>>,
 }
 
 /// A finished image.
@@ -183,6 +185,9 @@ impl Shop<'_> {
             return Err(Trouble::Other(failure));
         }
         drop(doors);
+        if let Some(slot) = lock(&self.plain).get_mut(seat.image) {
+            *slot = built.platforms.first().map(|platform| platform.plain);
+        }
         let before = self.histories[seat.image].iter().find_map(|told| {
             let report: BuildReport = serde_json::from_str(&told.build.detail).ok()?;
             (!report.steps.is_empty()).then_some(report)
@@ -264,7 +269,7 @@ impl Shop<'_> {
         let took: u64 = report.steps.iter().map(|step| step.wall_ms).sum();
         let before = story::takes(&self.histories[image]).map_or(0, |time| time.as_millis() as u64);
         let whole = ran > 0 && cached == 0 && outcome.state == State::Complete;
-        let bases = outcome.made.as_ref().map(|made| self.bases(job, made)).unwrap_or_default();
+        let bases = outcome.made.as_ref().map(|made| self.bases(made)).unwrap_or_default();
         ImageReport {
             state: outcome.state,
             reason: outcome.reason,
@@ -281,13 +286,14 @@ impl Shop<'_> {
         }
     }
 
-    fn bases(&self, job: &Job, made: &Made) -> Vec<BaseUse> {
-        let _ = job;
+    /// What an image stands on. An image of the project is complete when one that stands on it is.
+    fn bases(&self, made: &Made) -> Vec<BaseUse> {
+        let plain = |job: usize| lock(&self.plain).get(job).copied().flatten();
         let used = made.built.images.iter();
         used.map(|used| BaseUse {
             name: used.name.clone(),
             image: used.project.map(|job| self.jobs[job].name.clone()),
-            digest: used.digest,
+            digest: used.digest.or_else(|| plain(used.project?)),
         })
         .collect()
     }
@@ -304,6 +310,10 @@ const KEPT: usize = 10;
 
 /// Seconds after which they are not.
 const KEPT_SECONDS: i64 = 90 * 86_400;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn verdict(trouble: &Trouble) -> Verdict {
     match trouble {
