@@ -1,5 +1,7 @@
 //! `images:` — what is built.
 
+use std::collections::BTreeSet;
+
 use oci::Reference;
 
 use super::form::Form;
@@ -35,9 +37,14 @@ const KEYS: [&str; 18] = [
 /// The images of a file.
 pub fn images(form: &mut Form<'_>, node: &Node) -> Vec<Image> {
     let mut images = Vec::new();
+    let mut names = BTreeSet::new();
     for pair in form.pairs(node, "images") {
         check_name(form, pair);
-        images.push(image(form, pair));
+        let image = image(form, pair);
+        // The second of two is an error that has been told.
+        if names.insert(&pair.key) {
+            images.extend(image);
+        }
     }
     images
 }
@@ -58,7 +65,8 @@ fn check_name(form: &mut Form<'_>, pair: &Pair) {
     }
 }
 
-fn image(form: &mut Form<'_>, pair: &Pair) -> Image {
+/// An image; nothing where its files are outside of the project, which has been told then.
+fn image(form: &mut Form<'_>, pair: &Pair) -> Option<Image> {
     let node = &pair.value;
     let declared = form.place(pair.span);
     // `app: ./app` names the build context alone; `app:` is in the directory of its name.
@@ -70,6 +78,7 @@ fn image(form: &mut Form<'_>, pair: &Pair) -> Image {
         Some(node) => form.path(node, "context").map(|path| path.value),
         None => crate::files::join(form.directory(), &pair.key),
     };
+    let inside = context.is_some();
     let context = context.unwrap_or_default();
     let dockerfile = dockerfile(form, field("dockerfile"), field("inline"), &context, context_node, pair);
     let context = if field("inline").is_some() && context_node.is_none() {
@@ -83,7 +92,7 @@ fn image(form: &mut Form<'_>, pair: &Pair) -> Image {
     }
     let push = field("push").and_then(Node::flag).unwrap_or(false);
     image.outputs.iter_mut().for_each(|output| output.push |= push);
-    image
+    inside.then_some(image)
 }
 
 fn dockerfile(

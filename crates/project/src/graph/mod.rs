@@ -7,6 +7,8 @@ mod order;
 mod overrides;
 mod pipelines;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod triggers;
 
 use crate::Files;
