@@ -14,6 +14,7 @@ mod ignore;
 mod judge;
 mod level;
 mod lifecycle;
+pub mod rego;
 pub mod render;
 mod rule;
 pub mod rules;
