@@ -264,9 +264,9 @@ fn unused(dockerfile: &Dockerfile, args: &[Argument]) -> Vec<usize> {
         .global_args
         .iter()
         .chain(own)
-        .filter_map(|instruction| match &instruction.kind {
-            InstructionKind::Onbuild(onbuild) => Some(&onbuild.trigger.kind),
-            kind => Some(kind),
+        .map(|instruction| match &instruction.kind {
+            InstructionKind::Onbuild(onbuild) => &onbuild.trigger.kind,
+            kind => kind,
         })
         .filter_map(
             |kind| if let InstructionKind::Arg(declarations) = kind { Some(declarations) } else { None },

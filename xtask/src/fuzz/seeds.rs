@@ -24,6 +24,10 @@ pub fn of(target: &str) -> io::Result<Vec<Vec<u8>>> {
     let mut seeds = testkit::fuzz::corpus(&tests.join("corpus").join(target))?;
     match target {
         "dockerfile" | "plan" => seeds.extend(files("Dockerfile")?),
+        "project" | "yaml" => {
+            let fixtures = workspace::root().join("crates/project/fixtures");
+            seeds.extend(testkit::fuzz::corpus(&fixtures)?);
+        }
         // The first line is the path that is asked for.
         "ignore" => {
             seeds.extend(files(".dockerignore")?.into_iter().map(|file| [b"a/b/c\n", &*file].concat()))

@@ -168,11 +168,11 @@ fn within(world: &World<'_>, directory: &str, dockerfile: &str) -> Option<String
 }
 
 fn dockerfile(object: &Object, spec: &Node, strategy: &Node, directory: &str) -> DockerfileSource {
-    if let Some(node) = spec.at("source.dockerfile") {
-        if let Some(text) = node.text() {
-            let (place, block) = block_place(object, node);
-            return DockerfileSource::Inline { text: text.to_owned(), place, block };
-        }
+    if let Some(node) = spec.at("source.dockerfile")
+        && let Some(text) = node.text()
+    {
+        let (place, block) = block_place(object, node);
+        return DockerfileSource::Inline { text: text.to_owned(), place, block };
     }
     let node = strategy.get("dockerfilePath");
     let written = node.and_then(Node::text).filter(|path| !path.is_empty()).unwrap_or("Dockerfile");

@@ -15,12 +15,12 @@ pub fn stream(object: &Object) -> ImageStream {
         tags.push(StreamTag { tag: tag.to_owned(), from, place: object.place(name.span) });
     }
     // A whole repository that is imported from.
-    if let Some(repository) = object.node.at("spec.dockerImageRepository") {
-        if let Some(text) = repository.text() {
-            let tag = "latest".to_owned();
-            let from = Some(ImageName::Reference(text.to_owned()));
-            tags.push(StreamTag { tag, from, place: object.place(repository.span) });
-        }
+    if let Some(repository) = object.node.at("spec.dockerImageRepository")
+        && let Some(text) = repository.text()
+    {
+        let tag = "latest".to_owned();
+        let from = Some(ImageName::Reference(text.to_owned()));
+        tags.push(StreamTag { tag, from, place: object.place(repository.span) });
     }
     ImageStream { name: object.name().to_owned(), namespace, tags, place: object.named_at() }
 }

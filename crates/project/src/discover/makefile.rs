@@ -46,10 +46,10 @@ fn read_text(files: &dyn Files, text: &Text) -> Vec<Build> {
         let mut directory = parent(&text.file).to_owned();
         for command in filled(line, &variables, 0).split(['\n', ';']).flat_map(|part| part.split("&&")) {
             let words = words(command);
-            if let [cd, path] = words.as_slice() {
-                if cd == "cd" {
-                    directory = join(&directory, path).unwrap_or(directory);
-                }
+            if let [cd, path] = words.as_slice()
+                && cd == "cd"
+            {
+                directory = join(&directory, path).unwrap_or(directory);
             }
             if let Some(mut build) = build(files, &words, &directory) {
                 build.place = Some(text.place(Span::new(*at, at + line.trim_end().len())));
@@ -352,16 +352,16 @@ pub fn compare(builds: &[Build], images: &[Image], findings: &mut Vec<Finding>) 
             }
             for (name, value) in &build.args {
                 let own = image.args.iter().find(|arg| arg.name == *name).and_then(|arg| arg.value.as_ref());
-                if let (Some(value), Some(own)) = (value.as_ref().filter(|value| !value.contains('$')), own) {
-                    if value != own {
-                        say(
-                            format!(
-                                "the Makefile builds `{}` with {name}={value}, and its BuildConfig with {name}={own}",
-                                image.name
-                            ),
-                            format!("the BuildConfig is at {declared}"),
-                        );
-                    }
+                if let (Some(value), Some(own)) = (value.as_ref().filter(|value| !value.contains('$')), own)
+                    && value != own
+                {
+                    say(
+                        format!(
+                            "the Makefile builds `{}` with {name}={value}, and its BuildConfig with {name}={own}",
+                            image.name
+                        ),
+                        format!("the BuildConfig is at {declared}"),
+                    );
                 }
             }
         }

@@ -48,10 +48,10 @@ fn substituted(node: &Node, values: &BTreeMap<&str, &str>) -> Node {
 
 /// `${NAME}` within a text, and `${{NAME}}` for a whole value that is then no text.
 fn fill(text: &str, values: &BTreeMap<&str, &str>) -> (String, bool) {
-    if let Some(name) = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")) {
-        if let Some(value) = values.get(name.trim()) {
-            return ((*value).to_owned(), true);
-        }
+    if let Some(name) = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}"))
+        && let Some(value) = values.get(name.trim())
+    {
+        return ((*value).to_owned(), true);
     }
     let mut filled = String::new();
     let mut rest = text;

@@ -235,10 +235,10 @@ impl<'p> Draft<'p> {
             self.edge(number, &from.image, EdgeKind::From, from.place.clone());
         }
         for input in &image.inputs {
-            if let InputKind::Image { image, source, .. } = &input.kind {
-                if !source.is_empty() {
-                    self.edge(number, image, EdgeKind::Input, input.place.clone());
-                }
+            if let InputKind::Image { image, source, .. } = &input.kind
+                && !source.is_empty()
+            {
+                self.edge(number, image, EdgeKind::Input, input.place.clone());
             }
         }
     }

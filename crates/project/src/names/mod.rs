@@ -123,10 +123,11 @@ impl Names {
                 self.tags[number].insert(tag.clone());
                 let last = reference.path().rsplit('/').next().unwrap_or_default();
                 self.loose.entry(loose(last)).or_default().insert(number);
-                if let Some((organisation, _)) = reference.path().rsplit_once('/') {
-                    if organisation != "library" && reference.domain() != "localhost" {
-                        self.places.insert(format!("{}/{organisation}", reference.domain()));
-                    }
+                if let Some((organisation, _)) = reference.path().rsplit_once('/')
+                    && organisation != "library"
+                    && reference.domain() != "localhost"
+                {
+                    self.places.insert(format!("{}/{organisation}", reference.domain()));
                 }
                 // What is given a bare name or one of localhost is named so by those who build on it.
                 if reference.domain() == "localhost" || !text.contains('/') {
@@ -198,10 +199,10 @@ impl Names {
                 return Meaning::Images(exact);
             }
             // A name alone is the image's, whatever tags that has.
-            if without_tag == text {
-                if let Some(meaning) = self.bare(bare, user) {
-                    return meaning;
-                }
+            if without_tag == text
+                && let Some(meaning) = self.bare(bare, user)
+            {
+                return meaning;
             }
             let tags = known.iter().map(|(tag, _)| tag.clone()).collect();
             let images = unique(known.iter().map(|(_, image)| *image).collect());
