@@ -33,7 +33,11 @@ pub fn between(
 ) -> Vec<String> {
     let record = |step: &StepReport| step.record.and_then(|digest| store.record(&digest).ok());
     let (Some(old_record), Some(new_record)) = (record(old), record(new)) else {
-        return vec!["the build before did not get so far".to_owned()];
+        return vec![match old.state {
+            _ if old.text != new.text => "the instruction".to_owned(),
+            StepState::Failed => "it failed the last time".to_owned(),
+            _ => "the build before did not get so far".to_owned(),
+        }];
     };
     let mut changes = Vec::new();
     if old_record.instruction != new_record.instruction {

@@ -53,6 +53,14 @@ pub enum Failure {
     /// A step failed.
     #[error("a step failed")]
     Step(Box<FailedStep>),
+    /// A test of a finished image failed.
+    #[error("{message}")]
+    Test {
+        /// Which, and why.
+        message: String,
+        /// What it said last.
+        output: Vec<String>,
+    },
     /// The build failed, but no step of it.
     #[error(transparent)]
     Build(Box<BuildError>),
@@ -239,6 +247,7 @@ impl Failure {
             Failure::Interrupted => Exit::Interrupted,
             Failure::Told(exit) => *exit,
             Failure::Step(step) => step.exit,
+            Failure::Test { .. } => Exit::StepFailed,
             Failure::Dockerfile { upstream: true, .. } | Failure::Fetch(_) | Failure::Git(_) => {
                 Exit::Upstream
             }
@@ -275,7 +284,15 @@ impl Failure {
             Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return String::new(),
             _ => {}
         }
-        let mut text = format!("{}: {self}\n", Tone::Bad.paint("error", colour));
+        let mut text = String::new();
+        if let Failure::Test { output, .. } = self
+            && !output.is_empty()
+        {
+            text += "last output:\n";
+            output.iter().for_each(|line| text += &format!("  {line}\n"));
+            text.push('\n');
+        }
+        text += &format!("{}: {self}\n", Tone::Bad.paint("error", colour));
         let mut last = self.to_string();
         for cause in causes(self).skip(1) {
             let cause = cause.to_string();

@@ -123,7 +123,7 @@ impl Loaded {
     }
 
     /// Says what is wrong and doubtful with the images that are wanted; what is wrong is a failure.
-    pub fn tell_findings(&self, program: &Program) -> Result<(), Failure> {
+    pub fn tell_findings(&self, colour: bool, tell: &dyn Fn(&str)) -> Result<(), Failure> {
         let wanted = self.graph.wanted(&self.project);
         let names: Vec<&str> = wanted.iter().map(|image| self.project.images[*image].name.as_str()).collect();
         let concerns = |finding: &&Finding| {
@@ -139,7 +139,7 @@ impl Loaded {
             return Err(Failure::Project(self.diagnostics(&errors)));
         }
         for (source, diagnostics) in self.diagnostics(&others) {
-            program.say(&dockerfile::render(&source, &diagnostics, program.terminal.colour));
+            tell(&dockerfile::render(&source, &diagnostics, colour));
         }
         Ok(())
     }

@@ -80,7 +80,8 @@ pub struct Told {
 }
 
 impl Told {
-    fn of(build: NewBuild) -> Told {
+    /// What a line of the catalog says.
+    pub fn of(build: NewBuild) -> Told {
         // What another version wrote may not be understood; it is then a build of which nothing is known.
         let report = serde_json::from_str(&build.detail).ok().and_then(|part: Part| part.image);
         Told { build, report }

@@ -28,7 +28,7 @@ pub fn run(program: &Program, arguments: &Explain) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let text = match (arguments.address.step, arguments.format) {
-        (None, Format::Table) => overview(&store, &past)?,
+        (None, Format::Table) => ending(&past) + &overview(&store, &past)?,
         (None, Format::Json) => {
             let intakes = intakes_of_all(&store, &past)?;
             pretty(&json!({ "build": past.build.id, "steps": past.report.steps, "intakes": intakes }))
@@ -87,6 +87,15 @@ fn state(step: &StepReport) -> &'static str {
         StepState::Ran => "ran",
         StepState::Failed => "failed",
     }
+}
+
+/// How the build of a project's image ended.
+fn ending(past: &Past) -> String {
+    let told = crate::story::Told::of(past.build.clone());
+    let Some(report) = &told.report else { return String::new() };
+    let reason = report.reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+    let message = if report.message.is_empty() { String::new() } else { format!(": {}", report.message) };
+    format!("{} {}{reason}{message}\n\n", past.build.name, report.state)
 }
 
 fn overview(store: &Store, past: &Past) -> Result<String, Failure> {

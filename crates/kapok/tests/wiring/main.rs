@@ -4,6 +4,7 @@ mod build;
 mod environment;
 mod house;
 mod images;
+mod project;
 mod registry;
 mod run;
 mod sharing;

@@ -66,6 +66,10 @@ pub fn explain(error: BuildError, source: &Source) -> Failure {
             Failure::Dockerfile { source_text, diagnostics, upstream: false }
         }
         BuildError::Step(failure) => Failure::Step(Box::new(step(*failure, source))),
+        BuildError::Check(failure) => Failure::Test {
+            output: last_lines(&failure.tail),
+            message: BuildError::Check(failure).to_string(),
+        },
         BuildError::Cancelled(_) => Failure::Interrupted,
         other => other.into(),
     }

@@ -168,6 +168,7 @@ pub fn plain_lines(
         ImageEvent::Ended { state, .. } => {
             let mut line = format!("{name} {state}");
             match image.reason {
+                Some(reason) if image.message.is_empty() => line += &format!(" ({reason})"),
                 Some(reason) => line += &format!(" ({reason}): {}", image.message),
                 None => line += &format!(" in {}", format::duration(image.elapsed(at))),
             }

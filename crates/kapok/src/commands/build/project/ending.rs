@@ -50,7 +50,9 @@ pub fn tell(program: &Program, arguments: &Build, ended: Ended<'_>, store: &Stor
     });
     let exit = ended.outcomes.iter().find_map(|outcome| {
         let own = matches!(outcome.state, Standing::Failed | Standing::Error);
-        own.then(|| outcome.failure.as_ref().map_or(Exit::StepFailed, |failed| failed.failure.exit()))
+        let late = outcome.reason == Some(build::engine::Reason::DeadlineExceeded);
+        let failure = outcome.failure.as_ref().filter(|_| !late);
+        own.then(|| failure.map_or(Exit::StepFailed, |failed| failed.failure.exit()))
     });
     let made = ended.outcomes.into_iter().filter_map(|outcome| outcome.made).collect();
     write_locks(program, store, made)?;
@@ -72,6 +74,16 @@ fn tell_failures(program: &Program, ended: &Ended<'_>) {
         let reason = outcome.reason.map_or("", build::engine::Reason::name);
         let title = format!("image `{}` failed: {reason}", job.name);
         program.say(&format!("\n{}", Tone::Bold.paint(&title, program.terminal.colour)));
+        if outcome.reason == Some(build::engine::Reason::DeadlineExceeded) {
+            // That it was stopped is the consequence, not the cause.
+            let limit = format::duration(job.timeout.unwrap_or_default());
+            let late = Failure::usage_with(
+                format!("it took longer than {limit}"),
+                "raise the image's `timeout`, or let its steps do less",
+            );
+            program.say(late.render(program.terminal.colour).trim_end());
+            continue;
+        }
         program.say(failed.failure.render(program.terminal.colour).trim_end());
     }
 }

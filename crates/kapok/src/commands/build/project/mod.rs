@@ -8,7 +8,7 @@ mod workshop;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use build::engine::{Cancel, Storm, StormImage};
+use build::engine::{Cancel, Event, Storm, StormImage};
 use build::schedule::Work;
 
 use super::context::Means;
@@ -47,10 +47,25 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
     if let Some(ca) = &loaded.project.ca {
         settings.network.ca.push(loaded.root.join(&ca.value));
     }
+    if wanted.is_empty() {
+        return Err(Failure::usage_with(
+            format!("there is nothing to build in `{}`", loaded.root.display()),
+            "name a build context with a Dockerfile, or declare `images` in kapok.yaml",
+        ));
+    }
     if !arguments.quiet && arguments.progress != Progress::Json {
         program.say(loaded.headline(wanted.len()).trim_end());
     }
-    loaded.tell_findings(program)?;
+    loaded.tell_findings(program.terminal.colour && arguments.progress != Progress::Json, &|text| {
+        match arguments.progress {
+            _ if arguments.quiet => {}
+            Progress::Json => {
+                let event = Event::Warning { message: text.trim_end().to_owned(), step: None };
+                program.say(&crate::ui::json::line(Duration::ZERO, &event));
+            }
+            _ => program.say(text),
+        }
+    })?;
     let store = Arc::new(program.store(&settings)?);
     let fetch = HttpFetch::new(&program.environment);
     let git = GitCommand::new(&program.environment);

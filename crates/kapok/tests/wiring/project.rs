@@ -1,0 +1,160 @@
+//! build, status, logs and explain of a whole project.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::environment::TestEnvironment;
+
+/// Five images, the second of which fails as long as `middle/needed` is not there.
+fn project() -> TestEnvironment {
+    let here = TestEnvironment::new();
+    here.write(
+        "kapok.yaml",
+        "images:
+  base: base
+  middle: middle
+  top:
+    context: top
+    tags: [example.org/team/top:1]
+    tests:
+      - file: /needed
+        mode: \"0644\"
+        contains: [\"/^need(ed)$/\"]
+  side: side
+  tool: tool
+",
+    );
+    here.write("base/Dockerfile", "FROM scratch\nCOPY file /base\n");
+    here.write("base/file", "base");
+    here.write("middle/Dockerfile", "FROM base\nCOPY needed /needed\n");
+    here.write("top/Dockerfile", "FROM middle\nCOPY --from=tool /tool /tool\n");
+    here.write("side/Dockerfile", "FROM base\nCOPY --from=tool /tool /tool\n");
+    here.write("tool/Dockerfile", "FROM scratch\nCOPY file /tool\n");
+    here.write("tool/file", "tool");
+    here
+}
+
+/// Each line of a table, its cells squeezed.
+fn table(text: &str) -> Vec<String> {
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn a_failure_stops_only_what_stands_on_it_and_the_next_build_does_the_rest() {
+    let here = project();
+    let failed = here.kapok("build").code(4).stderr;
+    assert!(failed.starts_with("project"), "{failed}");
+    let rows = table(&failed);
+    let row = |name: &str| {
+        let found = rows.iter().rev().find(|row| row.starts_with(&format!("{name} "))).cloned();
+        found.unwrap_or_else(|| panic!("no row of {name} in {failed}"))
+    };
+    assert!(row("base").contains("Complete") && row("side").contains("Complete"), "{failed}");
+    assert!(row("middle").contains("Failed") && row("middle").contains("DockerBuildFailed"), "{failed}");
+    assert!(row("top").contains("Cancelled") && row("top").contains("it stands on `middle`"), "{failed}");
+    assert!(failed.contains("middle/Dockerfile:2:") && failed.contains("3 of 5 images complete"), "{failed}");
+    let status = here.kapok("status").code(1).stdout;
+    assert!(status.contains("3/5 complete and current"), "{status}");
+
+    here.write("middle/needed", "needed");
+    let done = here.kapok("build --progress json").code(0).stderr;
+    let events: Vec<Value> = done.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of = |name: &str, event: &str| {
+        events
+            .iter()
+            .filter(|line| line["image"] == name && line["event"] == event)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("base", "finished").len(), 0, "{done}");
+    assert_eq!(of("base", "cached").len(), 1, "{done}");
+    assert_eq!(of("top", "state").last().expect("an end")["state"], "Complete");
+    assert_eq!(of("top", "tested")[0]["passed"], true);
+    assert!(here.kapok("status").ok().stdout.contains("5/5 complete and current"));
+    assert!(here.kapok("images").ok().stdout.contains("example.org/team/top"));
+
+    let explained = here.kapok("explain middle").ok().stdout;
+    assert!(explained.contains("middle Complete"), "{explained}");
+    here.kapok("logs top").ok();
+}
+
+#[test]
+fn what_changed_is_named_and_what_stands_on_it_is_not_current_until_it_is_built() {
+    let here = project();
+    here.write("middle/needed", "needed");
+    here.kapok("build").ok();
+    here.write("base/file", "another");
+    let changed = here.kapok("build base").ok().stderr;
+    assert!(
+        changed.contains("`/base` (was sha256:") && changed.contains("1 of 1 image complete"),
+        "{changed}"
+    );
+    let status: Value =
+        serde_json::from_str(&here.kapok("status --format json").code(1).stdout).expect("JSON");
+    let current = |name: &str| {
+        let images = status["images"].as_array().expect("a list");
+        images.iter().find(|image| image["name"] == name).expect("it is there")["current"].clone()
+    };
+    assert_eq!((current("base"), current("tool")), (true.into(), true.into()));
+    assert_eq!((current("middle"), current("top")), (false.into(), false.into()));
+    let metrics = here.kapok("status --format prometheus").code(1).stdout;
+    assert!(metrics.contains("kapok_image_current{image=\"middle\"} 0"), "{metrics}");
+    let explained = here.kapok("explain base#1").ok().stdout;
+    assert!(explained.contains("`/base` (was"), "{explained}");
+
+    here.kapok("build").ok();
+    here.kapok("status").ok();
+    // A test that fails leaves the name where it was.
+    let before = here.kapok("inspect example.org/team/top:1").ok().stdout;
+    here.write("middle/needed", "something else");
+    let failed = here.kapok("build").code(4).stderr;
+    assert!(failed.contains("TestFailed") && failed.contains("`/^need(ed)$/`"), "{failed}");
+    assert_eq!(here.kapok("inspect example.org/team/top:1").ok().stdout, before);
+}
+
+#[test]
+fn a_project_with_mistakes_is_not_built() {
+    let here = project();
+    here.write("base/Dockerfile", "FROM top\n");
+    let refused = here.kapok("build").code(2).stderr;
+    assert!(refused.contains("base/Dockerfile:1"), "{refused}");
+    let here = TestEnvironment::new();
+    assert!(here.kapok("build").code(2).stderr.contains("nothing to build"));
+    assert!(project().kapok("build nothing-like-it").code(2).stderr.contains("no image `nothing-like-it`"));
+    assert!(project().kapok("build -o out").code(2).stderr.contains("Dockerfile"));
+}
+
+#[test]
+fn a_storm_that_is_killed_is_completed_by_the_next_build() {
+    let here = TestEnvironment::new();
+    if !here.shell_image() {
+        return;
+    }
+    std::fs::remove_dir_all(here.work().join("shell")).expect("it was made");
+    let busy = |loops: u32, name: &str| {
+        format!("RUN i=0; while [ $i -lt {loops} ]; do i=$((i+1)); done; echo {name} > /{name}\n")
+    };
+    here.write("base/Dockerfile", format!("FROM shell\n{}{}", busy(20_000, "one"), busy(40_000, "two")));
+    for number in 1..=3 {
+        let own = busy(30_000 * number, "own");
+        here.write(
+            &format!("app{number}/Dockerfile"),
+            format!("FROM base\n{own}ENV X={number}\n{}", busy(9000, "last")),
+        );
+    }
+    for moment in [20, 60, 110, 170, 240, 320, 90, 140, 200, 280] {
+        let mut storm = here.command("build -q").spawn().expect("it starts");
+        std::thread::sleep(Duration::from_millis(moment));
+        storm.kill().expect("it is killed");
+        storm.wait().expect("it has ended");
+    }
+    let digests = here.kapok("build -q").ok().stdout;
+    assert_eq!(digests.lines().count(), 4, "{digests}");
+    let again = here.kapok("build").ok().stderr;
+    assert!(again.contains("4 of 4 images complete"), "{again}");
+    assert!(!again.contains(" 1 run,") && !again.contains(" 2 run,"), "nothing is left to do: {again}");
+    here.kapok("status").ok();
+    // What survived is what a build that nobody kills makes.
+    assert_eq!(here.kapok("build -q --no-cache").ok().stdout, digests);
+}
