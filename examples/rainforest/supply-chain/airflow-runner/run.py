@@ -1,0 +1,1 @@
+from lxml import etree; print("runner: lxml", etree.__version__)

@@ -1,0 +1,1 @@
+import markupsafe._speedups, yaml; print("scheduler: PyYAML", yaml.__version__)

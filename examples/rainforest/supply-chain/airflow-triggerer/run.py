@@ -1,0 +1,1 @@
+import greenlet; print("triggerer: greenlet", greenlet.__version__)

@@ -1,0 +1,1 @@
+import sqlalchemy; print("webserver: SQLAlchemy", sqlalchemy.__version__)

@@ -1,0 +1,1 @@
+print("a notebook begins here")
