@@ -25,6 +25,23 @@ pub struct Check {
     /// The levels as a whole; by default `check.profile` of the settings, else `default`.
     #[arg(long, value_name = "PROFILE")]
     pub profile: Option<ProfileFlag>,
+
+    /// Directories and files of policies in Rego, with data beside them; they judge what is found besides the rules of
+    /// Kapok. Where all paths are files of JSON or YAML, or `-`, the policies alone judge these documents.
+    #[arg(long, value_name = "DIR")]
+    pub policy: Vec<PathBuf>,
+
+    /// The packages of policies to run, such as `main`; by default all.
+    #[arg(long, value_name = "PACKAGE", requires = "policy")]
+    pub namespace: Vec<String>,
+
+    /// Runs the unit tests of the policies, the rules named `test_...`, and judges nothing.
+    #[arg(long, requires = "policy", conflicts_with = "paths")]
+    pub test: bool,
+
+    /// For how many seconds one rule of a policy may run.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub time_limit: u64,
 }
 
 /// How findings are printed.

@@ -1,7 +1,10 @@
 //! `kapok check`: judges a repository's files without building anything.
 
+mod policies;
+
 use std::path::{Path, PathBuf};
 
+use policy::rego::Policies;
 use policy::{Date, Facts, Judgement, Standards, Waivers, render};
 
 use crate::cli::check::{Check, CheckFormat};
@@ -14,23 +17,62 @@ use crate::settings::Settings;
 
 /// Judges, and prints what was found.
 pub fn run(program: &Program, arguments: &Check) -> Result<Exit, Failure> {
+    let policies = policies::load(program, arguments)?;
+    if let Some(policies) = &policies {
+        if arguments.test {
+            return policies::test(program, policies);
+        }
+        if let Some(documents) = policies::documents(arguments) {
+            return judge_documents(program, arguments, policies, documents);
+        }
+    }
     let (root, only) = places(program, &arguments.paths)?;
     let settings = program.settings_for(&root)?;
     let repository = Repository::open(&root, &only).map_err(Failure::file("read", &root))?;
     let standards = standards(&settings, arguments.profile.map(Into::into));
-    let (facts, judgement) = judge(&repository, &settings, &standards);
+    let mut facts = Facts::gather(&repository);
+    let more = policies.map_or(Ok(Vec::new()), |policies| policies::judge(&policies, &mut facts))?;
+    let waivers = Waivers::load(&mut facts, &repository, settings.check.waivers());
+    let judgement = policy::judge(&facts, &standards, &waivers, more);
+    report(program, arguments, &facts, &judgement)
+}
+
+/// Judges documents by policies; the worst of the answers counts.
+fn judge_documents(
+    program: &Program,
+    arguments: &Check,
+    policies: &Policies,
+    documents: &[PathBuf],
+) -> Result<Exit, Failure> {
+    let mut exit = Exit::Done;
+    for path in documents {
+        let (facts, judgement) = policies::judge_document(program, policies, path)?;
+        if report(program, arguments, &facts, &judgement)? != Exit::Done {
+            exit = Exit::No;
+        }
+    }
+    Ok(exit)
+}
+
+/// Prints what was found; the answer is no when something reaches the level.
+fn report(
+    program: &Program,
+    arguments: &Check,
+    facts: &Facts,
+    judgement: &Judgement,
+) -> Result<Exit, Failure> {
     match arguments.format {
         CheckFormat::Human => {
             program.data(&render::human(
-                &facts,
-                &judgement,
+                facts,
+                judgement,
                 program.terminal.colour && program.terminal.stdout_is_terminal,
             ))?;
-            program.say(&render::summary(&judgement));
+            program.say(&render::summary(judgement));
         }
-        CheckFormat::Json => program.data(&pretty(&render::json(&facts, &judgement)))?,
+        CheckFormat::Json => program.data(&pretty(&render::json(facts, judgement)))?,
         CheckFormat::Sarif => {
-            program.data(&pretty(&render::sarif(&facts, &judgement, env!("CARGO_PKG_VERSION"))))?;
+            program.data(&pretty(&render::sarif(facts, judgement, env!("CARGO_PKG_VERSION"))))?;
         }
     }
     let reached = |level| judgement.findings.iter().any(|finding| finding.level >= level);

@@ -87,6 +87,10 @@ fn restore_on_signal(before: Termios) {
 
 /// Tells the user of a panic: calmly, and with what a report needs.
 pub fn say_bug(panic: &std::panic::PanicHookInfo<'_>) {
+    // Rego's interpreter panics on some policies; that is told as an error of the policy.
+    if std::thread::current().name() == Some(policy::rego::THREAD) {
+        return;
+    }
     let payload = panic.payload();
     let text = payload.downcast_ref::<&str>().copied();
     let what = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
