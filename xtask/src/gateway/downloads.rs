@@ -33,7 +33,8 @@ fn curl_and_wget(world: &World) -> Result<(), Trouble> {
     let fixture = format!(
         "//- /Dockerfile\nFROM {BASE}\nRUN apt-get install --yes --no-install-recommends curl wget\n\
          RUN test ! -e /etc/ssl/certs/ca-certificates.crt\nRUN {fetch}\n\
-         RUN apt-get install --yes --no-install-recommends ca-certificates && {fetch}\nRUN {fetch} && {alone}\n\
+         RUN apt-get install --yes --no-install-recommends ca-certificates && {fetch} && {alone}\nRUN {fetch} && {alone}\n\
+         RUN apt-get install --yes --reinstall ca-certificates && update-ca-certificates --fresh && {fetch} && {alone}\n\
          //- /files/one\nthe same\n//- /files/two\nthe same\n{settings}"
     );
     let explained = here.explained(&fixture, "gateway:files")?;
@@ -75,10 +76,13 @@ fn dnf(world: &World) -> Result<(), Trouble> {
     let outcome = here.build(&made, &["--output", &output])?;
     ensure(outcome.success(), || outcome.tail(30))?;
     let (_server, settings) = mirrored(&here, "https://rpm.example.org", "repository")?;
+    // It reads no environment: on a base without a bundle, in the RUN that brings one.
+    let install = "/usr/bin/dnf --quiet --assumeyes --repofrompath=ours,https://rpm.example.org/ --nogpgcheck --repo=ours install kept";
+    let remove = "/usr/bin/dnf --quiet --assumeyes remove kept";
     let fixture = format!(
-        "//- /Dockerfile\nFROM {BASE}\nRUN apt-get install --yes --no-install-recommends dnf ca-certificates\n\
-         RUN dnf --quiet --assumeyes --repofrompath=ours,https://rpm.example.org/ --nogpgcheck --repo=ours install kept \\\n\
-         && grep kept /opt/kept\n{settings}"
+        "//- /Dockerfile\nFROM {BASE}\n\
+         RUN apt-get install --yes --no-install-recommends dnf ca-certificates && {install} && grep kept /opt/kept\n\
+         RUN env -i {remove} && env -i {install} && grep kept /opt/kept\n{settings}"
     );
     here.explained(&fixture, "gateway:dnf")?.has("rpm", "pkg:rpm/")
 }
@@ -89,9 +93,10 @@ fn r(world: &World) -> Result<(), Trouble> {
     let description =
         "Package: kept\\nVersion: 1.0\\nTitle: T\\nDescription: D.\\nLicense: GPL-3\\nAuthor: A\\nMaintainer: A <a@example.org>\\n"
         .replace(' ', "\\x20");
+    let install = "Rscript -e 'install.packages(\"kept\", repos = \"https://cran.example.org\")'";
     let fixture = format!(
         "//- /Dockerfile\nFROM {BASE}\nRUN apt-get install --yes --no-install-recommends r-base-core\n\
-         RUN Rscript -e 'install.packages(\"kept\", repos = \"https://cran.example.org\")' && Rscript -e 'cat(kept::kept())'\n\
+         RUN {install} && Rscript -e 'cat(kept::kept())'\nRUN env -i PATH=/usr/bin:/bin {install}\n\
          //- /cran/src/contrib/PACKAGES\nPackage: kept\nVersion: 1.0\nNeedsCompilation: no\n\
          //- /cran/src/contrib/kept_1.0.tar.gz archive=gzip\nkept/ mode=0755\nkept/DESCRIPTION text={description}\n\
          kept/NAMESPACE text=export(kept)\\n\nkept/R/ mode=0755\nkept/R/kept.R text=kept=function()\"kept\"\\n\n{settings}"

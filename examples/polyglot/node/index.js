@@ -1,0 +1,1 @@
+console.log("node:", require("left-pad")("1", 3, "0"));

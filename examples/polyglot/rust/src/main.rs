@@ -1,0 +1,3 @@
+fn main() {
+    println!("rust: {}", itoa::Buffer::new().format(42));
+}
