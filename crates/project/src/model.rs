@@ -19,6 +19,8 @@ pub struct Project {
     pub bases: Vec<Base>,
     /// Image streams, for what a name with a tag means in a cluster.
     pub image_streams: Vec<ImageStream>,
+    /// Names that builds write which are not supported, and so are no images here.
+    pub written_elsewhere: Vec<Located>,
     /// Orders that somebody wrote down besides.
     pub pipelines: Vec<Pipeline>,
     /// The organisation's certificate authorities, a file from the root.

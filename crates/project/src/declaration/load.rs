@@ -13,16 +13,16 @@ use crate::yaml;
 /// More files than anybody includes.
 const MAX_FILES: usize = 10_000;
 
-/// The project that `kapok.yaml` declares; nothing where it is not there or says nothing of images and bases.
+/// The project that `kapok.yaml` declares; nothing where it is not there. Without images of its own it has no source
+/// either: what it says besides, of bases and certificates, is said of images that are found elsewhere.
 pub fn load(files: &dyn Files, path: &str) -> Option<Project> {
     let mut loader = Loader { files, project: Project::default(), seen: Vec::new() };
     let declares = loader.file(path, None)?;
-    if !declares {
-        return None;
-    }
     let mut project = loader.project;
-    project.source = ProjectSource::KapokYaml(path.to_owned());
-    project.images.sort_by(|one, other| one.name.cmp(&other.name));
+    if declares {
+        project.source = ProjectSource::KapokYaml(path.to_owned());
+        project.images.sort_by(|one, other| one.name.cmp(&other.name));
+    }
     Some(project)
 }
 
@@ -33,7 +33,7 @@ struct Loader<'f> {
 }
 
 impl Loader<'_> {
-    /// Takes a file in, and says whether it declares anything; nothing where it is not there.
+    /// Takes a file in, and says whether it declares images; nothing where it is not there.
     fn file(&mut self, path: &str, from: Option<&Place>) -> Option<bool> {
         if self.seen.iter().any(|seen| seen == path) || self.seen.len() >= MAX_FILES {
             return Some(true);
@@ -56,7 +56,7 @@ impl Loader<'_> {
                 return Some(true);
             }
         };
-        let declares = root.pairs().iter().any(|pair| KEYS.contains(&pair.key.as_str()) && pair.key != "ca");
+        let declares = root.pairs().iter().any(|pair| matches!(pair.key.as_str(), "images" | "include"));
         if from.is_some() {
             self.only_project_keys(&text, &root);
         }

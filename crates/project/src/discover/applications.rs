@@ -95,7 +95,7 @@ fn source_objects(world: &mut World<'_>, application: &Object, source: &Node) ->
     let path = join("", written).filter(|path| is_directory(world.files, path) || is_file(world.files, path));
     let Some(path) = path else {
         let message = format!("Application `{name}` points at `{written}`, which is not there");
-        world.findings.push(Finding::error(Code::MissingPath, place, message));
+        world.findings.push(Finding::warning(Code::MissingPath, place, message));
         return None;
     };
     if let Some(plugin) = source.get("plugin") {

@@ -73,6 +73,10 @@ fn other_strategy(object: &Object, spec: &Node, world: &mut World<'_>) {
     };
     let what = format!("BuildConfig `{}`: {what}", object.name());
     world.unsupported.push(Unsupported { what, place });
+    let written = outputs(object, spec).into_iter();
+    world
+        .written
+        .extend(written.map(|output| Located { value: output.name.to_string(), place: output.place }));
 }
 
 /// Everything that is not read below.

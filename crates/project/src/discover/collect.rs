@@ -10,7 +10,7 @@ use super::{
 use crate::Files;
 use crate::files::{file_name, is_directory, join, parent};
 use crate::finding::{Code, Finding};
-use crate::model::{Image, ImageName, Origin, Output, Project, ProjectSource, Unsupported};
+use crate::model::{Image, ImageName, Located, Origin, Output, Project, ProjectSource, Unsupported};
 
 /// What is known while a repository is read.
 pub struct World<'f> {
@@ -25,6 +25,8 @@ pub struct World<'f> {
     pub told: BTreeSet<String>,
     /// Where no remote is known: URLs of which files are here.
     own: BTreeSet<String>,
+    /// What builds write that are not supported.
+    pub written: Vec<Located>,
     objects: BTreeMap<String, Vec<Object>>,
 }
 
@@ -37,6 +39,7 @@ impl<'f> World<'f> {
             unsupported: Vec::new(),
             told: BTreeSet::new(),
             own: BTreeSet::new(),
+            written: Vec::new(),
             objects: BTreeMap::new(),
         };
         for path in files.list().iter().filter(|path| is_manifest(path)) {
@@ -144,6 +147,7 @@ pub fn collect(files: &dyn Files, given: &Given) -> Project {
     };
     project.findings.append(&mut world.findings);
     project.unsupported = world.unsupported;
+    project.written_elsewhere = world.written;
     project
 }
 

@@ -46,7 +46,7 @@ fn document(world: &mut World<'_>, path: &str) -> Option<(Text, Node)> {
     let parsed = yaml::parse(&text.text);
     for diagnostic in parsed.diagnostics {
         let place = text.place(diagnostic.span);
-        world.findings.push(Finding::error(Code::Syntax, place, diagnostic.message));
+        world.findings.push(Finding::warning(Code::Syntax, place, diagnostic.message));
     }
     parsed.documents.into_iter().next().map(|node| (text, node))
 }
@@ -109,7 +109,7 @@ impl Renderer<'_, '_> {
                 self.world.unsupported.push(Unsupported { what, place });
             } else {
                 let message = format!("the kustomization takes in `{written}`, which is not there");
-                self.world.findings.push(Finding::error(Code::MissingPath, place, message));
+                self.world.findings.push(Finding::warning(Code::MissingPath, place, message));
             }
             return Vec::new();
         };
@@ -118,12 +118,12 @@ impl Renderer<'_, '_> {
         }
         if self.stack.contains(&path) || self.stack.len() >= MAX_DEPTH {
             let message = format!("kustomizations take each other in: `{written}`");
-            self.world.findings.push(Finding::error(Code::IncludeCycle, place, message));
+            self.world.findings.push(Finding::warning(Code::IncludeCycle, place, message));
             return Vec::new();
         }
         if file_of(self.world, &path).is_none() {
             let message = format!("`{written}` is a directory without a kustomization");
-            self.world.findings.push(Finding::error(Code::MissingPath, place, message));
+            self.world.findings.push(Finding::warning(Code::MissingPath, place, message));
         }
         self.directory(&path)
     }
@@ -161,7 +161,7 @@ impl Renderer<'_, '_> {
             None if written.contains(':') => yaml::parse(written).documents,
             None => {
                 let message = format!("the kustomization's patch `{written}` is not there");
-                self.world.findings.push(Finding::error(Code::MissingPath, place, message));
+                self.world.findings.push(Finding::warning(Code::MissingPath, place, message));
                 return;
             }
         };

@@ -35,12 +35,18 @@ pub struct Given {
 /// The project's own file.
 pub const FILE: &str = "kapok.yaml";
 
-/// What a repository says it builds: `kapok.yaml` if it has images or bases, else manifests, else Dockerfiles.
+/// What a repository says it builds: `kapok.yaml` if it has images, else manifests, else Dockerfiles, on the bases and with
+/// the certificates that `kapok.yaml` names.
 pub fn load(files: &dyn Files, given: &Given) -> Project {
-    match declaration::load(files, FILE) {
-        Some(project) => project,
-        None => discover(files, given),
+    let Some(declared) = declaration::load(files, FILE) else { return discover(files, given) };
+    if declared.source != ProjectSource::Nothing {
+        return declared;
     }
+    let mut project = discover(files, given);
+    project.bases.extend(declared.bases);
+    project.ca = project.ca.or(declared.ca);
+    project.findings.extend(declared.findings);
+    project
 }
 
 /// What manifests and Dockerfiles say, whatever `kapok.yaml` says.

@@ -3,7 +3,7 @@
 use dockerfile::Span;
 
 use super::template;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Level};
 use crate::model::{ImageName, Unsupported};
 use crate::place::{Place, Text};
 use crate::yaml::{self, Node};
@@ -118,7 +118,9 @@ pub fn objects(text: &Text, findings: &mut Vec<Finding>, unsupported: &mut Vec<U
             unsupported
                 .push(Unsupported { what: format!("a template that is not YAML, with `{word}`"), place });
         } else {
-            findings.push(Finding::error(Code::Syntax, place, diagnostic.message));
+            // Only what may be an image's declaration keeps images from being built.
+            let level = if word == "BuildConfig" { Level::Error } else { Level::Warning };
+            findings.push(Finding::new(Code::Syntax, level, place, diagnostic.message));
         }
     }
     let mut found: Vec<Object> = Vec::new();
@@ -126,6 +128,15 @@ pub fn objects(text: &Text, findings: &mut Vec<Finding>, unsupported: &mut Vec<U
         flatten(text, node, &mut found, unsupported, 0);
     }
     found.retain(|object| is_kind(object.kind()));
+    // Text of a template may be YAML by chance; what it names is not known before it is filled in.
+    found.retain(|object| {
+        let filled = !object.name().contains("{{");
+        if !filled {
+            let what = format!("a template with a {}", object.kind());
+            unsupported.push(Unsupported { what, place: object.named_at() });
+        }
+        filled
+    });
     for (number, object) in found.iter_mut().enumerate() {
         object.number = number;
     }

@@ -50,51 +50,453 @@ fn a_platform_s_repository() {
         FOREST,
         &given(),
         expect![[r#"
-        9 BuildConfigs from 3 Argo CD Applications
-          company-base tool
-          notebook-spark python-base spare
-          airflow-base notebook-base
-          airflow-runner airflow-scheduler airflow-webserver
-        python-base -> airflow-base from supply-chain/builds/airflow-base.yaml:19:15
-        maven:3 -> airflow-runner stage-from supply-chain/airflow-runner/Dockerfile:1:6
-        airflow-base -> airflow-runner from supply-chain/builds/airflow-runner.yaml:19:15
-        airflow-base -> airflow-scheduler from supply-chain/builds/airflow-scheduler.yaml:19:15
-        airflow-base -> airflow-webserver from supply-chain/builds/airflow-webserver.yaml:19:15
-        registry.example.com/ubi8/ubi:8.6 -> company-base from supply-chain/builds/company-base.yaml:19:15
-        python-base -> notebook-base from supply-chain/notebook-base/Dockerfile:1:6
-        tool -> notebook-spark input supply-chain/builds/notebook-spark.yaml:16:17
-        quay.io/forest/notebook-base:latest -> notebook-spark from supply-chain/notebook-spark/Dockerfile:1:6
-        company-base -> python-base from supply-chain/builds/python-base.yaml:19:15
-        company-base -> spare from supply-chain/spare/Dockerfile:1:6
-        golang:1.17 -> tool stage-from supply-chain/tool/Dockerfile:1:6
-        [sources-disagree] supply-chain/airflow-base/Makefile:4:2: warning: the Makefile builds `airflow-base` on `quay.io/forest/python-basis:1.0`, and its BuildConfig on `python-base:1.0`
-            the BuildConfig's is at supply-chain/builds/airflow-base.yaml:19:15
-        [undeclared] supply-chain/spare/Dockerfile:1:1: info: no BuildConfig builds `supply-chain/spare/Dockerfile`
-        [replaced-from] supply-chain/builds/airflow-base.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `airflow-base`, `quay.io/forest/python-base:1.0` in line 1, with `python-base:1.0`
-        [replaced-from] supply-chain/builds/airflow-runner.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `airflow-runner`, `airflow-base` in line 3, with `airflow-base:1.0`
-            `--from` of Podman would replace the first FROM, `maven:3`
-        [replaced-from] supply-chain/builds/airflow-scheduler.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `airflow-scheduler`, `airflow-base:1.0` in line 1, with `airflow-base:1.0`
-        [replaced-from] supply-chain/builds/airflow-webserver.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `airflow-webserver`, `airflow-base:1.0` in line 1, with `airflow-base:1.0`
-        [trigger-contradicts] supply-chain/builds/airflow-webserver.yaml:35:17: warning: `airflow-webserver` is triggered by `python-base:1.0`, which it does not use: it is built on `airflow-base`
-            the trigger rebuilds it for nothing, and not when its base changes; name the same image in both
-        [no-trigger] supply-chain/builds/airflow-webserver.yaml:35:17: warning: nothing rebuilds `airflow-webserver` when its base `airflow-base` is rebuilt
-            add an ImageChange trigger for it
-        [replaced-from] supply-chain/builds/company-base.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `company-base`, `registry.example.com/ubi8/ubi:8.6` in line 1, with `ubi:8.6`
-        [no-trigger] supply-chain/builds/notebook-base.yaml:28:13: warning: nothing rebuilds `notebook-base` when its base `python-base` is rebuilt
-            add an ImageChange trigger for it
-        [no-trigger] supply-chain/builds/notebook-spark.yaml:39:13: warning: nothing rebuilds `notebook-spark` when `tool`, which it copies from, is rebuilt
-            add an ImageChange trigger for it
-        [replaced-from] supply-chain/builds/python-base.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `python-base`, `company-base:1.0` in line 2, with `company-base:1.0`
-        [near-match] supply-chain/notebook-spark/Dockerfile:1:6: warning: `quay.io/forest/notebook-base:latest` comes from outside, and the project builds `notebook-base`
-            write `FROM notebook-base` if the project's own is meant
-        [pipeline-misses] supply-chain/pipeline.yaml:4:9: warning: pipeline `build-storm` does not build `airflow-webserver`, `notebook-spark` and `tool`
-        [pipeline-order] supply-chain/pipeline.yaml:20:13: warning: pipeline `build-storm` does not wait for `airflow-base` before it builds `airflow-runner`, which needs it
-            task `airflow-runner` should have `runAfter: [airflow-base]`
-        [pipeline-order] supply-chain/pipeline.yaml:24:13: warning: pipeline `build-storm` does not wait for `airflow-base` before it builds `airflow-scheduler`, which needs it
-            task `airflow-scheduler` should have `runAfter: [airflow-base]`
-        [pipeline-unknown] supply-chain/pipeline.yaml:25:18: error: task `airflow-scheduler` of pipeline `build-storm` runs after `airflow-bas`, which is no task of it
-            did you mean `airflow-base`?
-        not supported: Application `nexus`: Helm chart `nexus` (gitops/apps/nexus.yaml:8:12)
-    "#]],
+            9 BuildConfigs from 3 Argo CD Applications
+              company-base tool
+              notebook-spark python-base spare
+              airflow-base notebook-base
+              airflow-runner airflow-scheduler airflow-webserver
+            python-base -> airflow-base from supply-chain/builds/airflow-base.yaml:19:15
+            maven:3 -> airflow-runner stage-from supply-chain/airflow-runner/Dockerfile:1:6
+            airflow-base -> airflow-runner from supply-chain/builds/airflow-runner.yaml:19:15
+            airflow-base -> airflow-scheduler from supply-chain/builds/airflow-scheduler.yaml:19:15
+            airflow-base -> airflow-webserver from supply-chain/builds/airflow-webserver.yaml:19:15
+            registry.example.com/ubi8/ubi:8.6 -> company-base from supply-chain/builds/company-base.yaml:19:15
+            python-base -> notebook-base from supply-chain/notebook-base/Dockerfile:1:6
+            tool -> notebook-spark input supply-chain/builds/notebook-spark.yaml:16:17
+            quay.io/forest/notebook-base:latest -> notebook-spark from supply-chain/notebook-spark/Dockerfile:1:6
+            company-base -> python-base from supply-chain/builds/python-base.yaml:19:15
+            company-base -> spare from supply-chain/spare/Dockerfile:1:6
+            golang:1.17 -> tool stage-from supply-chain/tool/Dockerfile:1:6
+            [sources-disagree] supply-chain/airflow-base/Makefile:4:2: warning: the Makefile builds `airflow-base` on `quay.io/forest/python-basis:1.0`, and its BuildConfig on `python-base:1.0`
+                the BuildConfig's is at supply-chain/builds/airflow-base.yaml:19:15
+            [undeclared] supply-chain/spare/Dockerfile:1:1: info: no BuildConfig builds `supply-chain/spare/Dockerfile`
+            [replaced-from] supply-chain/builds/airflow-base.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `airflow-base`, `quay.io/forest/python-base:1.0` in line 1, with `python-base:1.0`
+            [replaced-from] supply-chain/builds/airflow-runner.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `airflow-runner`, `airflow-base` in line 3, with `airflow-base:1.0`
+                `--from` of Podman would replace the first FROM, `maven:3`
+            [replaced-from] supply-chain/builds/airflow-scheduler.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `airflow-scheduler`, `airflow-base:1.0` in line 1, with `airflow-base:1.0`
+            [replaced-from] supply-chain/builds/airflow-webserver.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `airflow-webserver`, `airflow-base:1.0` in line 1, with `airflow-base:1.0`
+            [trigger-contradicts] supply-chain/builds/airflow-webserver.yaml:35:17: warning: `airflow-webserver` is triggered by `python-base:1.0`, which it does not use: it is built on `airflow-base`
+                the trigger rebuilds it for nothing, and not when its base changes; name the same image in both
+            [no-trigger] supply-chain/builds/airflow-webserver.yaml:35:17: warning: nothing rebuilds `airflow-webserver` when its base `airflow-base` is rebuilt
+                add an ImageChange trigger for it
+            [replaced-from] supply-chain/builds/company-base.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `company-base`, `registry.example.com/ubi8/ubi:8.6` in line 1, with `ubi:8.6`
+            [no-trigger] supply-chain/builds/notebook-base.yaml:28:13: warning: nothing rebuilds `notebook-base` when its base `python-base` is rebuilt
+                add an ImageChange trigger for it
+            [no-trigger] supply-chain/builds/notebook-spark.yaml:39:13: warning: nothing rebuilds `notebook-spark` when `tool`, which it copies from, is rebuilt
+                add an ImageChange trigger for it
+            [replaced-from] supply-chain/builds/python-base.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `python-base`, `company-base:1.0` in line 2, with `company-base:1.0`
+            [near-match] supply-chain/notebook-spark/Dockerfile:1:6: warning: `quay.io/forest/notebook-base:latest` comes from outside, and the project builds `notebook-base`
+                write `FROM notebook-base` if the project's own is meant
+            [pipeline-misses] supply-chain/pipeline.yaml:4:9: warning: pipeline `build-storm` does not build `airflow-webserver`, `notebook-spark` and `tool`
+            [pipeline-order] supply-chain/pipeline.yaml:20:13: warning: pipeline `build-storm` does not wait for `airflow-base` before it builds `airflow-runner`, which needs it
+                task `airflow-runner` should have `runAfter: [airflow-base]`
+            [pipeline-order] supply-chain/pipeline.yaml:24:13: warning: pipeline `build-storm` does not wait for `airflow-base` before it builds `airflow-scheduler`, which needs it
+                task `airflow-scheduler` should have `runAfter: [airflow-base]`
+            [pipeline-unknown] supply-chain/pipeline.yaml:25:18: warning: task `airflow-scheduler` of pipeline `build-storm` runs after `airflow-bas`, which is no task of it
+                did you mean `airflow-base`?
+            not supported: Application `nexus`: Helm chart `nexus` (gitops/apps/nexus.yaml:8:12)
+        "#]],
     );
+}
+
+/// A BuildConfig of the working tree, with what differs.
+fn config(name: &str, source: &str, strategy: &str, rest: &str) -> String {
+    format!(
+        "apiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata:\n  name: {name}\nspec:\n  source:\n    git: {{uri: 'https://git.example.com/forest/forest.git'}}\n{source}  strategy:\n{strategy}  output:\n    to: {{kind: ImageStreamTag, name: '{name}:1'}}\n{rest}"
+    )
+}
+
+#[test]
+fn everything_that_a_build_config_may_say() {
+    let source = "    contextDir: app\n    dockerfile: |\n      FROM b:1\n      COPY --from=nginx:latest /x /\n    secrets: [{secret: {name: s}, destinationDir: in}]\n    configMaps: [{configMap: {name: m}}]\n    images:\n      - from: {kind: ImageStreamTag, name: 'tool:1', namespace: other}\n        as: ['nginx:latest']\n    binary: {}\n";
+    let strategy = "    dockerStrategy:\n      env: [{name: A, value: '1'}, {name: P, valueFrom: {secretKeyRef: {name: x}}}]\n      buildArgs: [{name: B}]\n      volumes: []\n      pullSecret: {name: x}\n";
+    let rest = "  postCommit: {command: [a], args: [b]}\n  runPolicy: SerialLatestOnly\n  nodeSelector: {x: y}\n  failedBuildsHistoryLimit: 3\n  resources: {requests: {cpu: 500m, memory: 1Gi}}\n  triggers: [{type: Generic, generic: {}}]\n";
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {k: v}\n";
+    let tree = format!("//- /build.yaml\n{}{map}//- /app/x\n", config("c", source, strategy, rest));
+    let project = load(&Memory::parse(&tree), &given());
+    let image = &project.images[0];
+    expect![[r#"
+        Image {
+            name: "c",
+            declared: Place {
+                file: "build.yaml",
+                line: 4,
+                column: 9,
+                span: Span {
+                    start: 70,
+                    end: 71,
+                },
+            },
+            origin: BuildConfig,
+            wanted: true,
+            context: Directory(
+                "app",
+            ),
+            dockerfile: Inline {
+                text: "FROM b:1\nCOPY --from=nginx:latest /x /\n",
+                place: Place {
+                    file: "build.yaml",
+                    line: 10,
+                    column: 7,
+                    span: Span {
+                        start: 192,
+                        end: 241,
+                    },
+                },
+                block: true,
+            },
+            target: None,
+            args: [
+                Argument {
+                    name: "B",
+                    value: Some(
+                        "",
+                    ),
+                    place: Place {
+                        file: "build.yaml",
+                        line: 21,
+                        column: 26,
+                        span: Span {
+                            start: 601,
+                            end: 602,
+                        },
+                    },
+                },
+            ],
+            env: [
+                Argument {
+                    name: "A",
+                    value: Some(
+                        "1",
+                    ),
+                    place: Place {
+                        file: "build.yaml",
+                        line: 20,
+                        column: 20,
+                        span: Span {
+                            start: 511,
+                            end: 512,
+                        },
+                    },
+                },
+                Argument {
+                    name: "P",
+                    value: None,
+                    place: Place {
+                        file: "build.yaml",
+                        line: 20,
+                        column: 43,
+                        span: Span {
+                            start: 534,
+                            end: 535,
+                        },
+                    },
+                },
+            ],
+            from: None,
+            outputs: [
+                Output {
+                    name: StreamTag {
+                        namespace: None,
+                        name: "c",
+                        tag: "1",
+                    },
+                    push: false,
+                    place: Place {
+                        file: "build.yaml",
+                        line: 25,
+                        column: 38,
+                        span: Span {
+                            start: 698,
+                            end: 703,
+                        },
+                    },
+                },
+            ],
+            labels: [],
+            limits: Limits {
+                milli_cpus: None,
+                memory: None,
+                milli_cpus_expected: Some(
+                    500,
+                ),
+                memory_expected: Some(
+                    1073741824,
+                ),
+            },
+            timeout: None,
+            retries: None,
+            no_cache: false,
+            tests: [
+                Test {
+                    name: "postCommit",
+                    kind: PostCommit(
+                        Exec(
+                            [
+                                "a",
+                                "b",
+                            ],
+                        ),
+                    ),
+                    place: Place {
+                        file: "build.yaml",
+                        line: 26,
+                        column: 16,
+                        span: Span {
+                            start: 720,
+                            end: 727,
+                        },
+                    },
+                },
+            ],
+            inputs: [
+                Input {
+                    kind: Secret(
+                        "s",
+                    ),
+                    destination: "in",
+                    place: Place {
+                        file: "build.yaml",
+                        line: 12,
+                        column: 15,
+                        span: Span {
+                            start: 251,
+                            end: 290,
+                        },
+                    },
+                },
+                Input {
+                    kind: ConfigMap {
+                        name: "m",
+                        data: [
+                            (
+                                "k",
+                                "v",
+                            ),
+                        ],
+                    },
+                    destination: "",
+                    place: Place {
+                        file: "build.yaml",
+                        line: 13,
+                        column: 18,
+                        span: Span {
+                            start: 309,
+                            end: 331,
+                        },
+                    },
+                },
+                Input {
+                    kind: Image {
+                        image: StreamTag {
+                            namespace: Some(
+                                "other",
+                            ),
+                            name: "tool",
+                            tag: "1",
+                        },
+                        source: "",
+                        aliases: [
+                            "nginx:latest",
+                        ],
+                    },
+                    destination: "",
+                    place: Place {
+                        file: "build.yaml",
+                        line: 15,
+                        column: 44,
+                        span: Span {
+                            start: 388,
+                            end: 396,
+                        },
+                    },
+                },
+            ],
+            triggers: [
+                Trigger {
+                    kind: Webhook(
+                        "Generic",
+                    ),
+                    place: Place {
+                        file: "build.yaml",
+                        line: 31,
+                        column: 21,
+                        span: Span {
+                            start: 898,
+                            end: 905,
+                        },
+                    },
+                },
+            ],
+            history: HistoryLimits {
+                successful: None,
+                failed: Some(
+                    3,
+                ),
+            },
+            run_policy: SerialLatestOnly,
+            namespace: None,
+        }
+        [
+            Unsupported {
+                what: "BuildConfig `c`: source.binary",
+                place: Place {
+                    file: "build.yaml",
+                    line: 17,
+                    column: 5,
+                    span: Span {
+                        start: 449,
+                        end: 455,
+                    },
+                },
+            },
+            Unsupported {
+                what: "BuildConfig `c`: strategy.dockerStrategy.volumes",
+                place: Place {
+                    file: "build.yaml",
+                    line: 22,
+                    column: 7,
+                    span: Span {
+                        start: 611,
+                        end: 618,
+                    },
+                },
+            },
+            Unsupported {
+                what: "BuildConfig `c`: strategy.dockerStrategy.pullSecret",
+                place: Place {
+                    file: "build.yaml",
+                    line: 23,
+                    column: 7,
+                    span: Span {
+                        start: 629,
+                        end: 639,
+                    },
+                },
+            },
+            Unsupported {
+                what: "BuildConfig `c`: nodeSelector",
+                place: Place {
+                    file: "build.yaml",
+                    line: 28,
+                    column: 3,
+                    span: Span {
+                        start: 777,
+                        end: 789,
+                    },
+                },
+            },
+        ]"#]].assert_eq(&format!("{image:#?}\n{:#?}", project.unsupported));
+    check(&tree, &given(), expect![[r#"
+        1 BuildConfig
+          c
+        b:1 -> c from build.yaml:10:12
+        other/tool:1 -> c copy-from build.yaml:11:19
+        [not-built] build.yaml:10:12: warning: nothing here builds `b:1`, and Docker Hub has no official image of that name
+        [not-built] build.yaml:11:19: warning: nothing here builds or imports the image stream tag `other/tool:1`
+        [unused-argument] build.yaml:21:26: warning: the Dockerfile of `c` declares no argument `B`
+            add `ARG B` to it, or remove it here
+        not supported: BuildConfig `c`: source.binary (build.yaml:17:5)
+        not supported: BuildConfig `c`: strategy.dockerStrategy.volumes (build.yaml:22:7)
+        not supported: BuildConfig `c`: strategy.dockerStrategy.pullSecret (build.yaml:23:7)
+        not supported: BuildConfig `c`: nodeSelector (build.yaml:28:3)
+    "#]]);
+}
+
+#[test]
+fn manifests_come_in_every_form() {
+    let docker = "    dockerStrategy: {from: {kind: DockerImage, name: 'quay.io/x/y:1'}}\n";
+    let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: build.openshift.io/v1\n  kind: BuildConfig\n  metadata: {name: one}\n  spec: {source: {contextDir: one}, strategy: {dockerStrategy: {}}}\n";
+    let template = "apiVersion: template.openshift.io/v1\nkind: Template\nmetadata: {name: t}\nparameters: [{name: NAME, value: two}, {name: TAG}]\nobjects:\n- apiVersion: v1\n  kind: BuildConfig\n  metadata: {name: '${NAME}'}\n  spec:\n    source: {contextDir: '${NAME}'}\n    strategy: {dockerStrategy: {from: {kind: ImageStreamTag, name: 'one:latest'}}}\n    output: {to: {kind: ImageStreamTag, name: '${NAME}:${TAG}'}}\n";
+    let source = config("s2i", "    contextDir: one\n", "    sourceStrategy: {from: {kind: ImageStreamTag, name: 'python:3.9', namespace: openshift}}\n", "");
+    let helm = "kind: BuildConfig\napiVersion: build.openshift.io/v1\nmetadata:\n  name: {{ .Values.name }}\n";
+    let remote = config("far", "", docker, "").replace("forest/forest", "other/repository");
+    let tree = format!(
+        "//- /list.yaml\n{list}//- /template.yml\n{template}//- /s2i.yaml\n{source}---\n{remote}//- /chart/Chart.yaml\nname: x\n//- /chart/templates/b.yaml\n{helm}//- /one/Dockerfile\nFROM scratch\n//- /two/Dockerfile\nFROM x\n//- /three/Dockerfile.j2\nFROM x\n"
+    );
+    check(&tree, &given(), expect![[r#"
+        4 BuildConfigs
+          far one two
+        quay.io/x/y:1 -> far from s2i.yaml:22:54
+        one:latest -> two from template.yml:11:68
+        [not-built] template.yml:11:68: warning: nothing here builds or imports the image stream tag `one:latest`
+            the project builds `one`
+        [override-contradicts] template.yml:11:68: warning: `dockerStrategy.from` replaces the last FROM of `two`, `x` in line 1, with `one:latest`: other builds of this Dockerfile have another base
+        not supported: a template that is not YAML, with `BuildConfig` (chart/templates/b.yaml:4:10)
+        not supported: BuildConfig `s2i`: sourceStrategy (s2i.yaml:10:5)
+        not supported: Template `t`: parameter `TAG` has no value of its own (template.yml:4:40)
+        not supported: a template of a Dockerfile (three/Dockerfile.j2:1:1)
+    "#]]);
+}
+
+#[test]
+fn kustomizations_change_what_they_take_in() {
+    let base = config("app", "    contextDir: app\n", "    dockerStrategy: {from: {kind: ImageStreamTag, name: 'base:1'}}\n", "");
+    let tree = format!(
+        "//- /k/base/kustomization.yaml\nresources: [app.yaml, missing.yaml, 'https://git.example.com/x//y?ref=1']\n//- /k/base/app.yaml\n{base}\
+        //- /k/dev/kustomization.yaml\nresources: [../base]\nnamePrefix: dev-\nnamespace: dev\npatches:\n- path: patch.yaml\n- target: {{kind: BuildConfig}}\n  patch: |-\n    - op: replace\n      path: /spec/output/to/name\n      value: app:dev\n\
+        //- /k/dev/patch.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {{name: app}}\nspec: {{strategy: {{dockerStrategy: {{from: {{name: 'base:2'}}}}}}}}\n\
+        //- /k/prod/kustomization.yml\nbases: [../base]\nnamespace: prod\ngenerators: [x.yaml]\n\
+        //- /app/Dockerfile\nFROM x\n"
+    );
+    check(&tree, &given(), expect![[r#"
+        3 BuildConfigs
+          app app dev-app
+        prod/base:1 -> app from k/base/app.yaml:10:57
+        base:2 -> app from k/dev/patch.yaml:4:49
+        dev/base:2 -> dev-app from k/base/app.yaml:10:57
+        [missing-path] k/base/kustomization.yaml:1:23: warning: the kustomization takes in `missing.yaml`, which is not there
+        [not-built] k/base/app.yaml:10:57: warning: nothing here builds or imports the image stream tag `base:1`
+        [not-built] k/base/app.yaml:10:57: warning: nothing here builds or imports the image stream tag `base:2`
+        [override-contradicts] k/base/app.yaml:10:57: warning: `dockerStrategy.from` replaces the last FROM of `app`, `x` in line 1, with `base:1`: other builds of this Dockerfile have another base
+        [override-contradicts] k/base/app.yaml:10:57: warning: `dockerStrategy.from` replaces the last FROM of `dev-app`, `x` in line 1, with `base:2`: other builds of this Dockerfile have another base
+        [duplicate-name] k/dev/patch.yaml:3:18: error: an image `app` is declared at k/base/app.yaml:4:9 too
+            give one of them another name
+        [missing-dockerfile] k/dev/patch.yaml:3:18: error: the Dockerfile `Dockerfile` of `app` is not there
+            there is `app/Dockerfile`
+        [not-built] k/dev/patch.yaml:4:49: warning: nothing here builds or imports the image stream tag `base:2`
+        not supported: kustomization: `https://git.example.com/x//y?ref=1`, of another repository (k/base/kustomization.yaml:1:37)
+        not supported: kustomization: generators (k/prod/kustomization.yml:3:1)
+    "#]]);
+}
+
+#[test]
+fn applications_lead_to_manifests() {
+    let app = |name: &str, source: &str| {
+        format!("---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec:\n  source: {source}\n  destination: {{namespace: ci}}\n")
+    };
+    let build = config("app", "    contextDir: app\n", "    dockerStrategy: {}\n", "");
+    let user = config("user", "    contextDir: user\n", "    dockerStrategy: {from: {kind: ImageStreamTag, name: 'app:1', namespace: ci}}\n", "  triggers: [{type: ImageChange}]\n");
+    let own = "https://example.org/mirror/forest.git";
+    let tree = format!(
+        "//- /apps.yaml\n{}{}{}{}{}//- /d/app.yaml\n{build}//- /d/deep/user.yaml\n{user}//- /chart/Chart.yaml\nname: x\n//- /app/Dockerfile\nFROM scratch\n//- /user/Dockerfile\nFROM x\n",
+        app("flat", &format!("{{repoURL: '{own}', path: d}}")),
+        app("gone", &format!("{{repoURL: '{own}', path: e}}")),
+        app("helm", &format!("{{repoURL: '{own}', path: chart}}")),
+        app("far", "{repoURL: 'https://example.org/x/other', path: d}"),
+        "---\napiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: set}\nspec: {}\n",
+    );
+    check(&tree, &given(), expect![[r#"
+        2 BuildConfigs from 2 Argo CD Applications
+          app
+          user
+        app -> user from d/deep/user.yaml:10:57
+        [missing-path] apps.yaml:13:68: warning: Application `gone` points at `e`, which is not there
+        [override-contradicts] d/deep/user.yaml:10:57: warning: `dockerStrategy.from` replaces the last FROM of `user`, `x` in line 1, with `ci/app:1`: other builds of this Dockerfile have another base
+        not supported: Application `helm`: Helm chart `chart` (apps.yaml:20:68)
+        not supported: Application `far`: `https://example.org/x/other`, another repository (apps.yaml:27:21)
+        not supported: ApplicationSet `set` (apps.yaml:32:18)
+    "#]]);
+}
+
+#[test]
+fn without_remotes_what_is_here_decides() {
+    let build = config("app", "    contextDir: /chain/app\n", "    dockerStrategy: {}\n", "");
+    let far = config("far", "", "    dockerStrategy: {}\n", "").replace("forest/forest", "other/other");
+    // A part of the repository: what stands above is missing from its paths.
+    let tree = format!("//- /b.yaml\n{build}---\n{far}//- /app/Dockerfile\nFROM scratch\n//- /Dockerfile\nFROM scratch\n");
+    check(&tree, &Given::default(), expect![[r#"
+        2 BuildConfigs
+          app far
+    "#]]);
 }

@@ -37,6 +37,11 @@ pub fn judge(draft: &mut Draft<'_>, user: usize, name: &ImageName, meaning: &Mea
             if namespace.as_deref() == Some("openshift") || matches!(name, ImageName::StreamImage { .. }) {
                 return;
             }
+            let plain = |text: &str| text.rsplit('/').next().map(str::to_owned);
+            let written = &project.written_elsewhere;
+            if written.iter().any(|written| plain(&written.value) == plain(&name.to_string())) {
+                return;
+            }
             let message = format!("nothing here builds or imports the image stream tag `{name}`");
             let fix = near(draft, user, &name.to_string());
             Finding::warning(Code::NotBuilt, place.clone(), message).fix_opt(fix)

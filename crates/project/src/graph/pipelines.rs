@@ -31,7 +31,7 @@ fn unknown_tasks(pipeline: &Pipeline) -> Vec<Finding> {
                 task.name, pipeline.name, after.value
             );
             let near = dockerfile::suggest::nearest(&after.value, names.iter().copied());
-            Finding::error(Code::PipelineUnknown, after.place.clone(), message)
+            Finding::warning(Code::PipelineUnknown, after.place.clone(), message)
                 .fix_opt(near.map(|near| format!("did you mean `{near}`?")))
         })
         .collect()
