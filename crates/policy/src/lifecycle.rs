@@ -103,7 +103,7 @@ impl Release {
 
     /// The day on which it ended, if that is past.
     pub fn ended(&self, today: Date) -> Option<String> {
-        let cycle = self.cycle()?;
+        let Some(cycle) = self.cycle() else { return self.is_between().then(|| "long ago".to_owned()) };
         match &cycle.eol {
             End::Day(day) => day.parse::<Date>().ok().filter(|day| *day < today).map(|day| day.to_string()),
             End::Ended(true) => Some("long ago".to_owned()),
@@ -113,11 +113,20 @@ impl Release {
 
     /// Whether the product has releases with long support and this is none of them; nothing where that is not known.
     pub fn is_short_lived(&self) -> Option<bool> {
-        if self.product == "java" {
-            let cycle = self.cycle()?;
-            return Some(cycle.lts != Some(true));
+        if self.product != "java" {
+            return None;
         }
-        None
+        match self.cycle() {
+            Some(cycle) => Some(cycle.lts != Some(true)),
+            None => self.is_between().then_some(true),
+        }
+    }
+
+    /// Whether it is a whole number between releases that the data has: of Java those that nobody built any more.
+    fn is_between(&self) -> bool {
+        let Some(data) = data(self.product).filter(|_| self.product == "java") else { return false };
+        let newest = data.releases.iter().filter_map(|cycle| cycle.release_cycle.parse::<u32>().ok()).max();
+        self.version.parse::<u32>().ok().zip(newest).is_some_and(|(own, newest)| own < newest)
     }
 
     /// Whether it is older than a floor.
@@ -163,7 +172,7 @@ pub fn of_image(reference: &Reference) -> Vec<Release> {
     };
     let of_tag = leading_version(&tag);
     match name.as_str() {
-        "python" | "pypy" => add("python", &of_tag),
+        "python" | "pypy" => add("python", if of_tag == "2" { "2.7" } else { &of_tag }),
         "golang" | "go-toolset" => add("go", &of_tag),
         "node" => add("node", &of_tag),
         "openjdk"

@@ -59,6 +59,8 @@ pub struct Facts {
     pub files: Vec<CommittedFile>,
     /// The names of the images that the repository builds, without registry and tag.
     pub image_names: std::collections::BTreeSet<String>,
+    /// Requirement files in which every line has a digest.
+    pub hashed_requirements: std::collections::BTreeSet<String>,
     /// Dockerfiles, by path.
     pub dockerfiles: Vec<dockerfile::DockerfileFacts>,
     /// Objects of manifests, by file.
@@ -93,6 +95,7 @@ impl Facts {
             sources: Vec::new(),
             files: Vec::new(),
             dockerfiles: Vec::new(),
+            hashed_requirements: files::hashed_requirements(files),
             image_names: std::collections::BTreeSet::new(),
             objects: Vec::new(),
             documents: Vec::new(),

@@ -2,10 +2,15 @@
 
 mod base;
 mod certificates;
+mod correctness;
 mod downloads;
+mod languages;
 mod manifests;
+mod packages;
+mod privilege;
 mod repository;
 mod settings;
+mod source;
 pub(crate) mod waivers;
 
 use crate::rule::Rule;
@@ -15,6 +20,11 @@ pub fn all() -> Vec<&'static Rule> {
     let lists = [
         base::RULES,
         downloads::RULES,
+        packages::RULES,
+        languages::RULES,
+        source::RULES,
+        privilege::RULES,
+        correctness::RULES,
         certificates::RULES,
         repository::RULES,
         settings::RULES,

@@ -60,7 +60,7 @@ fn found(rule: &'static Rule, repository: &Repository) -> Vec<(String, usize, us
     let today: Date = "2026-11-21".parse().expect("a date");
     let mut standards = Standards::new(Profile::Rainforest, today);
     standards.bases = vec!["registry.example.internal/**".to_owned()];
-    standards.central = vec!["nexus.example.internal".to_owned()];
+    standards.central = vec!["nexus.example.com".to_owned()];
     // Only this rule is asked, and those on waivers that the example may have.
     for other in all() {
         standards.levels.insert(other.id.to_owned(), Some(crate::Level::Error));

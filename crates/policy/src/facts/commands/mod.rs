@@ -11,7 +11,7 @@ use super::dockerfile::{InstructionFacts, Scope};
 
 pub use downloads::{Download, Fetcher, Target};
 pub use options::{Argument, Arguments};
-pub use packages::{Action, Manager, ManagerCommand, PackageRequest, Pin};
+pub use packages::{Action, Manager, ManagerCommand, PackageRequest, Pin, RequestKind};
 
 /// Reads what the commands of a RUN ask for.
 pub(super) fn read(facts: &mut InstructionFacts) {

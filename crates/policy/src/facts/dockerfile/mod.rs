@@ -16,7 +16,7 @@ use super::commands::{Download, ManagerCommand};
 use super::{Facts, SourceId};
 use crate::finding::Place;
 
-pub use arguments::ArgumentFacts;
+pub use arguments::{ArgumentFacts, Declaration, Lost, Stray};
 pub use scope::{PREDEFINED, Scope};
 
 /// Everything known of one Dockerfile.
@@ -123,6 +123,11 @@ impl DockerfileFacts {
     /// A place in the file.
     pub fn place(&self, span: Span) -> Place {
         Place::new(self.source, span)
+    }
+
+    /// The words at a place of the file.
+    pub fn text_at<'f>(&self, facts: &'f Facts, span: Span) -> &'f str {
+        facts.text(self.place(span))
     }
 
     /// The file's escape character.

@@ -1,0 +1,783 @@
+//! Rules on Dockerfiles that do not do what their author thinks.
+
+use std::collections::BTreeMap;
+
+use dockerfile::{InstructionKind, Span};
+
+use super::base::from_places;
+use crate::facts::Facts;
+use crate::facts::commands::is_url;
+use crate::facts::dockerfile::{Base, DockerfileFacts, Lost};
+use crate::level::{Level, Levels};
+use crate::rule::{Example, Family, Foreign, Need, Rule};
+
+const fn rule(
+    id: &'static str,
+    levels: Levels,
+    title: &'static str,
+    why: &'static str,
+    fix: &'static str,
+) -> Rule {
+    Rule { id, levels, title, why, fix, family: Family::Correctness, ..Rule::BLANK }
+}
+
+/// What the parser refuses.
+pub static SYNTAX: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nCOPY «--chwon»=app . /srv\n"),
+    good: Example("FROM registry.example.com/base:1\nCOPY --chown=app . /srv\n"),
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for found in file.diagnostics.iter().filter(|found| found.level == dockerfile::Level::Error) {
+                let fix = found.hint.clone().unwrap_or_else(|| "see the reference of Dockerfiles".to_owned());
+                sink.find_with(file.place(found.span), found.message.clone(), fix);
+            }
+        }
+    },
+    ..rule(
+        "dockerfile-syntax",
+        Levels::ERROR,
+        "a Dockerfile can be read",
+        "Such a file cannot be built.",
+        "mend it",
+    )
+};
+
+/// What docker's own checks say.
+pub static DOCKER_CHECKS: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1 «as» build\n"),
+    good: Example("FROM registry.example.com/base:1 AS build\n"),
+    also: &[
+        Foreign::Docker("StageNameCasing"),
+        Foreign::Docker("FromAsCasing"),
+        Foreign::Docker("NoEmptyContinuation"),
+        Foreign::Docker("ConsistentInstructionCasing"),
+        Foreign::Docker("DuplicateStageName"),
+        Foreign::Docker("ReservedStageName"),
+        Foreign::Docker("MaintainerDeprecated"),
+        Foreign::Docker("LegacyKeyValueFormat"),
+        Foreign::Docker("RedundantTargetPlatform"),
+        Foreign::Docker("FromPlatformFlagConstDisallowed"),
+        Foreign::Docker("JSONArgsRecommended"),
+        Foreign::Hadolint("DL4000"),
+        Foreign::Hadolint("DL3024"),
+        Foreign::Hadolint("DL3025"),
+        Foreign::Hadolint("DL3029"),
+    ],
+    judge: |facts, sink| {
+        // These have rules of their own here.
+        let own = [dockerfile::Rule::SecretsUsedInArgOrEnv, dockerfile::Rule::MultipleInstructionsDisallowed];
+        for file in &facts.dockerfiles {
+            let kept = file.diagnostics.iter().filter(|found| found.level == dockerfile::Level::Warning);
+            for found in kept.filter(|found| found.rule.is_some_and(|rule| !own.contains(&rule))) {
+                let name = found.rule.map(|rule| rule.to_string()).unwrap_or_default();
+                let fix = found.hint.clone().unwrap_or_else(|| format!("docker calls this `{name}`"));
+                sink.find_with(file.place(found.span), found.message.clone(), fix);
+            }
+        }
+    },
+    ..rule(
+        "docker-check",
+        Levels::REMARK,
+        "docker's own checks have nothing to say",
+        "These are the build checks of BuildKit that need nothing but the file's text.",
+        "see the check's own words",
+    )
+};
+
+/// A variable that is not set where it is used.
+pub static UNDECLARED: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nCOPY a «${TARGET_DIR}/x»\n"),
+    good: Example(
+        "FROM registry.example.com/base:1\nARG TARGET_DIR=/opt\nCOPY a ${TARGET_DIR}/x\nENV P=${OTHER:-x} PATH=/opt/bin:$PATH LD_LIBRARY_PATH=/x:$LD_LIBRARY_PATH\n",
+    ),
+    also: &[Foreign::Docker("UndefinedVar")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for stray in file.arguments.strays.iter().filter(|stray| stray.lost.is_none()) {
+                let Some(stage) = stray.stage else { continue };
+                // What the base sets is not known here.
+                let inherited =
+                    matches!(file.chain(stage).last().map(|first| &first.base), Some(Base::Image(_)));
+                let own = ["PATH", "HOME", "HOSTNAME", "USER"];
+                let appended = file.text_at(facts, stray.span).contains([':', ' '])
+                    || own.contains(&stray.name.as_str());
+                if inherited && appended {
+                    continue;
+                }
+                let mut found = sink.find(file.place(stray.span), format!("nothing sets `{}`", stray.name));
+                if inherited {
+                    found = found.at_most(Level::Info);
+                }
+                let _ = found;
+            }
+        }
+    },
+    ..rule(
+        "variable-undeclared",
+        Levels::DOUBT,
+        "variables are set where they are used",
+        "A variable that nothing sets is empty: a path becomes another path, a version any version. Where the base may set it, \
+         this is a remark.",
+        "declare it with ARG or ENV, or correct its name",
+    )
+};
+
+/// An ARG that does not reach its use.
+pub static LOST_ARG: Rule = Rule {
+    bad: Example(
+        "ARG VERSION=1.2\nFROM registry.example.com/base:$VERSION\nRUN echo «$VERSION» > /version\nCOPY a «/opt/$VERSION»\n",
+    ),
+    good: Example(
+        "ARG VERSION=1.2\nFROM registry.example.com/base:$VERSION AS one\nARG VERSION\nRUN echo $VERSION > /version\nFROM one\nCOPY a /opt/$VERSION\n",
+    ),
+    also: &[Foreign::Docker("UndefinedVar")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            let all = file.arguments.strays.iter().chain(&file.arguments.script_strays);
+            for stray in all.filter(|stray| stray.stage.is_some()) {
+                let (words, certain) = match stray.lost {
+                    Some(Lost::Global) => ("before the first FROM, which only FROM sees".to_owned(), true),
+                    Some(Lost::Stage(index)) if Some(index) != stray.stage => {
+                        let name = file
+                            .stages
+                            .get(index)
+                            .and_then(|stage| stage.name.clone())
+                            .unwrap_or_else(|| index.to_string());
+                        (format!("in stage `{name}` alone"), true)
+                    }
+                    Some(Lost::Later) => ("only below".to_owned(), false),
+                    _ => continue,
+                };
+                let message = format!("`{}` is declared {words}", stray.name);
+                let found = sink.find(file.place(stray.span), message);
+                let of_base = stray.name == "PATH" || stray.name == "HOME" || !certain;
+                if of_base {
+                    found.at_most(Level::Info);
+                }
+            }
+        }
+    },
+    ..rule(
+        "arg-lost",
+        Levels::DOUBT,
+        "an ARG is declared in the stage that uses it",
+        "An ARG holds from its declaration to the end of its stage. One before the first FROM is seen by FROM alone, and a \
+         stage does not see those of another. The variable is empty, and nobody says so.",
+        "repeat `ARG NAME` in the stage, before the use",
+    )
+};
+
+/// An ARG that nothing uses.
+pub static UNUSED_ARG: Rule = Rule {
+    bad: Example("ARG «UNUSED»=x\nFROM registry.example.com/base:1\nRUN make\nARG «LATE»=1\n"),
+    good: Example(
+        "ARG V=1\nFROM registry.example.com/base:$V\nARG DEBIAN_FRONTEND=noninteractive\nARG X\nRUN make\nENV Y=$X\nARG BUILD_DATE\nLABEL date=$BUILD_DATE\n",
+    ),
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for declaration in file.arguments.declarations.iter().filter(|own| !own.used) {
+                if crate::facts::dockerfile::PREDEFINED.contains(&declaration.name.as_str()) {
+                    continue;
+                }
+                // A RUN after it may read it from its environment.
+                let run_later = declaration.stage.is_some_and(|stage| {
+                    let of_line = file
+                        .stages
+                        .iter()
+                        .filter(|own| file.chain(own.index).iter().any(|other| other.index == stage));
+                    of_line.flat_map(|own| file.tree.stages[own.index].instructions.iter()).any(
+                        |instruction| {
+                            instruction.span.start > declaration.span.start
+                                && matches!(
+                                    instruction.kind,
+                                    InstructionKind::Run(_) | InstructionKind::Onbuild(_)
+                                )
+                        },
+                    )
+                });
+                if !run_later {
+                    sink.find(file.place(declaration.span), format!("nothing uses `{}`", declaration.name));
+                }
+            }
+        }
+    },
+    ..rule(
+        "arg-unused",
+        Levels::DOUBT,
+        "an ARG is used",
+        "An ARG that nothing reads looks as if it could be changed. Often its name is misspelt where it should be used, or the \
+         version it holds is written a second time. (A RUN below may read it from its environment; then this says nothing.)",
+        "use it, or remove it",
+    )
+};
+
+/// ADD where COPY does.
+pub static ADD_FOR_COPY: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\n«ADD app.py requirements.txt /app/»\n"),
+    good: Example(
+        "FROM registry.example.com/base:1\nADD rootfs.tar.xz /\nADD https://example.com/x /x\nCOPY app.py /app/\nADD --unpack=true x /y\n",
+    ),
+    also: &[Foreign::Hadolint("DL3020")],
+    judge: |facts, sink| {
+        let archives = [
+            ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".gz",
+            ".bz2", ".xz",
+        ];
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                let InstructionKind::Add(add) = &instruction.kind else { continue };
+                if add.unpack.is_some() || add.sources.is_empty() {
+                    continue;
+                }
+                let plain = add.sources.iter().all(|source| {
+                    let value = own.scope.expand(source, file.escape());
+                    let text = value.text();
+                    let archive = archives.iter().any(|end| text.ends_with(end)) || text.ends_with('*');
+                    !(is_url(&value)
+                        || crate::facts::commands::is_git(&value)
+                        || archive
+                        || value.known().is_none())
+                });
+                if plain {
+                    sink.find(file.place(instruction.span), "ADD does no more than COPY here");
+                }
+            }
+        }
+    },
+    ..rule(
+        "add-for-copy",
+        Levels::REMARK,
+        "files are copied with COPY",
+        "ADD unpacks archives and fetches URLs. Where neither is meant, COPY says so, and an archive that is added one day is \
+         not unpacked by surprise.",
+        "use COPY",
+    )
+};
+
+/// A source outside the build context.
+pub static OUTSIDE: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nCOPY «../secret» /x\nADD «a/../../b» /y\n"),
+    good: Example("FROM registry.example.com/base:1\nCOPY a/../b ./c /x\nCOPY --from=x ../y /z\n"),
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                for (source, value) in local_sources(file, own, instruction) {
+                    let mut depth = 0i32;
+                    let mut lowest = 0;
+                    for part in value.split('/') {
+                        match part {
+                            "" | "." => {}
+                            ".." => depth -= 1,
+                            _ => depth += 1,
+                        }
+                        lowest = lowest.min(depth);
+                    }
+                    if lowest < 0 {
+                        sink.find(file.place(source), format!("`{value}` is outside the build context"));
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "copy-outside-context",
+        Levels::WARNING,
+        "what is copied is in the build context",
+        "A build sees nothing but its context. `..` at its root is the root itself, so another file is copied, or none.",
+        "build with a larger context, or name a second one with `--build-context`",
+    )
+};
+
+/// The sources of COPY and ADD that are in the context, where they are known.
+fn local_sources(
+    file: &DockerfileFacts,
+    own: &crate::facts::dockerfile::InstructionFacts,
+    instruction: &dockerfile::Instruction,
+) -> Vec<(Span, String)> {
+    let sources = match &instruction.kind {
+        InstructionKind::Copy(copy) if copy.from.is_none() => &copy.sources,
+        InstructionKind::Add(add) => &add.sources,
+        _ => return Vec::new(),
+    };
+    let expanded = sources.iter().map(|source| (source.span, own.scope.expand(source, file.escape())));
+    expanded
+        .filter(|(_, value)| !is_url(value) && !crate::facts::commands::is_git(value))
+        .filter_map(|(span, value)| value.known().map(|text| (span, text.to_owned())))
+        .collect()
+}
+
+/// A source that the ignore file leaves out.
+pub static IGNORED: Rule = Rule {
+    bad: Example(
+        "//- .dockerignore\ndist\n*.log\n//- Dockerfile\nFROM registry.example.com/base:1\nCOPY «dist» /app\nCOPY «build.log» /\n",
+    ),
+    good: Example(
+        "//- .dockerignore\ndist\n!dist/app\n//- Dockerfile\nFROM registry.example.com/base:1\nCOPY dist/app /app\nCOPY src *.log /app/\nCOPY --from=b dist /x\n",
+    ),
+    also: &[Foreign::Docker("CopyIgnoredFile")],
+    needs: &[Need::Instructions, Need::Files],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            let Some(ignored) = &file.ignored else { continue };
+            for (_, own, instruction) in file.each() {
+                for (span, value) in local_sources(file, own, instruction) {
+                    let path = value.trim_start_matches(['/', '.']).trim_end_matches('/');
+                    let path = if value.starts_with("./") || value.starts_with('/') || !value.starts_with('.')
+                    {
+                        path
+                    } else {
+                        value.as_str()
+                    };
+                    if path.is_empty() || path.contains(['*', '?', '[']) {
+                        continue;
+                    }
+                    if ignored.is_ignored(path) && !ignored.may_contain_included(path) {
+                        sink.find(file.place(span), format!("the ignore file leaves `{value}` out"));
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "copy-ignored",
+        Levels::WARNING,
+        "what is copied is not ignored",
+        "The ignore file takes it out of the build context, so the build fails, or copies an empty directory.",
+        "take it out of the ignore file, or do not copy it",
+    )
+};
+
+/// A relative WORKDIR with nothing before it.
+pub static WORKDIR: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nWORKDIR «app»\n"),
+    good: Example("FROM registry.example.com/base:1\nARG DIR\nWORKDIR /srv\nWORKDIR app\nWORKDIR $DIR\n"),
+    also: &[Foreign::Docker("WorkdirRelativePath"), Foreign::Hadolint("DL3000")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (stage, own, instruction) in file.each() {
+                let InstructionKind::Workdir(word) = &instruction.kind else { continue };
+                let value = own.scope.expand(word, file.escape());
+                let relative = value.known().is_some_and(|path| !path.starts_with('/') && !path.is_empty());
+                let based = file
+                    .chain(stage.index)
+                    .iter()
+                    .flat_map(|stage| stage.instructions.iter().map(move |own| (stage, own)))
+                    .any(|(of, other)| {
+                        let before = of.index < stage.index || other.index < own.index;
+                        before && matches!(file.instruction(of, other).kind, InstructionKind::Workdir(_))
+                    });
+                if relative && !based && own.directory.is_none() {
+                    sink.find(
+                        file.place(word.span),
+                        format!("where `{}` is depends on the base", value.text()),
+                    );
+                }
+            }
+        }
+    },
+    ..rule(
+        "workdir-relative",
+        Levels::DOUBT,
+        "the first WORKDIR is absolute",
+        "A relative one begins at the base's own working directory, which may be another one in its next release.",
+        "write the whole path",
+    )
+};
+
+/// Only the last of these counts.
+pub static SEVERAL: Rule = Rule {
+    bad: Example(
+        "FROM registry.example.com/base:1\n«CMD [\"a\"]»\nCMD [\"b\"]\n«ENTRYPOINT x»\nENTRYPOINT y\n«HEALTHCHECK NONE»\nHEALTHCHECK CMD x\n",
+    ),
+    good: Example("FROM registry.example.com/base:1 AS a\nCMD [\"a\"]\nFROM a\nCMD [\"b\"]\n"),
+    also: &[
+        Foreign::Hadolint("DL4003"),
+        Foreign::Hadolint("DL4004"),
+        Foreign::Hadolint("DL3012"),
+        Foreign::Docker("MultipleInstructionsDisallowed"),
+    ],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for stage in &file.tree.stages {
+                let mut last: BTreeMap<&str, Span> = BTreeMap::new();
+                for instruction in &stage.instructions {
+                    let name = instruction.kind.name();
+                    if matches!(name, "CMD" | "ENTRYPOINT" | "HEALTHCHECK") {
+                        if let Some(before) = last.insert(name, instruction.span) {
+                            sink.find(file.place(before), format!("a later {name} replaces this one"));
+                        }
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "only-last-counts",
+        Levels::DOUBT,
+        "a stage has one CMD, one ENTRYPOINT, one HEALTHCHECK",
+        "Of several only the last one counts.",
+        "remove this one",
+    )
+};
+
+/// A CMD that needs a shell to pass signals on.
+pub static SHELL_FORM: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nENTRYPOINT «java -jar /app.jar»\n"),
+    good: Example(
+        "FROM registry.example.com/base:1\nENTRYPOINT [\"java\", \"-jar\", \"/app.jar\"]\nCMD exec serve\n",
+    ),
+    also: &[Foreign::Hadolint("DL3025"), Foreign::Docker("JSONArgsRecommended")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (stage, _, instruction) in file.each() {
+                let line = match &instruction.kind {
+                    InstructionKind::Cmd(line) | InstructionKind::Entrypoint(line) => line,
+                    _ => continue,
+                };
+                let dockerfile::CommandLine::Shell(text) = line else { continue };
+                let shell = file.tree.stages[stage.index]
+                    .instructions
+                    .iter()
+                    .any(|other| matches!(other.kind, InstructionKind::Shell(_)));
+                if text.starts_with("exec ") || shell || text.is_empty() {
+                    continue;
+                }
+                let place =
+                    dockerfile::shell::script_of(&facts.source(file.source).text, instruction, file.escape());
+                let span = place.map_or(instruction.span, |mapped| mapped.span(0, mapped.text.len()));
+                sink.find(file.place(span), "a shell stands between the runtime's signals and the program");
+            }
+        }
+    },
+    ..rule(
+        "shell-form",
+        Levels::REMARK,
+        "CMD and ENTRYPOINT are in exec form",
+        "In the shell form the first process is a shell, which does not pass on the signal to stop: the container is killed \
+         after ten seconds, in the middle of whatever it does. And ENTRYPOINT in shell form ignores CMD.",
+        "write a JSON array, or begin with `exec`",
+    )
+};
+
+/// No HEALTHCHECK.
+pub static NO_HEALTHCHECK: Rule = Rule {
+    bad: Example("FROM «registry.example.com/base:1»\nCMD [\"serve\"]\n"),
+    good: Example("FROM registry.example.com/base:1\nHEALTHCHECK CMD serve --health\nCMD [\"serve\"]\n"),
+    also: &[Foreign::Hadolint("DL3057")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            let Some(last) = file.stages.last() else { continue };
+            let kinds = || {
+                file.chain(last.index)
+                    .into_iter()
+                    .flat_map(|stage| file.tree.stages[stage.index].instructions.iter())
+            };
+            let starts = kinds()
+                .any(|own| matches!(own.kind, InstructionKind::Cmd(_) | InstructionKind::Entrypoint(_)));
+            let checked = kinds().any(|own| matches!(own.kind, InstructionKind::Healthcheck(_)));
+            if starts && !checked {
+                sink.find(file.place(last.image_span), "nobody can tell whether a container of it works");
+            }
+        }
+    },
+    ..rule(
+        "healthcheck-missing",
+        Levels::of(None, Some(Level::Info), Some(Level::Info)),
+        "an image that is started says how to check it",
+        "Docker and podman use it; Kubernetes and OpenShift have probes of their own and ignore it, so this is a remark.",
+        "add a HEALTHCHECK, or `HEALTHCHECK NONE`",
+    )
+};
+
+/// An empty element in a list of directories.
+pub static EMPTY_ELEMENT: Rule = Rule {
+    bad: Example(
+        "FROM registry.example.com/base:1\nENV PATH=«/opt/bin:$PATH:»\nENV LD_LIBRARY_PATH=«:/opt/lib»\n",
+    ),
+    good: Example("FROM registry.example.com/base:1\nENV PATH=/opt/bin:$PATH CLASSPATH=/a::/b\n"),
+    judge: |facts, sink| {
+        let lists = [
+            "PATH",
+            "LD_LIBRARY_PATH",
+            "PYTHONPATH",
+            "LIBRARY_PATH",
+            "PKG_CONFIG_PATH",
+            "GOPATH",
+            "NODE_PATH",
+            "PERL5LIB",
+        ];
+        for file in &facts.dockerfiles {
+            for (_, _, instruction) in file.each() {
+                let InstructionKind::Env(pairs) = &instruction.kind else { continue };
+                for pair in pairs.iter().filter(|pair| lists.contains(&pair.key.raw.as_str())) {
+                    let value = pair.value.raw.trim_matches('"');
+                    if value.len() > 1
+                        && (value.starts_with(':') || value.ends_with(':') || value.contains("::"))
+                    {
+                        sink.find(
+                            file.place(pair.value.span),
+                            format!("an empty part of `{}` is the working directory", pair.key.raw),
+                        );
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "path-empty-element",
+        Levels::DOUBT,
+        "lists of directories have no empty parts",
+        "An empty part of PATH and its like means the working directory: a program or library that lies there is taken.",
+        "remove the colon",
+    )
+};
+
+/// LD_LIBRARY_PATH with a variable that nobody sets.
+pub static UNSET_APPENDED: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nENV LD_LIBRARY_PATH=«/opt/lib:$LD_LIBRARY_PATH»\n"),
+    good: Example(
+        "FROM registry.example.com/base:1\nENV LD_LIBRARY_PATH=/opt/lib\nENV LD_LIBRARY_PATH=/a:$LD_LIBRARY_PATH\nENV PYTHONPATH=/x${PYTHONPATH:+:$PYTHONPATH}\n",
+    ),
+    judge: |facts, sink| {
+        let lists =
+            ["LD_LIBRARY_PATH", "PYTHONPATH", "LIBRARY_PATH", "CLASSPATH", "PKG_CONFIG_PATH", "CPATH"];
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                let InstructionKind::Env(pairs) = &instruction.kind else { continue };
+                for pair in pairs.iter().filter(|pair| lists.contains(&pair.key.raw.as_str())) {
+                    let (name, raw) = (&pair.key.raw, pair.value.raw.trim_matches('"'));
+                    let ends = [format!(":${name}"), format!(":${{{name}}}")];
+                    let begins = [format!("${name}:"), format!("${{{name}}}:")];
+                    let joined = ends.iter().any(|end| raw.ends_with(end.as_str()))
+                        || begins.iter().any(|begin| raw.starts_with(begin.as_str()));
+                    if joined && own.scope.get(name).is_none() {
+                        sink.find(file.place(pair.value.span), format!("where the base does not set `{name}`, an empty part remains, which is the working directory"));
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "path-unset-appended",
+        Levels::REMARK,
+        "a list of directories is not joined with nothing",
+        "Few bases set these variables. Joined with nothing, a colon remains at an end, and libraries are taken from the \
+         working directory.",
+        "leave the variable out, or write `${NAME:+:$NAME}`",
+    )
+};
+
+/// A stage that does not exist.
+pub static UNKNOWN_STAGE: Rule = Rule {
+    bad: Example(
+        "FROM registry.example.com/base:1 AS builder\nFROM registry.example.com/base:1\nCOPY --from=«bilder» /a /a\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1 AS builder\nFROM registry.example.com/base:1\nCOPY --from=builder /a /a\nCOPY --from=0 /a /b\nCOPY --from=registry.example.com/tools:1 /t /t\nCOPY --from=tools /x /x\n",
+    ),
+    also: &[Foreign::Hadolint("DL3022")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (stage, _, instruction) in file.each() {
+                for (name, span) in from_places(instruction) {
+                    if name.contains(['/', ':', '$', '@']) {
+                        continue;
+                    }
+                    let index = file.tree.stage_index(name);
+                    if let Some(index) = index.filter(|index| *index >= stage.index) {
+                        let words = if index == stage.index { "the stage itself" } else { "a stage below" };
+                        sink.find(file.place(span), format!("`{name}` is {words}"));
+                        continue;
+                    }
+                    let near = dockerfile::suggest::nearest(name, file.tree.stage_names());
+                    match near.filter(|_| index.is_none()) {
+                        Some(near) => {
+                            let fix = format!("did you mean `{near}`?");
+                            sink.find_with(file.place(span), format!("no stage is called `{name}`"), fix);
+                        }
+                        None if index.is_none() && name.bytes().all(|byte| byte.is_ascii_digit()) => {
+                            sink.find(file.place(span), format!("there is no stage {name}"));
+                        }
+                        None => {}
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "stage-unknown",
+        Levels::ERROR,
+        "COPY --from names a stage above",
+        "A name that no stage has is taken for an image or a build context of that name.",
+        "name a stage above, an image with its tag, or a build context",
+    )
+};
+
+/// A stage that nothing uses.
+pub static UNUSED_STAGE: Rule = Rule {
+    bad: Example(
+        "FROM registry.example.com/base:1 AS «builder»\nRUN make\nFROM registry.example.com/base:1\nRUN true\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1 AS builder\nRUN make\nFROM registry.example.com/base:1 AS test\nFROM registry.example.com/base:1\nCOPY --from=builder /a /a\n",
+    ),
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for stage in file.stages.iter().filter(|stage| !stage.needed) {
+                let tree = &file.tree.stages[stage.index];
+                // A stage for tests or development is a target of its own.
+                let targets = [
+                    "test", "dev", "debug", "lint", "check", "prod", "release", "ci", "export", "docs",
+                    "final", "runtime", "debugger", "e2e", "bench",
+                ];
+                let Some(name) = &tree.from.name else { continue };
+                let builds = ["build", "compile", "deps", "fetch", "download", "builder"]
+                    .iter()
+                    .any(|word| name.value.contains(word));
+                if builds
+                    && !targets.iter().any(|word| name.value.contains(word))
+                    && !file.stages.iter().any(|other| {
+                        file.chain(other.index).iter().skip(1).any(|own| own.index == stage.index)
+                    })
+                {
+                    sink.find(file.place(name.span), format!("nothing takes anything from `{}`", name.value));
+                }
+            }
+        }
+    },
+    ..rule(
+        "stage-unused",
+        Levels::REMARK,
+        "a stage that builds is used",
+        "A builder that nothing copies from is not built at all: what it should have made is not in the image.",
+        "copy from it, or remove it",
+    )
+};
+
+/// An EXPOSE that is no port.
+pub static EXPOSE: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nEXPOSE 80 «99999»\n"),
+    good: Example("FROM registry.example.com/base:1\nARG PORT\nEXPOSE 80 443/tcp 7000-8000/udp $PORT\n"),
+    also: &[Foreign::Hadolint("DL3011"), Foreign::Docker("ExposeInvalidFormat")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                let InstructionKind::Expose(words) = &instruction.kind else { continue };
+                for word in words {
+                    let value = own.scope.expand(word, file.escape());
+                    let Some(text) = value.known() else { continue };
+                    let ports = text.split('/').next().unwrap_or_default();
+                    let bad = ports.split('-').any(|port| port.parse::<u32>().is_ok_and(|port| port > 65535));
+                    if bad {
+                        sink.find(file.place(word.span), format!("`{text}` is no port"));
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "expose-no-port",
+        Levels::ERROR,
+        "EXPOSE names ports from 0 to 65535",
+        "There is no such port.",
+        "correct the number",
+    )
+};
+
+/// Several sources and a destination that is no directory.
+pub static COPY_DIRECTORY: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nCOPY a.txt b.txt «/dest»\n"),
+    good: Example(
+        "FROM registry.example.com/base:1\nCOPY a.txt b.txt /dest/\nCOPY a.txt b.txt .\nCOPY a.txt /dest\nARG D\nCOPY a b $D\n",
+    ),
+    also: &[Foreign::Hadolint("DL3021")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                let (count, destination) = match &instruction.kind {
+                    InstructionKind::Copy(copy) => {
+                        (copy.sources.len() + copy.inline.len(), &copy.destination)
+                    }
+                    InstructionKind::Add(add) => (add.sources.len() + add.inline.len(), &add.destination),
+                    _ => continue,
+                };
+                let value = own.scope.expand(destination, file.escape());
+                let Some(text) = value.known() else { continue };
+                if count > 1 && !text.ends_with('/') && !matches!(text, "." | "..") && !text.ends_with("/.") {
+                    sink.find(
+                        file.place(destination.span),
+                        format!("`{text}` is a directory here, and does not end in `/`"),
+                    );
+                }
+            }
+        }
+    },
+    ..rule(
+        "copy-not-directory",
+        Levels::ERROR,
+        "several files are copied to a directory with a slash",
+        "Docker refuses several sources where the destination does not end in `/`.",
+        "end the destination with `/`",
+    )
+};
+
+/// Variables that are used in the instruction that sets them.
+pub static ENV_SELF: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nENV HOME_DIR=/opt BIN_DIR=«$HOME_DIR/bin»\n"),
+    good: Example(
+        "FROM registry.example.com/base:1\nENV HOME_DIR=/opt\nENV BIN_DIR=$HOME_DIR/bin PATH=/x:$PATH\n",
+    ),
+    also: &[Foreign::Hadolint("DL3044")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                let InstructionKind::Env(pairs) = &instruction.kind else { continue };
+                for (index, pair) in pairs.iter().enumerate() {
+                    let used = crate::facts::dockerfile::Scope::used(&pair.value.raw, file.escape());
+                    let own_pair = pairs[..index].iter().find(|other| {
+                        used.contains(&other.key.raw) && own.scope.get(&other.key.raw).is_none()
+                    });
+                    if let Some(other) = own_pair {
+                        let guarded = pair.value.raw.contains(&format!("${{{}:", other.key.raw));
+                        if !guarded {
+                            sink.find(
+                                file.place(pair.value.span),
+                                format!("`{}` is not set yet here", other.key.raw),
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "env-uses-itself",
+        Levels::WARNING,
+        "an ENV does not use what it sets itself",
+        "All values of one ENV are expanded before any of them is set: the variable is empty, or has its old value.",
+        "set it in an ENV of its own above",
+    )
+};
+
+/// These rules.
+pub const RULES: &[&Rule] = &[
+    &SYNTAX,
+    &DOCKER_CHECKS,
+    &UNDECLARED,
+    &LOST_ARG,
+    &UNUSED_ARG,
+    &ADD_FOR_COPY,
+    &OUTSIDE,
+    &IGNORED,
+    &WORKDIR,
+    &SEVERAL,
+    &SHELL_FORM,
+    &NO_HEALTHCHECK,
+    &EMPTY_ELEMENT,
+    &UNSET_APPENDED,
+    &UNKNOWN_STAGE,
+    &UNUSED_STAGE,
+    &EXPOSE,
+    &COPY_DIRECTORY,
+    &ENV_SELF,
+];
