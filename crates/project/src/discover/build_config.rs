@@ -136,6 +136,9 @@ fn context(object: &Object, spec: &Node, world: &mut World<'_>) -> (Context, Str
     let reference = spec.text_at("source.git.ref").map(str::to_owned);
     match world.own(uri) {
         Same::No => {
+            let message = format!("`{}` is built from another repository, `{uri}`", object.name());
+            let note = Finding::note(Code::OtherRemote, uri_place.clone(), message);
+            world.findings.push(note.about([object.name()]));
             let context = Context::Git {
                 uri: uri.to_owned(),
                 reference,

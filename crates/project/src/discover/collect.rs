@@ -153,12 +153,13 @@ pub fn collect(files: &dyn Files, given: &Given) -> Project {
 
 /// All objects as they are applied: by Applications, else by kustomizations that nobody takes in, else as they stand.
 fn applied(world: &mut World<'_>) -> (usize, Vec<Object>) {
-    let raw: Vec<Object> = world.objects.values().flatten().cloned().collect();
-    let taken = kustomize::taken_in(world);
+    let named = kustomize::named_by_all(world);
+    let own = world.objects.iter().filter(|(path, _)| !named.patches.contains(*path));
+    let raw: Vec<Object> = own.flat_map(|(_, objects)| objects).cloned().collect();
     let paths: Vec<String> = world.files.list().to_vec();
     let mut rendered = Vec::new();
     for path in paths.iter().filter(|path| kustomize::NAMES.contains(&file_name(path))) {
-        if !taken.contains(parent(path)) {
+        if !named.directories.contains(parent(path)) {
             rendered.extend(kustomize::render(world, parent(path)));
         }
     }

@@ -27,18 +27,31 @@ pub fn render(world: &mut World<'_>, directory: &str) -> Vec<Object> {
     Renderer { world, stack: Vec::new() }.directory(directory)
 }
 
-/// The directories whose kustomizations others take in.
-pub fn taken_in(world: &mut World<'_>) -> BTreeSet<String> {
-    let mut taken = BTreeSet::new();
+/// What kustomizations name.
+#[derive(Default)]
+pub struct Named {
+    /// The directories whose kustomizations others take in.
+    pub directories: BTreeSet<String>,
+    /// The files that are patches: what stands in them is no object by itself.
+    pub patches: BTreeSet<String>,
+}
+
+/// What all kustomizations name.
+pub fn named_by_all(world: &mut World<'_>) -> Named {
+    let mut named = Named::default();
     let paths: Vec<String> = world.files.list().to_vec();
     for path in paths.iter().filter(|path| NAMES.contains(&crate::files::file_name(path))) {
-        let Some(node) = document(world, path) else { continue };
+        let Some((_, node)) = document(world, path) else { continue };
+        let place = |entry: &Node| join(parent(path), entry.text()?);
         for key in ["resources", "bases", "components"] {
-            let entries = node.1.items_at(key).iter().filter_map(Node::text);
-            taken.extend(entries.filter_map(|entry| join(parent(path), entry)));
+            named.directories.extend(node.items_at(key).iter().filter_map(place));
+        }
+        named.patches.extend(node.items_at("patchesStrategicMerge").iter().filter_map(place));
+        for key in ["patches", "patchesJson6902"] {
+            named.patches.extend(node.items_at(key).iter().filter_map(|entry| place(entry.get("path")?)));
         }
     }
-    taken
+    named
 }
 
 fn document(world: &mut World<'_>, path: &str) -> Option<(Text, Node)> {

@@ -5,6 +5,7 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::files::Memory;
 use crate::graph;
+use crate::model::{CommandForm, InputKind, RunPolicy, TestKind};
 
 /// A repository as platform teams have them: base images, Airflow's on top, notebooks; BuildConfigs applied by an app of
 /// apps; a Makefile; a pipeline; and what goes wrong in such repositories.
@@ -115,279 +116,24 @@ fn everything_that_a_build_config_may_say() {
     let tree = format!("//- /build.yaml\n{}{map}//- /app/x\n", config("c", source, strategy, rest));
     let project = load(&Memory::parse(&tree), &given());
     let image = &project.images[0];
-    expect![[r#"
-        Image {
-            name: "c",
-            declared: Place {
-                file: "build.yaml",
-                line: 4,
-                column: 9,
-                span: Span {
-                    start: 70,
-                    end: 71,
-                },
-            },
-            origin: BuildConfig,
-            wanted: true,
-            context: Directory(
-                "app",
-            ),
-            dockerfile: Inline {
-                text: "FROM b:1\nCOPY --from=nginx:latest /x /\n",
-                place: Place {
-                    file: "build.yaml",
-                    line: 10,
-                    column: 7,
-                    span: Span {
-                        start: 192,
-                        end: 241,
-                    },
-                },
-                block: true,
-            },
-            target: None,
-            args: [
-                Argument {
-                    name: "B",
-                    value: Some(
-                        "",
-                    ),
-                    place: Place {
-                        file: "build.yaml",
-                        line: 21,
-                        column: 26,
-                        span: Span {
-                            start: 601,
-                            end: 602,
-                        },
-                    },
-                },
-            ],
-            env: [
-                Argument {
-                    name: "A",
-                    value: Some(
-                        "1",
-                    ),
-                    place: Place {
-                        file: "build.yaml",
-                        line: 20,
-                        column: 20,
-                        span: Span {
-                            start: 511,
-                            end: 512,
-                        },
-                    },
-                },
-                Argument {
-                    name: "P",
-                    value: None,
-                    place: Place {
-                        file: "build.yaml",
-                        line: 20,
-                        column: 43,
-                        span: Span {
-                            start: 534,
-                            end: 535,
-                        },
-                    },
-                },
-            ],
-            from: None,
-            outputs: [
-                Output {
-                    name: StreamTag {
-                        namespace: None,
-                        name: "c",
-                        tag: "1",
-                    },
-                    push: false,
-                    place: Place {
-                        file: "build.yaml",
-                        line: 25,
-                        column: 38,
-                        span: Span {
-                            start: 698,
-                            end: 703,
-                        },
-                    },
-                },
-            ],
-            labels: [],
-            limits: Limits {
-                milli_cpus: None,
-                memory: None,
-                milli_cpus_expected: Some(
-                    500,
-                ),
-                memory_expected: Some(
-                    1073741824,
-                ),
-            },
-            timeout: None,
-            retries: None,
-            no_cache: false,
-            tests: [
-                Test {
-                    name: "postCommit",
-                    kind: PostCommit(
-                        Exec(
-                            [
-                                "a",
-                                "b",
-                            ],
-                        ),
-                    ),
-                    place: Place {
-                        file: "build.yaml",
-                        line: 26,
-                        column: 16,
-                        span: Span {
-                            start: 720,
-                            end: 727,
-                        },
-                    },
-                },
-            ],
-            inputs: [
-                Input {
-                    kind: Secret(
-                        "s",
-                    ),
-                    destination: "in",
-                    place: Place {
-                        file: "build.yaml",
-                        line: 12,
-                        column: 15,
-                        span: Span {
-                            start: 251,
-                            end: 290,
-                        },
-                    },
-                },
-                Input {
-                    kind: ConfigMap {
-                        name: "m",
-                        data: [
-                            (
-                                "k",
-                                "v",
-                            ),
-                        ],
-                    },
-                    destination: "",
-                    place: Place {
-                        file: "build.yaml",
-                        line: 13,
-                        column: 18,
-                        span: Span {
-                            start: 309,
-                            end: 331,
-                        },
-                    },
-                },
-                Input {
-                    kind: Image {
-                        image: StreamTag {
-                            namespace: Some(
-                                "other",
-                            ),
-                            name: "tool",
-                            tag: "1",
-                        },
-                        source: "",
-                        aliases: [
-                            "nginx:latest",
-                        ],
-                    },
-                    destination: "",
-                    place: Place {
-                        file: "build.yaml",
-                        line: 15,
-                        column: 44,
-                        span: Span {
-                            start: 388,
-                            end: 396,
-                        },
-                    },
-                },
-            ],
-            triggers: [
-                Trigger {
-                    kind: Webhook(
-                        "Generic",
-                    ),
-                    place: Place {
-                        file: "build.yaml",
-                        line: 31,
-                        column: 21,
-                        span: Span {
-                            start: 898,
-                            end: 905,
-                        },
-                    },
-                },
-            ],
-            history: HistoryLimits {
-                successful: None,
-                failed: Some(
-                    3,
-                ),
-            },
-            run_policy: SerialLatestOnly,
-            namespace: None,
-        }
-        [
-            Unsupported {
-                what: "BuildConfig `c`: source.binary",
-                place: Place {
-                    file: "build.yaml",
-                    line: 17,
-                    column: 5,
-                    span: Span {
-                        start: 449,
-                        end: 455,
-                    },
-                },
-            },
-            Unsupported {
-                what: "BuildConfig `c`: strategy.dockerStrategy.volumes",
-                place: Place {
-                    file: "build.yaml",
-                    line: 22,
-                    column: 7,
-                    span: Span {
-                        start: 611,
-                        end: 618,
-                    },
-                },
-            },
-            Unsupported {
-                what: "BuildConfig `c`: strategy.dockerStrategy.pullSecret",
-                place: Place {
-                    file: "build.yaml",
-                    line: 23,
-                    column: 7,
-                    span: Span {
-                        start: 629,
-                        end: 639,
-                    },
-                },
-            },
-            Unsupported {
-                what: "BuildConfig `c`: nodeSelector",
-                place: Place {
-                    file: "build.yaml",
-                    line: 28,
-                    column: 3,
-                    span: Span {
-                        start: 777,
-                        end: 789,
-                    },
-                },
-            },
-        ]"#]].assert_eq(&format!("{image:#?}\n{:#?}", project.unsupported));
-    check(&tree, &given(), expect![[r#"
+    let test = TestKind::PostCommit(CommandForm::Exec(vec!["a".into(), "b".into()]));
+    assert_eq!(
+        (&image.tests[0].kind, image.run_policy, image.history.failed),
+        (&test, RunPolicy::SerialLatestOnly, Some(3))
+    );
+    assert_eq!((image.limits.milli_cpus_expected, image.limits.memory_expected), (Some(500), Some(1 << 30)));
+    let env: Vec<_> = image.env.iter().map(|arg| (arg.name.as_str(), arg.value.as_deref())).collect();
+    assert_eq!(env, [("A", Some("1")), ("P", None)]);
+    let inputs: Vec<_> = image.inputs.iter().map(|input| (&input.kind, input.destination.as_str())).collect();
+    assert_eq!(inputs[0], (&InputKind::Secret("s".into()), "in"));
+    assert_eq!(
+        inputs[1],
+        (&InputKind::ConfigMap { name: "m".into(), data: vec![("k".into(), "v".into())] }, "")
+    );
+    check(
+        &tree,
+        &given(),
+        expect![[r#"
         1 BuildConfig
           c
         b:1 -> c from build.yaml:10:12
@@ -400,7 +146,8 @@ fn everything_that_a_build_config_may_say() {
         not supported: BuildConfig `c`: strategy.dockerStrategy.volumes (build.yaml:22:7)
         not supported: BuildConfig `c`: strategy.dockerStrategy.pullSecret (build.yaml:23:7)
         not supported: BuildConfig `c`: nodeSelector (build.yaml:28:3)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -408,30 +155,46 @@ fn manifests_come_in_every_form() {
     let docker = "    dockerStrategy: {from: {kind: DockerImage, name: 'quay.io/x/y:1'}}\n";
     let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: build.openshift.io/v1\n  kind: BuildConfig\n  metadata: {name: one}\n  spec: {source: {contextDir: one}, strategy: {dockerStrategy: {}}}\n";
     let template = "apiVersion: template.openshift.io/v1\nkind: Template\nmetadata: {name: t}\nparameters: [{name: NAME, value: two}, {name: TAG}]\nobjects:\n- apiVersion: v1\n  kind: BuildConfig\n  metadata: {name: '${NAME}'}\n  spec:\n    source: {contextDir: '${NAME}'}\n    strategy: {dockerStrategy: {from: {kind: ImageStreamTag, name: 'one:latest'}}}\n    output: {to: {kind: ImageStreamTag, name: '${NAME}:${TAG}'}}\n";
-    let source = config("s2i", "    contextDir: one\n", "    sourceStrategy: {from: {kind: ImageStreamTag, name: 'python:3.9', namespace: openshift}}\n", "");
-    let helm = "kind: BuildConfig\napiVersion: build.openshift.io/v1\nmetadata:\n  name: {{ .Values.name }}\n";
+    let source = config(
+        "s2i",
+        "    contextDir: one\n",
+        "    sourceStrategy: {from: {kind: ImageStreamTag, name: 'python:3.9', namespace: openshift}}\n",
+        "",
+    );
+    let helm =
+        "kind: BuildConfig\napiVersion: build.openshift.io/v1\nmetadata:\n  name: {{ .Values.name }}\n";
     let remote = config("far", "", docker, "").replace("forest/forest", "other/repository");
     let tree = format!(
         "//- /list.yaml\n{list}//- /template.yml\n{template}//- /s2i.yaml\n{source}---\n{remote}//- /chart/Chart.yaml\nname: x\n//- /chart/templates/b.yaml\n{helm}//- /one/Dockerfile\nFROM scratch\n//- /two/Dockerfile\nFROM x\n//- /three/Dockerfile.j2\nFROM x\n"
     );
-    check(&tree, &given(), expect![[r#"
-        4 BuildConfigs
-          far one two
-        quay.io/x/y:1 -> far from s2i.yaml:22:54
-        one:latest -> two from template.yml:11:68
-        [not-built] template.yml:11:68: warning: nothing here builds or imports the image stream tag `one:latest`
-            the project builds `one`
-        [override-contradicts] template.yml:11:68: warning: `dockerStrategy.from` replaces the last FROM of `two`, `x` in line 1, with `one:latest`: other builds of this Dockerfile have another base
-        not supported: a template that is not YAML, with `BuildConfig` (chart/templates/b.yaml:4:10)
-        not supported: BuildConfig `s2i`: sourceStrategy (s2i.yaml:10:5)
-        not supported: Template `t`: parameter `TAG` has no value of its own (template.yml:4:40)
-        not supported: a template of a Dockerfile (three/Dockerfile.j2:1:1)
-    "#]]);
+    check(
+        &tree,
+        &given(),
+        expect![[r#"
+            4 BuildConfigs
+              far one two
+            quay.io/x/y:1 -> far from s2i.yaml:22:54
+            one:latest -> two from template.yml:11:68
+            [other-remote] s2i.yaml:20:16: info: `far` is built from another repository, `https://git.example.com/other/repository.git`
+            [not-built] template.yml:11:68: warning: nothing here builds or imports the image stream tag `one:latest`
+                the project builds `one`
+            [override-contradicts] template.yml:11:68: warning: `dockerStrategy.from` replaces the last FROM of `two`, `x` in line 1, with `one:latest`: other builds of this Dockerfile have another base
+            not supported: a template that is not YAML, with `BuildConfig` (chart/templates/b.yaml:4:10)
+            not supported: BuildConfig `s2i`: sourceStrategy (s2i.yaml:10:5)
+            not supported: Template `t`: parameter `TAG` has no value of its own (template.yml:4:40)
+            not supported: a template of a Dockerfile (three/Dockerfile.j2:1:1)
+        "#]],
+    );
 }
 
 #[test]
 fn kustomizations_change_what_they_take_in() {
-    let base = config("app", "    contextDir: app\n", "    dockerStrategy: {from: {kind: ImageStreamTag, name: 'base:1'}}\n", "");
+    let base = config(
+        "app",
+        "    contextDir: app\n",
+        "    dockerStrategy: {from: {kind: ImageStreamTag, name: 'base:1'}}\n",
+        "",
+    );
     let tree = format!(
         "//- /k/base/kustomization.yaml\nresources: [app.yaml, missing.yaml, 'https://git.example.com/x//y?ref=1']\n//- /k/base/app.yaml\n{base}\
         //- /k/dev/kustomization.yaml\nresources: [../base]\nnamePrefix: dev-\nnamespace: dev\npatches:\n- path: patch.yaml\n- target: {{kind: BuildConfig}}\n  patch: |-\n    - op: replace\n      path: /spec/output/to/name\n      value: app:dev\n\
@@ -439,34 +202,39 @@ fn kustomizations_change_what_they_take_in() {
         //- /k/prod/kustomization.yml\nbases: [../base]\nnamespace: prod\ngenerators: [x.yaml]\n\
         //- /app/Dockerfile\nFROM x\n"
     );
-    check(&tree, &given(), expect![[r#"
-        3 BuildConfigs
-          app app dev-app
-        prod/base:1 -> app from k/base/app.yaml:10:57
-        base:2 -> app from k/dev/patch.yaml:4:49
-        dev/base:2 -> dev-app from k/base/app.yaml:10:57
-        [missing-path] k/base/kustomization.yaml:1:23: warning: the kustomization takes in `missing.yaml`, which is not there
-        [not-built] k/base/app.yaml:10:57: warning: nothing here builds or imports the image stream tag `base:1`
-        [not-built] k/base/app.yaml:10:57: warning: nothing here builds or imports the image stream tag `base:2`
-        [override-contradicts] k/base/app.yaml:10:57: warning: `dockerStrategy.from` replaces the last FROM of `app`, `x` in line 1, with `base:1`: other builds of this Dockerfile have another base
-        [override-contradicts] k/base/app.yaml:10:57: warning: `dockerStrategy.from` replaces the last FROM of `dev-app`, `x` in line 1, with `base:2`: other builds of this Dockerfile have another base
-        [duplicate-name] k/dev/patch.yaml:3:18: error: an image `app` is declared at k/base/app.yaml:4:9 too
-            give one of them another name
-        [missing-dockerfile] k/dev/patch.yaml:3:18: error: the Dockerfile `Dockerfile` of `app` is not there
-            there is `app/Dockerfile`
-        [not-built] k/dev/patch.yaml:4:49: warning: nothing here builds or imports the image stream tag `base:2`
-        not supported: kustomization: `https://git.example.com/x//y?ref=1`, of another repository (k/base/kustomization.yaml:1:37)
-        not supported: kustomization: generators (k/prod/kustomization.yml:3:1)
-    "#]]);
+    check(
+        &tree,
+        &given(),
+        expect![[r#"
+            2 BuildConfigs
+              app dev-app
+            prod/base:1 -> app from k/base/app.yaml:10:57
+            dev/base:2 -> dev-app from k/base/app.yaml:10:57
+            [missing-path] k/base/kustomization.yaml:1:23: warning: the kustomization takes in `missing.yaml`, which is not there
+            [not-built] k/base/app.yaml:10:57: warning: nothing here builds or imports the image stream tag `base:1`
+            [not-built] k/base/app.yaml:10:57: warning: nothing here builds or imports the image stream tag `base:2`
+            [override-contradicts] k/base/app.yaml:10:57: warning: `dockerStrategy.from` replaces the last FROM of `app`, `x` in line 1, with `base:1`: other builds of this Dockerfile have another base
+            [override-contradicts] k/base/app.yaml:10:57: warning: `dockerStrategy.from` replaces the last FROM of `dev-app`, `x` in line 1, with `base:2`: other builds of this Dockerfile have another base
+            not supported: kustomization: `https://git.example.com/x//y?ref=1`, of another repository (k/base/kustomization.yaml:1:37)
+            not supported: kustomization: generators (k/prod/kustomization.yml:3:1)
+        "#]],
+    );
 }
 
 #[test]
 fn applications_lead_to_manifests() {
     let app = |name: &str, source: &str| {
-        format!("---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec:\n  source: {source}\n  destination: {{namespace: ci}}\n")
+        format!(
+            "---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec:\n  source: {source}\n  destination: {{namespace: ci}}\n"
+        )
     };
     let build = config("app", "    contextDir: app\n", "    dockerStrategy: {}\n", "");
-    let user = config("user", "    contextDir: user\n", "    dockerStrategy: {from: {kind: ImageStreamTag, name: 'app:1', namespace: ci}}\n", "  triggers: [{type: ImageChange}]\n");
+    let user = config(
+        "user",
+        "    contextDir: user\n",
+        "    dockerStrategy: {from: {kind: ImageStreamTag, name: 'app:1', namespace: ci}}\n",
+        "  triggers: [{type: ImageChange}]\n",
+    );
     let own = "https://example.org/mirror/forest.git";
     let tree = format!(
         "//- /apps.yaml\n{}{}{}{}{}//- /d/app.yaml\n{build}//- /d/deep/user.yaml\n{user}//- /chart/Chart.yaml\nname: x\n//- /app/Dockerfile\nFROM scratch\n//- /user/Dockerfile\nFROM x\n",
@@ -476,7 +244,10 @@ fn applications_lead_to_manifests() {
         app("far", "{repoURL: 'https://example.org/x/other', path: d}"),
         "---\napiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: set}\nspec: {}\n",
     );
-    check(&tree, &given(), expect![[r#"
+    check(
+        &tree,
+        &given(),
+        expect![[r#"
         2 BuildConfigs from 2 Argo CD Applications
           app
           user
@@ -486,7 +257,8 @@ fn applications_lead_to_manifests() {
         not supported: Application `helm`: Helm chart `chart` (apps.yaml:20:68)
         not supported: Application `far`: `https://example.org/x/other`, another repository (apps.yaml:27:21)
         not supported: ApplicationSet `set` (apps.yaml:32:18)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -494,9 +266,16 @@ fn without_remotes_what_is_here_decides() {
     let build = config("app", "    contextDir: /chain/app\n", "    dockerStrategy: {}\n", "");
     let far = config("far", "", "    dockerStrategy: {}\n", "").replace("forest/forest", "other/other");
     // A part of the repository: what stands above is missing from its paths.
-    let tree = format!("//- /b.yaml\n{build}---\n{far}//- /app/Dockerfile\nFROM scratch\n//- /Dockerfile\nFROM scratch\n");
-    check(&tree, &Given::default(), expect![[r#"
-        2 BuildConfigs
-          app far
-    "#]]);
+    let tree = format!(
+        "//- /b.yaml\n{build}---\n{far}//- /app/Dockerfile\nFROM scratch\n//- /Dockerfile\nFROM scratch\n"
+    );
+    check(
+        &tree,
+        &Given::default(),
+        expect![[r#"
+            2 BuildConfigs
+              app far
+            [other-remote] b.yaml:20:16: info: `far` is built from another repository, `https://git.example.com/other/other.git`
+        "#]],
+    );
 }
