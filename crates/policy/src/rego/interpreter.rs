@@ -10,13 +10,15 @@ use std::time::Duration;
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
-use super::{Policies, RegoError, Report, THREAD, TestResult, builtins, documents};
+use super::{Policies, RegoError, Report, THREAD, TestResult, builtins, documents, recursion};
 use crate::level::Level;
 
 /// Deep documents and rules need a deep stack; a stack that overflows cannot be caught.
 const STACK: usize = 64 << 20;
 /// The interpreter looks at the time itself, but not within a function of its own; this much later nobody waits any more.
 const GRACE: Duration = Duration::from_secs(1);
+/// Nobody nests brackets deeper; the parser takes exponentially long, and recurses.
+const MAX_DEPTH: usize = 100;
 /// How many steps go by between two looks at the time.
 const INTERVAL: NonZeroU32 = NonZeroU32::new(256).unwrap();
 
@@ -276,18 +278,25 @@ fn prepare(policies: &Policies, tests: bool) -> Result<(Engine, Vec<RuleName>), 
         .set_execution_timer_config(ExecutionTimerConfig { limit: policies.limit, check_interval: INTERVAL });
     builtins::add(&mut engine, policies.now);
     let mut rules: Vec<RuleName> = Vec::new();
+    let mut packages = Vec::new();
     for (path, text) in &policies.modules {
         if path.ends_with("_test.rego") && !tests {
             continue;
         }
         let package = add_module(&mut engine, path, text)?;
         let package = package.strip_prefix("data.").unwrap_or(&package).to_owned();
+        packages.push((package.clone(), text.as_str()));
         for (rule, line) in heads(text) {
             let known = rules.iter().any(|known| known.package == package && known.rule == rule);
             if !known && wanted(policies, &package) {
                 rules.push(RuleName { package: package.clone(), rule, policy: (path.clone(), line) });
             }
         }
+    }
+    if let Some(function) =
+        recursion::recursive(packages.iter().map(|(package, text)| (package.as_str(), *text)))
+    {
+        return Err(RegoError::Recursive(function));
     }
     if !tests && !rules.iter().any(|rule| finds(&rule.rule).is_some()) {
         let of = match policies.namespaces.as_slice() {
@@ -314,6 +323,10 @@ fn wanted(policies: &Policies, package: &str) -> bool {
 
 /// Reads a policy of the second version, or else of the first; of two errors that of the version it is written in counts.
 fn add_module(engine: &mut Engine, path: &str, text: &str) -> Result<String, RegoError> {
+    if recursion::depth(text) > MAX_DEPTH {
+        let message = format!("it nests more than {MAX_DEPTH} deep");
+        return Err(RegoError::Syntax { path: path.to_owned(), message });
+    }
     engine.set_rego_v0(false);
     let first = match engine.add_policy(path.to_owned(), text.to_owned()) {
         Ok(package) => return Ok(package),

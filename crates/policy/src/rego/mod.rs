@@ -9,6 +9,7 @@ mod builtins;
 mod document;
 mod input;
 mod interpreter;
+mod recursion;
 #[cfg(test)]
 mod tests;
 
@@ -61,6 +62,9 @@ pub enum RegoError {
         /// How long it was allowed to take.
         limit: Duration,
     },
+    /// A function calls itself, which Rego forbids.
+    #[error("function `{0}` calls itself, which Rego forbids")]
+    Recursive(String),
     /// The interpreter panicked.
     #[error("the interpreter of Rego gave up on rule `{rule}`: {message}")]
     Panicked {

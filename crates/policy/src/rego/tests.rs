@@ -160,3 +160,16 @@ fn conforms(schema: &serde_json::Value, value: &serde_json::Value, at: &str) {
         values.iter().for_each(|value| conforms(items, value, &format!("{at}[]")));
     }
 }
+
+#[test]
+fn recursion_is_an_error() {
+    let text = "package main\nimport rego.v1\nf(x) := g(x)\ng(x) := f(x)\ndeny contains f(1)\n";
+    let error = judge_file(&policies(&[("p.rego", text)]), "x.json", "{}").expect_err("it recurses");
+    assert_eq!(error, RegoError::Recursive("main.f".to_owned()));
+    let text = format!("package main\ndeny[m] {{ m := {}{} }}\n", "[\n".repeat(300), "]".repeat(300));
+    let error = judge_file(&policies(&[("p.rego", &text)]), "x.json", "{}").expect_err("it nests");
+    assert_eq!(error.to_string(), "`p.rego` is not Rego: it nests more than 100 deep");
+    // Rules are looked after by the interpreter.
+    let text = "package main\nimport rego.v1\na if b\nb if a\ndeny contains \"x\" if a\n";
+    assert!(judge_file(&policies(&[("p.rego", text)]), "x.json", "{}").is_err());
+}

@@ -43,6 +43,8 @@ pub fn summary(judgement: &Judgement) -> String {
     let unknown =
         judgement.verdicts.iter().filter(|(_, verdict)| *verdict == crate::Verdict::Unknown).count();
     match unknown {
+        // Only a user's rules were asked.
+        _ if judgement.verdicts.is_empty() => found,
         0 => format!("{found} by {} rules", judgement.verdicts.len()),
         _ => format!("{found} by {} rules; {unknown} could not say", judgement.verdicts.len()),
     }

@@ -37,7 +37,9 @@ pub fn load(program: &Program, arguments: &Check) -> Result<Option<Policies>, Fa
         gather(&root, &root, &mut files).map_err(Failure::file("read", &root))?;
         files.sort();
         for (inside, path) in files {
-            let shown = given.join(&inside).to_string_lossy().into_owned();
+            // A file that is named is itself, not something below it.
+            let shown = if inside.as_os_str().is_empty() { given.clone() } else { given.join(&inside) };
+            let shown = shown.to_string_lossy().into_owned();
             let text = read(&path)?;
             if path.extension().is_some_and(|end| end == "rego") {
                 policies.modules.push((shown, text));
@@ -146,7 +148,7 @@ fn failure(error: RegoError) -> Failure {
         RegoError::NoRules(_) => {
             "policies find things with rules named `deny`, `violation` and `warn`; `--namespace` names packages"
         }
-        RegoError::Data { .. } | RegoError::Rule { .. } => "nothing was judged",
+        RegoError::Data { .. } | RegoError::Rule { .. } | RegoError::Recursive(_) => "nothing was judged",
     };
     Failure::usage_with(error.to_string(), hint)
 }
