@@ -26,7 +26,7 @@ pub fn run(program: &Program, arguments: &Arguments) -> Result<Exit, Failure> {
     }
     for base in &arguments.base {
         if nodes_of(&loaded.project, &loaded.graph, base).is_empty() {
-            program.say(&format!("no image of the project uses `{base}`\n"));
+            program.say(&format!("no image of the project uses `{base}`"));
         }
         changes.push(Change::Base(base.clone()));
     }
@@ -116,7 +116,7 @@ fn with_packages(
     }
     if built == 0 {
         program
-            .say("no image of the project was built with this store yet, so nothing is known of packages\n");
+            .say("no image of the project was built with this store yet, so nothing is known of packages");
     }
     Ok(found)
 }

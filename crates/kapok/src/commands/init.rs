@@ -33,11 +33,11 @@ pub fn run(program: &Program, arguments: &Init) -> Result<Exit, Failure> {
     }
     files::replace(&path, |out| out.write_all(text.as_bytes()).map_err(Failure::file("write", &path)))?;
     let images = counted(loaded.project.images.len() as u64, "image");
-    program.say(&format!("wrote kapok.yaml: {images}, from {}\n", loaded.project.source));
+    program.say(&format!("wrote kapok.yaml: {images}, from {}", loaded.project.source));
     let unsupported = loaded.project.unsupported.iter();
     for listed in unsupported {
         program.say(&format!(
-            "not carried over: {} ({}:{})\n",
+            "not carried over: {} ({}:{})",
             listed.what, listed.place.file, listed.place.line
         ));
     }
