@@ -206,7 +206,7 @@ pub static UNUSED_ARG: Rule = Rule {
         Levels::DOUBT,
         "an ARG is used",
         "An ARG that nothing reads looks as if it could be changed. Often its name is misspelt where it should be used, or the \
-         version it holds is written a second time. (A RUN below may read it from its environment; then this says nothing.)",
+         version it holds is written a second time. A RUN below may read it from its environment; then nothing is said.",
         "use it, or remove it",
     )
 };

@@ -10,13 +10,22 @@ mod packages;
 mod privilege;
 mod repository;
 mod settings;
+mod shell;
 mod source;
 pub(crate) mod waivers;
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use crate::rule::Rule;
 
 /// All rules, by family and id.
-pub fn all() -> Vec<&'static Rule> {
+pub fn all() -> &'static [&'static Rule] {
+    static ALL: OnceLock<Vec<&'static Rule>> = OnceLock::new();
+    ALL.get_or_init(sorted)
+}
+
+fn sorted() -> Vec<&'static Rule> {
     let lists = [
         base::RULES,
         downloads::RULES,
@@ -25,6 +34,7 @@ pub fn all() -> Vec<&'static Rule> {
         source::RULES,
         privilege::RULES,
         correctness::RULES,
+        shell::RULES,
         certificates::RULES,
         repository::RULES,
         settings::RULES,
@@ -38,10 +48,16 @@ pub fn all() -> Vec<&'static Rule> {
 
 /// The rule of this id, or of this id in another tool.
 pub fn find(id: &str) -> Option<&'static Rule> {
-    let rules = all();
-    let own = rules.iter().find(|rule| rule.id == id).copied();
-    own.or_else(|| rules.into_iter().find(|rule| rule.also.iter().any(|foreign| foreign.words().1 == id)))
+    static BY_ID: OnceLock<BTreeMap<&str, &Rule>> = OnceLock::new();
+    let by_id = BY_ID.get_or_init(|| {
+        let foreign = all().iter().rev().flat_map(|rule| rule.also.iter().map(move |also| (also.words().1, *rule)));
+        // Own ids win, and of several rules with the same id elsewhere the first.
+        foreign.chain(all().iter().map(|rule| (rule.id, *rule))).collect()
+    });
+    by_id.get(id).copied()
 }
 
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod tests;

@@ -81,6 +81,48 @@ pub static REPLICAS: Rule = Rule {
     },
 };
 
+/// Updates that stop everything.
+pub static STRATEGY: Rule = Rule {
+    id: "deployment-strategy",
+    family: Family::Manifests,
+    levels: Levels::REMARK,
+    title: "a deployment behind a service is updated pod by pod",
+    why: "With `Recreate` all pods are stopped before the first new one starts; the service answers nobody meanwhile.",
+    fix: "use `RollingUpdate`, if two versions can run side by side",
+    bad: deployment_example!(
+        "  strategy: {type: «Recreate»}\n  template: {metadata: {labels: {app: web}}, spec: {containers: []}}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n"
+    ),
+    good: deployment_example!(
+        "  strategy: {type: RollingUpdate}\n  template: {metadata: {labels: {app: web}}, spec: {containers: []}}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n"
+    ),
+    also: &[Foreign::KubeScore("deployment-strategy")],
+    needs: &[Need::Manifests],
+    judge: |facts, sink| {
+        for pod in pods(facts).filter(|pod| pod.object.kind == "Deployment") {
+            let Some(strategy) =
+                pod.object.node.at("spec.strategy.type").filter(|node| node.text() == Some("Recreate"))
+            else {
+                continue;
+            };
+            let served = facts.objects_of("", "Service").any(|service| {
+                let selector = service
+                    .node
+                    .at("spec.selector")
+                    .map(Selector::map)
+                    .filter(|selector| !selector.is_empty());
+                service.shares_namespace(pod.object)
+                    && selector.is_some_and(|selector| selector.matches(pod.labels()))
+            });
+            if served {
+                sink.find(
+                    pod.object.place(strategy.span),
+                    format!("an update of {} stops all its pods first", pod.object.title()),
+                );
+            }
+        }
+    },
+};
+
 /// The autoscaler of a workload.
 fn autoscaler<'f>(facts: &'f Facts, object: &Object) -> Option<&'f Object> {
     facts
@@ -439,6 +481,7 @@ pub static BARE_POD: Rule = Rule {
 pub const RULES: &[&Rule] = &[
     &SELECTOR,
     &REPLICAS,
+    &STRATEGY,
     &BUDGET,
     &BUDGET_POLICY,
     &SPREAD,

@@ -1,0 +1,633 @@
+//! Rules on the scripts of RUN: what the shell does with them.
+
+use dockerfile::InstructionKind;
+use dockerfile::shell::{self, Invocation, Value};
+
+use crate::facts::Facts;
+use crate::facts::commands::Action;
+use crate::facts::dockerfile::{Base, DockerfileFacts, InstructionFacts, StageFacts};
+use crate::level::{Level, Levels};
+use crate::rule::{Example, Family, Foreign, Need, Rule};
+
+const fn rule(
+    id: &'static str,
+    levels: Levels,
+    title: &'static str,
+    why: &'static str,
+    fix: &'static str,
+) -> Rule {
+    Rule { id, levels, title, why, fix, family: Family::Correctness, needs: &[Need::Commands], ..Rule::BLANK }
+}
+
+/// Which shell reads the scripts of an instruction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shell {
+    /// bash, by SHELL, or where `/bin/sh` is bash.
+    Bash,
+    /// A shell that knows POSIX alone: dash, busybox.
+    Posix,
+    /// Not known.
+    Unknown,
+}
+
+/// By SHELL, else by the base's name: `/bin/sh` is dash on Debian, busybox on Alpine, bash on Red Hat's.
+fn shell_of(file: &DockerfileFacts, stage: &StageFacts, own: &InstructionFacts) -> Shell {
+    let is_bash = |word: &str| matches!(word.rsplit('/').next(), Some("bash" | "zsh" | "ksh"));
+    if let Some(shell) = &own.shell {
+        return match shell
+            .iter()
+            .find(|word| !word.starts_with('-') && word.rsplit('/').next() != Some("env"))
+        {
+            Some(word) if is_bash(word) => Shell::Bash,
+            Some(word) if matches!(word.rsplit('/').next(), Some("dash" | "ash" | "busybox")) => Shell::Posix,
+            _ => Shell::Unknown,
+        };
+    }
+    let Some(reference) = file.root(stage.index).and_then(|name| name.reference.as_ref()) else {
+        return Shell::Unknown;
+    };
+    let name = reference.path().rsplit('/').next().unwrap_or_default();
+    let tag = reference.tag().unwrap_or_default();
+    let official = reference.domain() == "docker.io" && reference.path().starts_with("library/");
+    let debian = [
+        "debian",
+        "ubuntu",
+        "python",
+        "node",
+        "golang",
+        "ruby",
+        "php",
+        "rust",
+        "openjdk",
+        "eclipse-temurin",
+        "buildpack-deps",
+        "nginx",
+        "httpd",
+        "maven",
+        "perl",
+        "postgres",
+        "redis",
+    ];
+    if official && (name == "alpine" || name == "busybox" || tag.contains("alpine") || debian.contains(&name))
+    {
+        // Images of these names on Oracle Linux or UBI say so in their tags.
+        return if tag.contains("oracle") || tag.contains("ubi") { Shell::Bash } else { Shell::Posix };
+    }
+    if super::base::is_ubi(reference) || ["fedora", "centos", "rockylinux", "almalinux"].contains(&name) {
+        Shell::Bash
+    } else {
+        Shell::Unknown
+    }
+}
+
+/// A pipe whose first commands may fail unseen.
+pub static PIPEFAIL: Rule = Rule {
+    bad: Example(
+        "FROM registry.example.com/base:1\nRUN «curl -fsSL https://example.com/x | grep foo > /y»\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1\nRUN set -o pipefail; curl -fsSL https://example.com/x | grep foo > /y\nRUN echo a | cat > /x && yes | apt-get install -y x\nSHELL [\"/bin/bash\", \"-o\", \"pipefail\", \"-c\"]\nRUN curl -fsSL https://example.com/x | grep foo > /y\n",
+    ),
+    also: &[Foreign::Hadolint("DL4006")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for stage in &file.stages {
+                for own in &stage.instructions {
+                    let mut said = None;
+                    for command in &own.commands {
+                        let first = command.stage + 1 < command.stages && !command.options.pipefail;
+                        if first
+                            && can_fail(command)
+                            && !command.substituted
+                            && said != Some(command.pipeline_span)
+                            && !command.forgiven
+                        {
+                            said = Some(command.pipeline_span);
+                            let program = command.program().unwrap_or("a command");
+                            sink.find(
+                                file.place(command.pipeline_span),
+                                format!("if `{program}` fails, nobody notices"),
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "pipefail-missing",
+        Levels::INFO,
+        "a pipeline fails with any of its commands",
+        "A shell takes the exit code of a pipeline's last command. A download that fails in front of `tar` or `grep` goes \
+         unnoticed.",
+        "set `SHELL [\"/bin/bash\", \"-o\", \"pipefail\", \"-c\"]`, or begin with `set -o pipefail` where the shell knows it",
+    )
+};
+
+/// Commands that print what they are told, and those whose failure is common and harmless.
+fn can_fail(command: &Invocation) -> bool {
+    !matches!(
+        command.program(),
+        Some("echo" | "printf" | "yes" | "cat" | "true" | "env" | "find" | "ls" | "sort" | "tee" | "uname")
+            | None
+    )
+}
+
+/// The syntax of another shell.
+pub static BASHISM: Rule = Rule {
+    bad: Example(
+        "FROM docker.io/library/debian:13\nRUN «[[ -f /x ]]» && echo yes\nRUN «source /etc/profile» && make\n",
+    ),
+    good: Example(
+        "FROM docker.io/library/debian:13\nRUN [ -f /x ] && . /etc/profile\nRUN bash -c '[[ -f /x ]]'\nSHELL [\"/bin/bash\", \"-c\"]\nRUN [[ -f /x ]] && source /etc/profile\nFROM registry.access.redhat.com/ubi9/ubi:9.6\nRUN [[ -f /x ]]\n",
+    ),
+    also: &[Foreign::Hadolint("DL4005"), Foreign::Hadolint("SC3010"), Foreign::Hadolint("SC3046")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (stage, own, instruction) in file.each() {
+                if !matches!(instruction.kind, InstructionKind::Run(_))
+                    || shell_of(file, stage, own) != Shell::Posix
+                {
+                    continue;
+                }
+                for command in own.commands.iter().filter(|command| {
+                    !command.through.iter().any(|through| ["bash", "zsh", "ksh"].contains(&through.as_str()))
+                }) {
+                    let words = match command.words.first().and_then(Value::known) {
+                        Some(name @ ("source" | "pushd" | "popd" | "shopt" | "declare" | "mapfile")) => name,
+                        _ => continue,
+                    };
+                    sink.find(file.place(command.span), format!("`/bin/sh` of this base knows no `{words}`"));
+                }
+                let Some(mapped) =
+                    shell::script_of(&facts.source(file.source).text, instruction, file.escape())
+                else {
+                    continue;
+                };
+                if mapped.text.starts_with("#!") {
+                    continue;
+                }
+                let script = shell::parse(&mapped);
+                for span in tests_of(&script.list) {
+                    sink.find(file.place(span), "`/bin/sh` of this base knows no `[[`");
+                }
+            }
+        }
+    },
+    ..rule(
+        "shell-unknown-syntax",
+        Levels::of(Some(Level::Warning), Some(Level::Error), Some(Level::Error)),
+        "scripts are in the language of the shell that reads them",
+        "On Debian and Ubuntu `/bin/sh` is dash, on Alpine busybox. What is bash's own is a syntax error or an unknown command \
+         there; behind `&&` and `||` it may pass unseen.",
+        "write it as POSIX has it, or set `SHELL [\"/bin/bash\", \"-c\"]`",
+    )
+};
+
+/// The places of `[[ ... ]]`.
+fn tests_of(list: &shell::syntax::List) -> Vec<dockerfile::Span> {
+    use shell::syntax::{Command, Compound};
+    let mut found = Vec::new();
+    let mut waiting = vec![list];
+    while let Some(list) = waiting.pop() {
+        for item in &list.items {
+            let pipelines =
+                std::iter::once(&item.first).chain(item.rest.iter().map(|(_, pipeline)| pipeline));
+            for command in pipelines.flat_map(|pipeline| &pipeline.commands) {
+                let Command::Compound(compound, _) = command else { continue };
+                match compound {
+                    Compound::Test(_, span) => found.push(*span),
+                    Compound::Group(list) | Compound::Subshell(list) | Compound::For(_, _, list) => {
+                        waiting.push(list)
+                    }
+                    Compound::If(branches, otherwise) => {
+                        waiting.extend(branches.iter().flat_map(|(condition, list)| [condition, list]));
+                        waiting.extend(otherwise);
+                    }
+                    Compound::While(condition, list) => waiting.extend([condition, list]),
+                    Compound::Case(_, arms) => waiting.extend(arms.iter().map(|(_, list)| list)),
+                    Compound::Arithmetic(_) => {}
+                }
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What no shell can read.
+pub static SCRIPT_SYNTAX: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nRUN if [ -f /x ]; then make«»\nRUN echo «\"»a && make\n"),
+    good: Example(
+        "FROM registry.example.com/base:1\nRUN if [ -f /x ]; then make; fi\nRUN echo \"a\" && case x in (a|b) c;; esac\n",
+    ),
+    also: &[Foreign::Hadolint("SC1073"), Foreign::Hadolint("SC1009"), Foreign::Hadolint("SC1072")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (_, own, _) in file.each() {
+                if let Some(error) = own.script_errors.first() {
+                    sink.find(file.place(error.span), format!("no shell can read this: {}", error.message));
+                }
+            }
+        }
+    },
+    ..rule(
+        "script-syntax",
+        Levels::DOUBT,
+        "a RUN's script can be read",
+        "The shell stops at its first mistake of syntax, and so does the build.",
+        "mend the script",
+    )
+};
+
+/// A directory that is left at the end of the RUN.
+pub static CD_ALONE: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nRUN «cd /opt»\nRUN make && «cd /srv»\n"),
+    good: Example("FROM registry.example.com/base:1\nRUN cd /opt && make\nRUN (cd /a; make)\nWORKDIR /opt\n"),
+    also: &[Foreign::Hadolint("DL3003")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                let last =
+                    own.commands.last().filter(|_| matches!(instruction.kind, InstructionKind::Run(_)));
+                if let Some(last) = last.filter(|last| {
+                    last.words.first().and_then(Value::known) == Some("cd")
+                        && !last.conditional
+                        && last.through.is_empty()
+                }) {
+                    sink.find(
+                        file.place(last.span),
+                        "the next instruction begins in the old directory again",
+                    );
+                }
+            }
+        }
+    },
+    ..rule(
+        "cd-lost",
+        Levels::WARNING,
+        "a change of directory is for something",
+        "Each RUN begins in the working directory that WORKDIR set; a `cd` at its end does nothing.",
+        "use WORKDIR",
+    )
+};
+
+/// A variable that is set at the end of the RUN.
+pub static EXPORT_LOST: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nRUN «export JAVA_HOME=/usr/lib/jvm»\n"),
+    good: Example(
+        "FROM registry.example.com/base:1\nRUN export JAVA_HOME=/usr/lib/jvm && make\nENV JAVA_HOME=/usr/lib/jvm\n",
+    ),
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                if !matches!(instruction.kind, InstructionKind::Run(_)) || own.commands.is_empty() {
+                    continue;
+                }
+                let sets = |command: &Invocation| {
+                    command.words.is_empty() && !command.assignments.is_empty()
+                        || matches!(
+                            command.words.first().and_then(Value::known),
+                            Some("export" | "unset" | "alias")
+                        )
+                };
+                if own.commands.iter().all(|command| sets(command) && command.redirects.is_empty()) {
+                    let span =
+                        own.commands.iter().fold(own.commands[0].span, |span, command| span.to(command.span));
+                    sink.find(file.place(span), "what a RUN sets is forgotten when it ends");
+                }
+            }
+        }
+    },
+    ..rule(
+        "export-lost",
+        Levels::WARNING,
+        "a variable is set for something",
+        "A variable that a RUN sets is gone when the RUN ends. What later instructions and containers shall have is set with ENV.",
+        "use ENV",
+    )
+};
+
+/// A path that is almost one that everybody knows.
+pub static MISSPELT_PATH: Rule = Rule {
+    bad: Example(
+        "FROM registry.example.com/base:1\nRUN apt-get update && rm -rf «/var/lib/apt/list/*»\nCOPY x.repo «/etc/yum.repo.d/»\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1\nRUN rm -rf /var/lib/apt/lists/* /var/cache/apt/archives\nCOPY x.repo /etc/yum.repos.d/\n",
+    ),
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                for command in &own.commands {
+                    for word in command.arguments() {
+                        if let Some(right) = misspelt(&word.text()) {
+                            sink.find_with(
+                                file.place(word.inner_span()),
+                                "there is no such directory",
+                                format!("did you mean `{right}`?"),
+                            );
+                        }
+                    }
+                    for redirect in &command.redirects {
+                        if let Some(right) = misspelt(&redirect.target.text()) {
+                            sink.find_with(
+                                file.place(redirect.target.inner_span()),
+                                "there is no such directory",
+                                format!("did you mean `{right}`?"),
+                            );
+                        }
+                    }
+                }
+                let destination = match &instruction.kind {
+                    InstructionKind::Copy(copy) => &copy.destination,
+                    InstructionKind::Add(add) => &add.destination,
+                    _ => continue,
+                };
+                if let Some(right) = misspelt(&destination.raw) {
+                    sink.find_with(
+                        file.place(destination.span),
+                        "nothing looks there",
+                        format!("did you mean `{right}`?"),
+                    );
+                }
+            }
+        }
+    },
+    ..rule(
+        "path-misspelt",
+        Levels::WARNING,
+        "well-known paths are spelt right",
+        "A file in the wrong directory is read by nobody, and a wrong path is removed without a word.",
+        "correct the path",
+    )
+};
+
+/// Well-known directories, and how they are misspelt.
+fn misspelt(path: &str) -> Option<&'static str> {
+    let known: [(&str, &str); 14] = [
+        ("/var/lib/apt/list/", "/var/lib/apt/lists/"),
+        ("/var/lib/apt/lits/", "/var/lib/apt/lists/"),
+        ("/var/lib/apt/list*", "/var/lib/apt/lists/"),
+        ("/var/apt/lists/", "/var/lib/apt/lists/"),
+        ("/etc/yum.repo.d/", "/etc/yum.repos.d/"),
+        ("/etc/yum/repos.d/", "/etc/yum.repos.d/"),
+        ("/etc/apt/source.list", "/etc/apt/sources.list"),
+        ("/etc/apt/sources.lists", "/etc/apt/sources.list"),
+        ("/etc/apt/source.list.d/", "/etc/apt/sources.list.d/"),
+        ("/etc/pki/ca-trust/source/anchor/", "/etc/pki/ca-trust/source/anchors/"),
+        ("/etc/pki/ca-trust/sources/anchors/", "/etc/pki/ca-trust/source/anchors/"),
+        ("/usr/local/share/ca-certificate/", "/usr/local/share/ca-certificates/"),
+        ("/usr/share/keyring/", "/usr/share/keyrings/"),
+        ("/var/cahce/", "/var/cache/"),
+    ];
+    let with_slash = format!("{path}/");
+    known
+        .iter()
+        .find(|(wrong, _)| path.starts_with(wrong) || (wrong.ends_with('/') && with_slash == **wrong))
+        .map(|(_, right)| *right)
+        .filter(|right| !path.starts_with(right))
+}
+
+/// CA certificates that come too late.
+pub static CA_LATE: Rule = Rule {
+    id: "ca-after-network",
+    family: Family::Certificates,
+    levels: Levels::DOUBT,
+    title: "CA certificates are installed before the network is used",
+    why: "Steps before it meet the company's proxies and servers without knowing their CA: they fail there, or somebody has \
+          turned verification off for them.",
+    fix: "install the certificates first",
+    bad: Example(
+        "FROM registry.example.com/base:1\nRUN pip install --no-cache-dir flask==3.0\n«COPY ca.crt /etc/pki/ca-trust/source/anchors/»\nRUN update-ca-trust\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1\nCOPY ca.crt /etc/pki/ca-trust/source/anchors/\nRUN update-ca-trust\nRUN pip install flask==3.0\nFROM registry.example.com/base:1\nRUN apt-get update && apt-get install -y ca-certificates\nCOPY ca.crt /usr/local/share/ca-certificates/\n",
+    ),
+    judge: |facts, sink| {
+        let places = [
+            "/etc/pki/ca-trust/source",
+            "/usr/local/share/ca-certificates",
+            "/usr/share/pki/ca-trust-source",
+        ];
+        for file in &facts.dockerfiles {
+            for stage in &file.stages {
+                let mut network = false;
+                for own in &stage.instructions {
+                    let instruction = file.instruction(stage, own);
+                    let destination = match &instruction.kind {
+                        InstructionKind::Copy(copy) => Some(&copy.destination.raw),
+                        InstructionKind::Add(add) => Some(&add.destination.raw),
+                        _ => None,
+                    };
+                    if network
+                        && destination.is_some_and(|to| places.iter().any(|place| to.starts_with(place)))
+                    {
+                        sink.find(
+                            file.place(own.span),
+                            "the network was used before this certificate was there",
+                        );
+                        break;
+                    }
+                    let languages = own.managers.iter().any(|(_, command)| {
+                        !command.manager.is_system()
+                            && matches!(
+                                command.action,
+                                Action::Install | Action::InstallLocked | Action::InstallProject
+                            )
+                    });
+                    network |= languages || own.downloads.iter().any(|download| !download.probe);
+                }
+            }
+        }
+    },
+    ..Rule::BLANK
+};
+
+/// A bundle of another tool that is overwritten.
+pub static BUNDLE_OVERWRITTEN: Rule = Rule {
+    id: "ca-bundle-overwritten",
+    family: Family::Certificates,
+    levels: Levels::DOUBT,
+    title: "another tool's CA bundle is not overwritten",
+    why: "The next version of the package brings its own bundle back, and programs that trust what was in it before no longer \
+          do.",
+    fix: "name the bundle instead: `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`, `PIP_CERT`, `NODE_EXTRA_CA_CERTS`",
+    bad: Example(
+        "FROM registry.example.com/base:1\nCOPY ca.pem «/opt/lib/python3.9/site-packages/certifi/cacert.pem»\nRUN cat /ca.crt >> «$(python -m certifi)»\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1\nCOPY ca.pem /etc/pki/ca-trust/source/anchors/\nENV REQUESTS_CA_BUNDLE=/etc/pki/tls/certs/ca-bundle.crt\n",
+    ),
+    judge: |facts, sink| {
+        let theirs = |path: &str| {
+            path.contains("certifi/cacert.pem")
+                || path.ends_with("/etc/ssl/certs/ca-certificates.crt")
+                || path.ends_with("/etc/pki/tls/certs/ca-bundle.crt")
+                || path.ends_with("/tls-ca-bundle.pem")
+                || path.contains("certifi.where")
+                || path.contains("-m certifi")
+        };
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                let destination = match &instruction.kind {
+                    InstructionKind::Copy(copy) if copy.from.is_none() => Some(&copy.destination),
+                    InstructionKind::Add(add) => Some(&add.destination),
+                    _ => None,
+                };
+                if let Some(word) = destination.filter(|word| theirs(&word.raw)) {
+                    sink.find(file.place(word.span), "this bundle belongs to a package");
+                }
+                for command in &own.commands {
+                    for redirect in &command.redirects {
+                        let text = facts.text(file.place(redirect.target.span));
+                        use shell::syntax::RedirectKind::{Append, Write};
+                        if matches!(redirect.kind, Append | Write)
+                            && (theirs(&redirect.target.text()) || theirs(text))
+                        {
+                            sink.find(file.place(redirect.target.span), "this bundle belongs to a package");
+                        }
+                    }
+                    if matches!(command.program(), Some("cp" | "mv" | "install" | "ln")) {
+                        if let Some(last) = command
+                            .arguments()
+                            .last()
+                            .filter(|last| command.arguments().len() > 1 && theirs(&last.text()))
+                        {
+                            sink.find(file.place(last.inner_span()), "this bundle belongs to a package");
+                        }
+                    }
+                }
+            }
+        }
+    },
+    ..Rule::BLANK
+};
+
+/// A version that stands in two places and differs.
+pub static VERSION_TWICE: Rule = Rule {
+    bad: Example(
+        "FROM registry.example.com/base:1\nENV AIRFLOW_VERSION=2.2.0\nRUN pip install apache-airflow==«2.3.0»\nFROM registry.access.redhat.com/ubi9/python-311:1\nARG PYTHON_VERSION=«3.9»\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1\nARG AIRFLOW_VERSION=2.2.0\nRUN pip install apache-airflow==${AIRFLOW_VERSION} other==1.0\nFROM registry.access.redhat.com/ubi9/python-311:1\nARG PYTHON_VERSION=3.11\n",
+    ),
+    needs: &[Need::Instructions, Need::Packages],
+    judge: |facts, sink| judge_versions(facts, sink),
+    ..rule(
+        "version-twice",
+        Levels::DOUBT,
+        "a version that stands twice is the same twice",
+        "Of two versions one is wrong, or a lie in the image's own words.",
+        "write it once, in an ARG, and use that",
+    )
+};
+
+fn judge_versions(facts: &Facts, sink: &mut crate::Sink<'_>) {
+    for file in &facts.dockerfiles {
+        for stage in &file.stages {
+            let declared = declared_versions(file, stage);
+            for (name, value, span) in &declared {
+                let stem = stem(name);
+                let base = match &stage.base {
+                    Base::Image(image) => image.reference.as_ref(),
+                    _ => None,
+                };
+                let product = crate::lifecycle::product(&stem);
+                let of_base = base.map(crate::lifecycle::of_image).unwrap_or_default();
+                if let Some(release) = of_base.iter().find(|release| Some(release.product) == product) {
+                    if !agrees(value, &release.version) {
+                        sink.find(
+                            file.place(*span),
+                            format!("the base says {} {}", release.title(), release.version),
+                        );
+                    }
+                }
+            }
+            for own in &stage.instructions {
+                for (_, command) in &own.managers {
+                    for package in &command.packages {
+                        let crate::facts::commands::Pin::Exact(version) = &package.pin else { continue };
+                        let name = package.name.to_ascii_lowercase().replace(['_', '.'], "-");
+                        let fits = |variable: &str| {
+                            let stem = stem(variable).replace('_', "-");
+                            !stem.is_empty()
+                                && (name == stem
+                                    || name == format!("apache-{stem}")
+                                    || name == format!("python3-{stem}"))
+                        };
+                        let other = declared.iter().find(|(variable, value, span)| {
+                            fits(variable) && !agrees(value, version) && span.start < own.span.start
+                        });
+                        // A version that comes from a variable is written once.
+                        let written = facts.text(file.place(package.value.span));
+                        if let Some((variable, value, _)) =
+                            other.filter(|_| written.contains(version.as_str()))
+                        {
+                            let at = package.value.inner_span().start
+                                + written.trim_start_matches(['"', '\'']).find(version.as_str()).unwrap_or(0);
+                            let span = dockerfile::Span::new(at, at + version.len());
+                            sink.find(file.place(span), format!("`{variable}` says {value}"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `X_VERSION` with a value, in a stage and before the first FROM.
+fn declared_versions(file: &DockerfileFacts, stage: &StageFacts) -> Vec<(String, String, dockerfile::Span)> {
+    let mut found = Vec::new();
+    for instruction in &file.tree.stages[stage.index].instructions {
+        let pairs: Vec<_> = match &instruction.kind {
+            InstructionKind::Arg(list) => list
+                .iter()
+                .filter_map(|own| own.default.as_ref().map(|default| (&own.key.raw, default)))
+                .collect(),
+            InstructionKind::Env(list) => list.iter().map(|pair| (&pair.key.raw, &pair.value)).collect(),
+            _ => continue,
+        };
+        for (name, word) in pairs {
+            let value = word.raw.trim_matches(['"', '\'']);
+            if name.ends_with("_VERSION")
+                && value.starts_with(|next: char| next.is_ascii_digit())
+                && !value.contains('$')
+            {
+                found.push((name.clone(), value.to_owned(), word.span));
+            }
+        }
+    }
+    found
+}
+
+/// `AIRFLOW_VERSION` is about airflow.
+fn stem(name: &str) -> String {
+    let stem = name.strip_suffix("_VERSION").unwrap_or_default().to_ascii_lowercase();
+    match stem.as_str() {
+        "jdk" | "openjdk" => "java".to_owned(),
+        "golang" => "go".to_owned(),
+        "nodejs" => "node".to_owned(),
+        _ => stem,
+    }
+}
+
+/// Whether one version is the other, or a part of it.
+fn agrees(one: &str, other: &str) -> bool {
+    let (one, other) = (one.trim_start_matches('v'), other.trim_start_matches('v'));
+    let mut parts = one.split(['.', '-', '+', '_']).zip(other.split(['.', '-', '+', '_']));
+    parts.all(|(one, other)| one == other || other.starts_with('$') || one.starts_with('$'))
+}
+
+/// These rules.
+pub const RULES: &[&Rule] = &[
+    &PIPEFAIL,
+    &BASHISM,
+    &SCRIPT_SYNTAX,
+    &CD_ALONE,
+    &EXPORT_LOST,
+    &MISSPELT_PATH,
+    &CA_LATE,
+    &BUNDLE_OVERWRITTEN,
+    &VERSION_TWICE,
+];
