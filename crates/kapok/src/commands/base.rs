@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use build::base::debian::{self, Assembled, Progress as Stage, Request};
 use build::engine::{BuildReport, Cancel, Event, StepId, StepInfo, StepReport, StepState};
-use oci::store::{Batch, BuildState, NewBuild};
-use oci::{Digest, Platform};
+use oci::store::{Batch, BuildState, NewBuild, Store};
+use oci::{Digest, Platform, Reference};
 
 use super::build::request;
 use crate::apt;
@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fetch::HttpFetch;
 use crate::program::Program;
+use crate::settings::Settings;
 use crate::ui::{self, View, format};
 use crate::{clock, files, randomness, signals};
 
@@ -34,27 +35,9 @@ pub fn run(program: &Program, arguments: &Base) -> Result<Exit, Failure> {
 }
 
 fn debian(program: &Program, flags: &Debian, begun: Instant) -> Result<Exit, Failure> {
-    let names = request::names(&flags.tag)?;
-    let platform = platform(flags.platform.as_deref())?;
     let settings = program.settings()?;
-    let request = debian_request(flags, platform.clone(), request::jobs(flags.jobs, &settings))?;
     let store = program.store(&settings)?;
-    let spawner = program.spawner()?;
-    let fetch = HttpFetch::new(&program.environment).with_logins(apt::logins(&flags.mirror));
-
-    let view = ui::view(program.terminal, flags.progress, flags.quiet);
-    stop_at_once(view.as_ref());
-    let reporter = Reporter::start(view.as_ref(), &flags.suite, &platform);
-    let assembled = debian::assemble(&request, &store, spawner, &fetch, &|progress| reporter.take(progress));
-    reporter.end(assembled.is_ok());
-    let assembled = assembled.inspect_err(|_| drop(view.finish()))?;
-    let compression = request::compression(flags.compression, &settings);
-    let digest = debian::store_image(&assembled, &store, compression, request.jobs)?;
-    let tags = names.iter().map(|name| (name.clone(), digest)).collect();
-    let builds = vec![history_line(flags, &assembled, &platform, digest, begun)];
-    store.commit(&Batch { tags, images: vec![digest], builds, ..Batch::default() })?;
-    view.finish();
-
+    let Made { assembled, digest } = make(program, flags, &settings, &store)?;
     if let Some(path) = &flags.iidfile {
         let write = |out: &mut dyn Write| {
             out.write_all(digest.to_string().as_bytes()).map_err(Failure::file("write", path))
@@ -64,7 +47,7 @@ fn debian(program: &Program, flags: &Debian, begun: Instant) -> Result<Exit, Fai
     if flags.quiet {
         program.data(&format!("{digest}\n"))?;
     } else {
-        let names: Vec<String> = names.iter().map(oci::Reference::familiar).collect();
+        let names: Vec<String> = request::names(&flags.tag)?.iter().map(Reference::familiar).collect();
         let size = assembled.record.written.bytes;
         let digest = digest.to_string();
         program.say(&match flags.progress {
@@ -73,6 +56,44 @@ fn debian(program: &Program, flags: &Debian, begun: Instant) -> Result<Exit, Fai
         });
     }
     Ok(Exit::Done)
+}
+
+/// A base that is in the store now.
+pub struct Made {
+    assembled: Assembled,
+    digest: Digest,
+}
+
+/// Assembles a base, shows how, and gives it its names.
+pub fn make(program: &Program, flags: &Debian, settings: &Settings, store: &Store) -> Result<Made, Failure> {
+    let begun = Instant::now();
+    let names = request::names(&flags.tag)?;
+    let platform = platform(flags.platform.as_deref())?;
+    let request = debian_request(flags, platform.clone(), request::jobs(flags.jobs, settings))?;
+    let spawner = program.spawner()?;
+    let fetch = HttpFetch::new(&program.environment).with_logins(apt::logins(&flags.mirror));
+    let view = ui::view(program.terminal, flags.progress, flags.quiet);
+    stop_at_once(view.as_ref());
+    let reporter = Reporter::start(view.as_ref(), &flags.suite, &platform);
+    let assembled = debian::assemble(&request, store, spawner, &fetch, &|progress| reporter.take(progress));
+    reporter.end(assembled.is_ok());
+    let assembled = assembled.inspect_err(|_| drop(view.finish()))?;
+    let compression = request::compression(flags.compression, settings);
+    let digest = debian::store_image(&assembled, store, compression, request.jobs)?;
+    let tags = names.iter().map(|name| (name.clone(), digest)).collect();
+    let builds = vec![history_line(flags, &assembled, &platform, digest, begun)];
+    store.commit(&Batch { tags, images: vec![digest], builds, ..Batch::default() })?;
+    view.finish();
+    Ok(Made { assembled, digest })
+}
+
+/// The command, for the image's history: what decides the content, and nothing of this machine.
+pub fn command(flags: &Debian) -> String {
+    let mut command = format!("kapok base debian --suite {}", flags.suite);
+    if !flags.include.is_empty() {
+        command += &format!(" --include {}", flags.include.join(","));
+    }
+    command
 }
 
 /// The assembly as a build of one step, so that `explain` and `logs` find its record.
@@ -101,6 +122,7 @@ fn history_line(
         written: record.written.bytes,
         wall_ms: if assembled.cached { 0 } else { u64::try_from(wall.as_millis()).unwrap_or(u64::MAX) },
         log: None,
+        inputs: Default::default(),
         run: None,
     };
     NewBuild {
@@ -134,16 +156,11 @@ fn debian_request(flags: &Debian, platform: Platform, jobs: usize) -> Result<Req
         keyrings: &flags.keyring,
         architecture,
     })?;
-    // For the image's history: what decides the content, and nothing of this machine.
-    let mut command = format!("kapok base debian --suite {}", flags.suite);
-    if !flags.include.is_empty() {
-        command += &format!(" --include {}", flags.include.join(","));
-    }
     Ok(Request {
         platform,
         sources,
         include: flags.include.clone(),
-        command,
+        command: command(flags),
         now: clock::now(),
         jobs,
         no_cache: flags.no_cache,

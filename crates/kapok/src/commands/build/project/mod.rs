@@ -1,6 +1,7 @@
 //! `kapok build` of a project: all of its images, or some and what they need, on one scheduler.
 
-mod budget;
+pub mod bases;
+pub mod budget;
 mod ending;
 pub mod prepare;
 mod workshop;
@@ -67,6 +68,7 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
         }
     })?;
     let store = Arc::new(program.store(&settings)?);
+    bases::provide(program, arguments, loaded, &settings, &store, &wanted)?;
     let fetch = HttpFetch::new(&program.environment);
     let git = GitCommand::new(&program.environment);
     let means = Means { store: &store, fetch: &fetch, git: &git, directory: &program.environment.directory };
@@ -112,6 +114,7 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
         gateway: gateway.with_stale(!arguments.no_stale),
         view: &view,
         plain: Mutex::new(vec![None; jobs.len()]),
+        makers: Mutex::default(),
     };
     let outcomes = storm.run(&shop, &ahead);
     let (state, wall) = view.finish();
@@ -139,7 +142,8 @@ fn refuse(arguments: &Build) -> Result<(), Failure> {
     }
 }
 
-fn storm_images(jobs: &[Job], histories: &[Vec<Told>]) -> Vec<StormImage> {
+/// The images as the storm sees them.
+pub fn storm_images(jobs: &[Job], histories: &[Vec<Told>]) -> Vec<StormImage> {
     let image = |(job, history): (&Job, &Vec<Told>)| StormImage {
         name: job.name.clone(),
         work: Work {

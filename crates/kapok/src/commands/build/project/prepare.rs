@@ -200,10 +200,13 @@ impl Making<'_> {
             }
         }
         for edge in edges {
-            if let NodeKind::Base(base) = graph.nodes[edge.from.0].kind
-                && let BaseKind::Reference(reference) = &self.loaded.project.bases[base].kind
-            {
-                let context = NamedContext::Image(reference.clone());
+            if let NodeKind::Base(base) = graph.nodes[edge.from.0].kind {
+                let base = &self.loaded.project.bases[base];
+                let reference = match &base.kind {
+                    BaseKind::Reference(reference) => reference.clone(),
+                    BaseKind::Debian { .. } => super::bases::name_of(base)?.to_string(),
+                };
+                let context = NamedContext::Image(reference);
                 request.named_contexts.entry(edge.reference.clone()).or_insert(context);
             }
         }

@@ -1,5 +1,6 @@
 //! Builds single images for the storm: doors, pushes, history.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use build::engine::{
 };
 use build::fetch::Fetch;
 use build::sandbox::Spawner;
-use oci::Digest;
+use oci::{Digest, LayerId};
 use oci::store::{Batch, NewBuild, Store};
 
 use super::prepare::Job;
@@ -53,6 +54,8 @@ pub struct Shop<'a> {
     pub view: &'a StormView,
     /// The digests of images that are complete, without certificates.
     pub plain: Mutex<Vec<Option<Digest>>>,
+    /// Which image made which layer.
+    pub makers: Mutex<HashMap<LayerId, usize>>,
 }
 
 /// A finished image.
@@ -188,11 +191,17 @@ impl Shop<'_> {
         if let Some(slot) = lock(&self.plain).get_mut(seat.image) {
             *slot = built.platforms.first().map(|platform| platform.plain);
         }
+        let own = built.report.steps.iter().filter_map(|step| Some((step.layer?, seat.image)));
+        lock(&self.makers).extend(own);
+        let maker = |layer: &LayerId| {
+            let image = lock(&self.makers).get(layer).copied().filter(|image| *image != seat.image)?;
+            Some(self.jobs[image].name.clone())
+        };
         let before = self.histories[seat.image].iter().find_map(|told| {
             let report: BuildReport = serde_json::from_str(&told.build.detail).ok()?;
             (!report.steps.is_empty()).then_some(report)
         });
-        let why = changes::summary(self.store, before.as_ref(), &built.report);
+        let why = changes::summary(self.store, before.as_ref(), &built.report, &maker);
         Ok(Made { built, shared, locking, why })
     }
 
