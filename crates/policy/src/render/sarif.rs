@@ -36,8 +36,7 @@ pub fn sarif(facts: &Facts, judgement: &Judgement, version: &str) -> Value {
     };
     let mut results: Vec<Value> = judgement.findings.iter().map(|finding| result(finding, false)).collect();
     results.extend(judgement.waived.iter().map(|(finding, _)| result(finding, true)));
-    let asked =
-        rules::all().iter().filter(|rule| judgement.verdicts.iter().any(|(id, _)| *id == rule.id));
+    let asked = rules::all().iter().filter(|rule| judgement.verdicts.iter().any(|(id, _)| *id == rule.id));
     let rules: Vec<Value> = asked
         .map(|rule| {
             json!({

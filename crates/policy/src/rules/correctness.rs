@@ -57,7 +57,6 @@ pub static DOCKER_CHECKS: Rule = Rule {
         Foreign::Docker("LegacyKeyValueFormat"),
         Foreign::Docker("RedundantTargetPlatform"),
         Foreign::Docker("FromPlatformFlagConstDisallowed"),
-        Foreign::Docker("JSONArgsRecommended"),
         Foreign::Hadolint("DL4000"),
         Foreign::Hadolint("DL3024"),
         Foreign::Hadolint("DL3025"),
@@ -65,7 +64,11 @@ pub static DOCKER_CHECKS: Rule = Rule {
     ],
     judge: |facts, sink| {
         // These have rules of their own here.
-        let own = [dockerfile::Rule::SecretsUsedInArgOrEnv, dockerfile::Rule::MultipleInstructionsDisallowed];
+        let own = [
+            dockerfile::Rule::SecretsUsedInArgOrEnv,
+            dockerfile::Rule::MultipleInstructionsDisallowed,
+            dockerfile::Rule::JSONArgsRecommended,
+        ];
         for file in &facts.dockerfiles {
             let kept = file.diagnostics.iter().filter(|found| found.level == dockerfile::Level::Warning);
             for found in kept.filter(|found| found.rule.is_some_and(|rule| !own.contains(&rule))) {
@@ -93,6 +96,16 @@ pub static UNDECLARED: Rule = Rule {
     also: &[Foreign::Docker("UndefinedVar")],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
+            for stray in file.arguments.script_strays.iter().filter(|stray| stray.lost.is_none()) {
+                let declared = file.arguments.declarations.iter().map(|own| own.name.as_str());
+                let declared = declared.filter(|own| own.len() > 4 && *own != stray.name);
+                if let Some(near) =
+                    dockerfile::suggest::nearest(&stray.name, declared).filter(|_| stray.name.len() > 4)
+                {
+                    let fix = format!("did you mean `{near}`?");
+                    sink.find_with(file.place(stray.span), format!("nothing sets `{}`", stray.name), fix);
+                }
+            }
             for stray in file.arguments.strays.iter().filter(|stray| stray.lost.is_none()) {
                 let Some(stage) = stray.stage else { continue };
                 // What the base sets is not known here.
@@ -145,7 +158,10 @@ pub static LOST_ARG: Rule = Rule {
                             .unwrap_or_else(|| index.to_string());
                         (format!("in stage `{name}` alone"), true)
                     }
-                    Some(Lost::Later) => ("only below".to_owned(), false),
+                    // `ENV PATH=/x:$PATH` takes the base's value.
+                    Some(Lost::Later) if !sets_itself(file, &stray.name, stray.span) => {
+                        ("only below".to_owned(), false)
+                    }
                     _ => continue,
                 };
                 let message = format!("`{}` is declared {words}", stray.name);
@@ -166,6 +182,15 @@ pub static LOST_ARG: Rule = Rule {
         "repeat `ARG NAME` in the stage, before the use",
     )
 };
+
+/// Whether the pair of an ENV that uses a name also sets it.
+fn sets_itself(file: &DockerfileFacts, name: &str, span: Span) -> bool {
+    let pairs = file.each().filter_map(|(_, _, instruction)| match &instruction.kind {
+        InstructionKind::Env(pairs) => Some(pairs),
+        _ => None,
+    });
+    pairs.flatten().any(|pair| pair.key.raw == name && pair.value.span == span)
+}
 
 /// An ARG that nothing uses.
 pub static UNUSED_ARG: Rule = Rule {

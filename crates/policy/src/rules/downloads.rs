@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dockerfile::shell::{Invocation, Value};
 
 use crate::facts::Facts;
-use crate::facts::commands::{Download, Fetcher, Pin, Target, is_url};
+use crate::facts::commands::{Argument, Download, Fetcher, Pin, RequestKind, Target, is_url};
 use crate::facts::dockerfile::{DockerfileFacts, InstructionFacts, StageFacts};
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Foreign, Need, Rule};
@@ -453,6 +453,22 @@ pub static HTTP: Rule = Rule {
                 );
             }
         });
+        super::packages::each_manager(facts, |file, _, _, _, command| {
+            let values = command.arguments.list.iter().filter_map(|argument| match argument {
+                Argument::Option { value, .. } => value.as_ref(),
+                Argument::Operand(value) => Some(value),
+            });
+            for value in values.filter(|value| value.prefix().starts_with("http://")) {
+                let own = host(value);
+                // A proxy on the way is spoken to in the clear by design.
+                if !own.starts_with("localhost") && !own.starts_with("127.") && !own.contains(".svc") {
+                    sink.find(
+                        file.place(value.inner_span()),
+                        "`http://` is neither encrypted nor authenticated",
+                    );
+                }
+            }
+        });
     },
     ..Rule::BLANK
 };
@@ -649,6 +665,16 @@ pub static GIT_REVISION: Rule = Rule {
                     }
                 }
                 _ => {}
+            }
+        });
+        super::packages::each_manager(facts, |file, _, _, _, command| {
+            for package in command.packages.iter().filter(|package| package.kind == RequestKind::Git) {
+                let name = match &package.pin {
+                    Pin::Moving(name) => name.as_str(),
+                    Pin::None => "",
+                    _ => continue,
+                };
+                sink.find(file.place(package.value.inner_span()), moves(name));
             }
         });
     },

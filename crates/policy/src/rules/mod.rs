@@ -50,7 +50,8 @@ fn sorted() -> Vec<&'static Rule> {
 pub fn find(id: &str) -> Option<&'static Rule> {
     static BY_ID: OnceLock<BTreeMap<&str, &Rule>> = OnceLock::new();
     let by_id = BY_ID.get_or_init(|| {
-        let foreign = all().iter().rev().flat_map(|rule| rule.also.iter().map(move |also| (also.words().1, *rule)));
+        let foreign =
+            all().iter().rev().flat_map(|rule| rule.also.iter().map(move |also| (also.words().1, *rule)));
         // Own ids win, and of several rules with the same id elsewhere the first.
         foreign.chain(all().iter().map(|rule| (rule.id, *rule))).collect()
     });

@@ -53,7 +53,6 @@ pub static UNPINNED: Rule = Rule {
             if command.manager.is_system()
                 || !matches!(command.action, Action::Install)
                 || is_constrained(command)
-                || command.manager == Manager::Conda
             {
                 return;
             }
@@ -448,7 +447,7 @@ fn insecure_option(command: &ManagerCommand) -> Option<(dockerfile::Span, String
         let off = command.arguments.list.iter().find_map(|argument| match argument {
             crate::facts::commands::Argument::Option { span, value, name } => {
                 let text = format!("{name}{}", value.as_ref().map(Value::text).unwrap_or_default());
-                text.contains("-D").then_some((*span, text))
+                (name == "-D" && text.contains("ssl.")).then_some((*span, text))
             }
             crate::facts::commands::Argument::Operand(_) => None,
         });

@@ -80,6 +80,16 @@ fn shell_of(file: &DockerfileFacts, stage: &StageFacts, own: &InstructionFacts) 
     }
 }
 
+/// Whether a base's `/bin/sh` is dash: Debian's and Ubuntu's.
+fn is_dash(file: &DockerfileFacts, stage: &StageFacts) -> bool {
+    let reference = file.root(stage.index).and_then(|name| name.reference.as_ref());
+    reference.is_some_and(|reference| {
+        let tag = reference.tag().unwrap_or_default();
+        !tag.contains("alpine")
+            && !["alpine", "busybox"].contains(&reference.path().rsplit('/').next().unwrap_or_default())
+    })
+}
+
 /// A pipe whose first commands may fail unseen.
 pub static PIPEFAIL: Rule = Rule {
     bad: Example(
@@ -155,6 +165,25 @@ pub static BASHISM: Rule = Rule {
                 }) {
                     let words = match command.words.first().and_then(Value::known) {
                         Some(name @ ("source" | "pushd" | "popd" | "shopt" | "declare" | "mapfile")) => name,
+                        Some("echo")
+                            if command
+                                .arguments()
+                                .first()
+                                .is_some_and(|word| matches!(word.known(), Some("-e" | "-ne")))
+                                && is_dash(file, stage) =>
+                        {
+                            "echo -e"
+                        }
+                        Some("set")
+                            if !command.forgiven
+                                && command
+                                    .arguments()
+                                    .iter()
+                                    .any(|word| word.known() == Some("pipefail"))
+                                && is_dash(file, stage) =>
+                        {
+                            "pipefail"
+                        }
                         _ => continue,
                     };
                     sink.find(file.place(command.span), format!("`/bin/sh` of this base knows no `{words}`"));

@@ -1056,7 +1056,21 @@ fn composer(words: &[Value]) -> Option<ManagerCommand> {
 fn build_tool(manager: Manager, words: &[Value]) -> ManagerCommand {
     let arguments = Arguments::parse(
         words,
-        &["-s", "--settings", "-f", "--file", "-P", "-pl", "-T", "-gs", "-p", "-b", "-I", "--init-script"],
+        &[
+            "-D",
+            "-s",
+            "--settings",
+            "-f",
+            "--file",
+            "-P",
+            "-pl",
+            "-T",
+            "-gs",
+            "-p",
+            "-b",
+            "-I",
+            "--init-script",
+        ],
     );
     made(manager, Action::InstallProject, arguments)
 }
