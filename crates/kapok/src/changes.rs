@@ -157,15 +157,56 @@ fn downloads(named: usize, old: &[Intake], new: &[Intake]) -> Vec<String> {
     changed.take(named).map(|intake| format!("the download `{}`", intake.url)).collect()
 }
 
+/// Why a step is due, in one line; nothing of it is known but its key.
+pub fn foreseen(store: &Store, before: Option<&BuildReport>, now: &BuildReport, step: &StepReport) -> String {
+    let title = format!("#{} {}", step.id.number(), crate::ui::text::cut(&step.text, 40));
+    let Some(before) = before else { return "first build".to_owned() };
+    let Some(old) = same_step(before, step) else { return format!("{title}: new") };
+    let Some(record) = old.record.and_then(|digest| store.record(&digest).ok()) else {
+        let why =
+            if old.state == StepState::Failed { "it failed the last time" } else { "it was not reached" };
+        return format!("{title}: {why}");
+    };
+    let mut changes = Vec::new();
+    if old.text != step.text {
+        changes.push("the instruction".to_owned());
+    }
+    if record.inputs.get("parent") != step.inputs.get("parent") {
+        changes.push(below((before, old), (now, step)));
+    }
+    changes.extend(inputs(&record.inputs, &step.inputs));
+    if record.inputs.get("content") != step.inputs.get("content") {
+        changes.push("the files that it copies".to_owned());
+    }
+    match changes.as_slice() {
+        [] => format!("{title}: its result is gone"),
+        changes => format!("{title}: {}", changes.join("; ")),
+    }
+}
+
 /// Why an image's steps ran, in one line: the first of them that did, and what changed for it.
-pub fn summary(store: &Store, before: Option<&BuildReport>, now: &BuildReport) -> String {
+///
+/// `maker` knows which image of the project made a layer.
+pub fn summary(
+    store: &Store,
+    before: Option<&BuildReport>,
+    now: &BuildReport,
+    maker: &dyn Fn(&LayerId) -> Option<String>,
+) -> String {
     let Some(first) = now.steps.iter().find(|step| step.state == StepState::Ran) else {
         return String::new();
     };
     let Some(before) = before else { return "first build".to_owned() };
     let step = format!("#{} {}", first.id.number(), crate::ui::text::cut(&first.text, 40));
     let Some(old) = same_step(before, first) else { return format!("{step}: new") };
-    match between(store, FEW, (before, old), (now, first)).as_slice() {
+    let mut changes = between(store, FEW, (before, old), (now, first));
+    let other = first.below.iter().find(|layer| !old.below.contains(layer));
+    if let Some(image) = other.and_then(maker)
+        && let Some(base) = changes.iter_mut().find(|change| change.ends_with("of its base"))
+    {
+        *base = format!("`{image}` changed");
+    }
+    match changes.as_slice() {
         [] => format!("{step}: its result was gone, or was not to be used"),
         changes => format!("{step}: {}", changes.join("; ")),
     }

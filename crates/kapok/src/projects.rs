@@ -8,7 +8,6 @@ use dockerfile::{Diagnostic, Level, Source, Span, line_column};
 use project::{Files, Finding, Given, Graph, Place, Project};
 
 use crate::failure::Failure;
-use crate::program::Program;
 use crate::repository::Repository;
 use crate::ui::format::counted;
 

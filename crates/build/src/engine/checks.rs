@@ -204,7 +204,7 @@ impl<'a> World<'a> {
                 match subject.passes(check, &image) {
                     Ok(None) => {}
                     Ok(Some(answer)) => return Err(BuildError::Check(Box::new(check.failure(answer)))),
-                    Err(Halt::Stopped) => return Ok(None),
+                    Err(Halt::Stopped | Halt::Due) => return Ok(None),
                     Err(_) if self.board.is_stopped() => return Ok(None),
                     Err(Halt::Failed(StepError::Store(error))) => return Err(BuildError::Store(error)),
                     Err(Halt::Failed(error)) => {

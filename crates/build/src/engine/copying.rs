@@ -39,7 +39,7 @@ impl Task<'_> {
         inputs.add("flags", flags(action));
         let key = inputs.key_after(self.earlier);
         let _claim = self.world.board.claim(&key)?;
-        if let Some(found) = self.find(&key)? {
+        if let Some(found) = self.find(&key, &inputs)? {
             return Ok(found);
         }
         held.settle(self.platform)?;
@@ -59,7 +59,7 @@ impl Task<'_> {
         inputs.add("user", &action.user);
         let key = inputs.key_after(self.earlier);
         let _claim = self.world.board.claim(&key)?;
-        if let Some(found) = self.find(&key)? {
+        if let Some(found) = self.find(&key, &inputs)? {
             return Ok(found);
         }
         let parent = self.ground()?;

@@ -46,6 +46,10 @@ fn documents(config: ImageConfig, layers: Vec<Descriptor>) -> (Raw<ImageConfig>,
 impl World<'_> {
     /// Waits for the targets and their blobs, and writes the documents. `None`: the build was stopped.
     pub fn finish_images(&self, plans: &[Plan]) -> Result<Option<Documents>, BuildError> {
+        if self.request.foresee {
+            self.wait_for_stages(plans);
+            return Ok(None);
+        }
         let mut results = Vec::with_capacity(plans.len());
         for (number, plan) in plans.iter().enumerate() {
             let target = StageRef { platform: number, stage: plan.target };
@@ -85,6 +89,18 @@ impl World<'_> {
             self.packer.settle();
         }
         Ok(Some(Documents { image, platforms, results }))
+    }
+
+    /// Waits for all stages, and gives away what they lead to where nothing of it is due.
+    fn wait_for_stages(&self, plans: &[Plan]) {
+        for (platform, plan) in plans.iter().enumerate() {
+            for stage in &plan.stages {
+                let result = self.board.stage(&StageRef { platform, stage: stage.id });
+                if let (Ok(result), Some(seat), true) = (result, self.seat, stage.id == plan.target) {
+                    seat.give(platform, &result.layers);
+                }
+            }
+        }
     }
 
     fn finish_platform(

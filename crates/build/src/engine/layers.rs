@@ -176,6 +176,10 @@ impl World<'_> {
             }
         }
         if layers.iter().any(|layer| layer.known_id().is_none()) {
+            if self.request.foresee {
+                // To know more, it would have to be fetched.
+                return Err(Halt::Due);
+            }
             self.unpack(layers)?;
         }
         for layer in layers.iter() {

@@ -108,17 +108,43 @@ pub fn build(request: &Request, doors: &Doors<'_>) -> Result<Built, BuildError> 
 /// See [`BuildError`]. Steps that ended well before the failure keep their results.
 pub fn build_among(request: &Request, doors: &Doors<'_>, seat: &Seat<'_>) -> Result<Built, BuildError> {
     let begin = Instant::now();
-    let plans = match seat.plans.get() {
-        // Others have planned by these already.
-        Some(plans) => plans,
-        None => {
-            let plans = plans_among(request, doors, Some(seat));
-            let plans = plans.map_err(|error| seat.loss().unwrap_or(error))?;
-            seat.announce(&plans);
-            seat.plans.get_or_init(|| plans)
-        }
-    };
+    let plans = seat_plans(request, doors, seat)?;
     build_planned(request, doors, plans, Some(seat), begin)
+}
+
+/// Finds out what [`build_among`] would run, of a request that says so. Nothing is written down.
+///
+/// # Errors
+/// The Dockerfile is wrong, a base image is not to be had, or a context cannot be read.
+pub fn foresee_among(
+    request: &Request,
+    doors: &Doors<'_>,
+    seat: &Seat<'_>,
+) -> Result<BuildReport, BuildError> {
+    let plans = seat_plans(request, doors, seat)?;
+    let world = world(request, doors, plans, (None, Some(seat)))?;
+    run_all(&world, plans)?;
+    let failure = world.progress(|mut progress| progress.failure.take());
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(world.progress(|progress| progress.report.clone())),
+    }
+}
+
+/// The plans of an image of a project, for all of its attempts.
+fn seat_plans<'s>(
+    request: &Request,
+    doors: &Doors<'_>,
+    seat: &'s Seat<'_>,
+) -> Result<&'s [Plan], BuildError> {
+    // Others have planned by these already.
+    if let Some(plans) = seat.plans.get() {
+        return Ok(plans);
+    }
+    let plans = plans_among(request, doors, Some(seat));
+    let plans = plans.map_err(|error| seat.loss().unwrap_or(error))?;
+    seat.announce(&plans);
+    Ok(seat.plans.get_or_init(|| plans))
 }
 
 fn build_planned(
@@ -423,6 +449,7 @@ fn pending(steps: &[StepInfo]) -> BuildReport {
         written: 0,
         wall_ms: 0,
         log: None,
+        inputs: BTreeMap::new(),
         run: None,
     };
     BuildReport { steps: steps.iter().map(line).collect() }

@@ -1,5 +1,6 @@
 //! What a build leaves in the store's history: enough for `logs`, `shell` and `explain` to find every step again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use oci::record::Key;
@@ -53,6 +54,9 @@ pub struct StepReport {
     /// The file with its output, while the build's logs are kept; the record keeps a copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<PathBuf>,
+    /// What its key is made of, of a step that is due.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, String>,
     /// How a shell would be started there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunPlace>,
@@ -81,6 +85,8 @@ pub enum StepState {
     Cached,
     /// It ran.
     Ran,
+    /// It would run: nothing was to be run, only found out.
+    Due,
     /// It failed.
     Failed,
     /// Another one failed, or somebody stopped the build.

@@ -86,6 +86,8 @@ pub struct Request {
     pub keep: Keep,
     /// What comes between the last step and the names.
     pub finishing: super::checks::Finishing,
+    /// Run nothing: find out which steps would.
+    pub foresee: bool,
     /// The project that the image belongs to, for the history; empty where it stands for itself.
     pub project: String,
     /// Pack the layers of all stages, not of the image alone: a shared cache wants them.

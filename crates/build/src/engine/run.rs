@@ -46,7 +46,7 @@ impl Task<'_> {
         let mut inputs = self.run_inputs(action, &mounts)?;
         let key = inputs.key_after(self.earlier);
         let _claim = self.world.board.claim(&key)?;
-        if let Some(found) = self.find(&key)? {
+        if let Some(found) = self.find(&key, &inputs)? {
             return Ok(found);
         }
         mounts.check_permitted(self)?;

@@ -12,6 +12,7 @@ use super::StepId;
 use super::board::Stopped;
 use super::error::{BuildError, StepError, StepFailure};
 use super::event::Event;
+use super::key::Inputs;
 use super::layers::{Layers, LazyLayer};
 use super::output::Said;
 use super::report::{RunPlace, StepState};
@@ -29,6 +30,8 @@ pub enum Halt {
     Failed(StepError),
     /// Something else failed, or the build was cancelled.
     Stopped,
+    /// It would run, or stands on what would, and nothing is to be run.
+    Due,
     /// The shared cache is not what it says it is: what stands on its answers must be done again without it.
     CacheFailed(String),
 }
@@ -101,7 +104,7 @@ impl<'a> World<'a> {
                 return None;
             }
         };
-        if packed {
+        if packed && !self.request.foresee {
             self.offer(&layers);
         }
         for (position, step) in stage.steps.iter().enumerate() {
@@ -115,7 +118,7 @@ impl<'a> World<'a> {
             let task = Task { world: self, platform, stage, step, id, below, ground, earlier, begun };
             let (key, layer) = task.carry_out()?;
             keys.push(key);
-            if packed || self.request.pack_all {
+            if !self.request.foresee && (packed || self.request.pack_all) {
                 self.pack(&layer, packed);
             }
             layers = layers.with(layer);
@@ -163,6 +166,7 @@ impl<'a> Task<'a> {
                 self.tell_done(&made, self.elapsed());
                 Some((made.key, made.layer))
             }
+            Err(Halt::Due) => None,
             Err(halt @ (Halt::Stopped | Halt::CacheFailed(_))) => {
                 self.world.halt(halt);
                 None
@@ -262,7 +266,19 @@ impl<'a> Task<'a> {
     }
 
     /// The result that an earlier step or build left for this key, if it is still whole.
-    pub fn find(&self, key: &Key) -> Result<Option<Made>, Halt> {
+    pub fn find(&self, key: &Key, inputs: &Inputs) -> Result<Option<Made>, Halt> {
+        let found = self.find_anywhere(key)?;
+        if found.is_none() && self.world.request.foresee {
+            self.world.note(self.id, |line| {
+                line.state = StepState::Due;
+                line.inputs = inputs.clone().into_parts();
+            });
+            return Err(Halt::Due);
+        }
+        Ok(found)
+    }
+
+    fn find_anywhere(&self, key: &Key) -> Result<Option<Made>, Halt> {
         self.world.note(self.id, |line| line.key = Some(*key));
         let found = self.world.results.find(key)?;
         if let Some((result, ours)) = found

@@ -73,6 +73,7 @@ impl Lab {
             keep: Keep::default(),
             pack_all: false,
             finishing: Default::default(),
+            foresee: false,
             project: String::new(),
             empty_caches: false,
         }

@@ -57,6 +57,7 @@ impl World<'_> {
         match (&image.found, self.seat) {
             (Some(Found::Project { image, platform }), Some(seat)) => match seat.layers(*image, *platform) {
                 Ok(layers) => Ok(layers),
+                Err(_) if self.request.foresee => Err(Halt::Due),
                 Err(stopped) => {
                     if let Some(loss) = seat.loss() {
                         self.fail(loss);

@@ -160,7 +160,7 @@ impl World<'_> {
     pub fn halt(&self, halt: Halt) {
         match halt {
             // Who stopped it said why.
-            Halt::Stopped => {}
+            Halt::Stopped | Halt::Due => {}
             Halt::CacheFailed(why) => {
                 self.progress(|mut progress| {
                     progress.cache_failed.get_or_insert(why);

@@ -215,6 +215,7 @@ impl<'a> House<'a> {
             keep: Keep::default(),
             pack_all: false,
             finishing: Default::default(),
+            foresee: false,
             project: String::new(),
             empty_caches: false,
         }

@@ -127,10 +127,17 @@ pub struct Build {
 }
 
 /// Shows what `kapok build` would do with the same flags.
+///
+/// Of a project: which images have steps that would run, why, and how long they took the last time. Of a build context: its stages
+/// and steps.
 #[derive(Debug, Args)]
 pub struct Plan {
     #[command(flatten)]
     pub input: Input,
+
+    /// Further images of the project.
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
 
     /// Build nothing and plan nothing: ask upstreams whether the indexes that cached steps fetched have changed, and list
     /// those steps, with the packages that would change.
@@ -140,6 +147,26 @@ pub struct Plan {
     /// How the plan is printed.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: super::Format,
+}
+
+impl Build {
+    /// A build with the input of a plan, and without any other flag.
+    pub fn of_plan(plan: &Plan) -> Build {
+        let command = <Build as Args>::augment_args(clap::Command::new("build"));
+        let matches = command.get_matches_from(["build"]);
+        let plain = <Build as clap::FromArgMatches>::from_arg_matches(&matches);
+        let mut build = plain.unwrap_or_else(|error| error.exit());
+        let given = &plan.input;
+        build.input.build_arg.clone_from(&given.build_arg);
+        build.input.build_context.clone_from(&given.build_context);
+        build.input.label.clone_from(&given.label);
+        build.input.platform.clone_from(&given.platform);
+        build.input.allow.clone_from(&given.allow);
+        build.input.pull = given.pull;
+        build.input.network = given.network;
+        build.input.source_date_epoch = given.source_date_epoch;
+        build
+    }
 }
 
 /// What a build is made from: the part that `build` and `plan` share.

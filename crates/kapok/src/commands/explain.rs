@@ -82,6 +82,7 @@ fn intakes_of_all(store: &Store, past: &Past) -> Result<Vec<serde_json::Value>, 
 fn state(step: &StepReport) -> &'static str {
     match step.state {
         StepState::Pending | StepState::Cancelled => "not reached",
+        StepState::Due => "due",
         StepState::Metadata => "configuration",
         StepState::Cached => "cached",
         StepState::Ran => "ran",

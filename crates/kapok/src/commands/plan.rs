@@ -2,6 +2,7 @@
 
 mod indexes;
 mod outdated;
+mod project;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use build::plan::Plan;
 use serde_json::{Value, json};
 
 use super::build::context::Means;
-use super::build::{failed, request, settings_directory};
+use super::build::{Meaning, failed, request, settings_directory, words_mean};
 use crate::cli::Format;
 use crate::cli::build::Plan as Arguments;
 use crate::exit::Exit;
@@ -34,6 +35,11 @@ impl Events for Warnings<'_> {
 
 /// Plans, and prints the plan of each platform.
 pub fn run(program: &Program, arguments: &Arguments) -> Result<Exit, Failure> {
+    let input = &arguments.input;
+    let alone = input.file.is_some() || input.target.is_some() || input.from.is_some() || arguments.refresh;
+    if let Meaning::Project(loaded) = words_mean(program, &input.context, alone)? {
+        return project::run(program, arguments, &loaded);
+    }
     let settings = program.settings_for(&settings_directory(program, &arguments.input.context))?;
     let store = Arc::new(program.store(&settings)?);
     let (fetch, git) = (HttpFetch::new(&program.environment), GitCommand::new(&program.environment));

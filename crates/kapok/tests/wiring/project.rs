@@ -85,6 +85,10 @@ fn what_changed_is_named_and_what_stands_on_it_is_not_current_until_it_is_built(
     here.write("middle/needed", "needed");
     here.kapok("build").ok();
     here.write("base/file", "another");
+    let planned = table(&here.kapok("plan").ok().stdout);
+    let plan = |row: &str| planned.iter().any(|known| known.starts_with(row));
+    assert!(plan("base builds 1 due, 0 cached") && plan("tool nothing 0 due, 1 cached"), "{planned:?}");
+    assert!(plan("3 of 5 images to build") || plan("4 of 5 images to build"), "{planned:?}");
     let changed = here.kapok("build base").ok().stderr;
     assert!(
         changed.contains("`/base` (was sha256:") && changed.contains("1 of 1 image complete"),

@@ -89,6 +89,7 @@ pub fn prepare(
         keep: Keep::default(),
         pack_all: false,
         finishing: Default::default(),
+        foresee: false,
         project: String::new(),
         empty_caches: false,
     };
