@@ -16,7 +16,7 @@ use crate::gateway::gate::{Probe, Subject, Wants};
 use crate::gateway::spool::{Broken, Whole};
 use crate::gateway::step::Step;
 use crate::gateway::upstream::{NoAnswer, chain};
-use crate::packages::index::{Filtered, Index, times};
+use crate::packages::index::{Filtered, Index, is_chained, is_signed, times};
 use crate::packages::{Address, Artifact, Kind};
 
 /// Bytes of a document that tells when something was published.
@@ -207,7 +207,15 @@ impl Step {
         let mut offers = filtered.offers.clone();
         // What was taken out is known as well, for those who ask for it nevertheless.
         offers.extend(filtered.removed.iter().map(|removed| removed.offer.clone()));
-        self.shared.known().learn(&inquiry.artifact, &offers);
+        let url = &inquiry.asked.url;
+        let mut known = self.shared.known();
+        let named = is_signed(url)
+            || inquiry.artifact.digest.is_some()
+            || known.of(&inquiry.artifact, url).is_some_and(|offer| offer.digest.is_some());
+        if !is_chained(inquiry.artifact.ecosystem) || named {
+            known.learn(&inquiry.artifact, &offers);
+        }
+        drop(known);
         self.tell(&inquiry.artifact, &filtered);
         inquiry.note.upstream = Some(whole);
         self.without(source, filtered)

@@ -184,7 +184,8 @@ impl Gate for Rules {
     }
 
     fn wants(&self, artifact: &Artifact, url: &str) -> Wants {
-        let index = artifact.kind == Kind::Index && artifact.name.is_some();
+        let chained = index::is_chained(artifact.ecosystem);
+        let index = artifact.kind == Kind::Index && (artifact.name.is_some() || chained);
         let file = matches!(artifact.kind, Kind::Package | Kind::Metadata);
         let ecosystem = artifact.ecosystem;
         let ages = self.cooldown > 0;
@@ -192,7 +193,7 @@ impl Gate for Rules {
             || self.from_source.contains(&ecosystem)
             || (self.require_digests && index::tells_digests(ecosystem));
         let mut wants = Wants {
-            whole: index && filtered && index::is_filtered(ecosystem),
+            whole: index && filtered && (index::is_filtered(ecosystem) || chained),
             published: file && ages && index::times::tells(ecosystem),
             digest: self.require_digests && artifact.kind == Kind::Package,
             ..Wants::default()

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use oci::Digest;
 use oci::record::Verdict;
 
 use super::upstreams::{Upstream, bytes, say};
@@ -125,5 +126,31 @@ fn an_index_is_without_what_is_too_young_and_the_file_is_refused() {
             Some(oci::Digest::of(index.as_bytes())),
             "the record names the upstream's"
         );
+    });
+}
+
+#[test]
+fn a_signed_index_tells_the_digests_of_what_it_names() {
+    let deb = "/debian/pool/main/p/p_1%2b2_all.deb";
+    let packages =
+        format!("Package: p\nFilename: pool/main/p/p_1+2_all.deb\nSHA256: {}\n", Digest::of(b"deb").hex());
+    let release =
+        format!("SHA256:\n {} {} main/Packages\n", Digest::of(packages.as_bytes()).hex(), packages.len());
+    let gate = Rules { require_digests: true, ..Rules::default() };
+    run(World::with(|options| options.gate = Arc::new(gate)), async |world| {
+        let upstream = Upstream::plain(move |head| match head.split(' ').nth(1).unwrap_or_default() {
+            "/debian/dists/x/InRelease" => say("", &release),
+            "/debian/dists/x/main/Packages" => say("", &packages),
+            _ => say("", "deb"),
+        })
+        .await;
+        let get = async |path: &str| world.get("up.example.org", upstream.port, path).await;
+        // A list that no signed document named says nothing.
+        assert_eq!(get("/debian/dists/x/main/Packages").await.status(), 200);
+        assert_eq!(get(deb).await.status(), 403);
+        assert_eq!(get("/debian/dists/x/InRelease").await.status(), 200);
+        assert_eq!(get("/debian/dists/x/main/Packages").await.status(), 200);
+        assert_eq!(get(deb).await.text(), "deb");
+        assert_eq!(get("/debian/pool/main/q/q_1_all.deb").await.status(), 403);
     });
 }

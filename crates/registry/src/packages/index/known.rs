@@ -59,6 +59,8 @@ fn plain(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
             let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            // Clients encode more than indexes do: apt writes `+` as `%2b`.
+            let path = ::oci::url::decoded_text(path);
             format!("{}://{}{path}", scheme.to_ascii_lowercase(), host.to_ascii_lowercase())
         }
         None => url.to_owned(),

@@ -4,6 +4,7 @@
 //! form that the client asked for. What it learns on the way, digests and times, comes back as [`Offer`]s: by them the
 //! gateway judges and verifies the files that are fetched next.
 
+mod archives;
 mod crates;
 mod go;
 pub(crate) mod html;
@@ -21,6 +22,7 @@ use ::oci::Digest;
 
 use super::artifact::{Artifact, Ecosystem};
 
+pub use archives::is_signed;
 pub use known::Known;
 
 /// An index of one package that came from an upstream, decoded.
@@ -111,7 +113,12 @@ pub fn is_filtered(ecosystem: Ecosystem) -> bool {
 
 /// Whether its indexes tell digests of files.
 pub fn tells_digests(ecosystem: Ecosystem) -> bool {
-    is_filtered(ecosystem) && ecosystem != Ecosystem::Go
+    (is_filtered(ecosystem) && ecosystem != Ecosystem::Go) || is_chained(ecosystem)
+}
+
+/// Whether a signed document names its lists of packages: what a list says counts if that one named it.
+pub fn is_chained(ecosystem: Ecosystem) -> bool {
+    matches!(ecosystem, Ecosystem::Debian | Ecosystem::Rpm)
 }
 
 /// The `Accept` that brings the form with the most in it.
@@ -135,6 +142,7 @@ pub fn filter(index: &Index<'_>, judge: &mut Judge<'_>) -> Result<Filtered, Inde
         Ecosystem::Crates => crates::filter(index, judge),
         Ecosystem::Go => go::filter(index, judge),
         Ecosystem::RubyGems => rubygems::filter(index, judge),
+        Ecosystem::Debian | Ecosystem::Rpm => Ok(archives::filter(index)),
         _ => Ok(Filtered::default()),
     }
 }
