@@ -157,9 +157,7 @@ pub static EPHEMERAL_STORAGE: Rule = Rule {
         for container in
             containers(facts).filter(|container| !container.partial() && pod(container.object).is_some())
         {
-            // Without any resources the larger gap is found already.
-            let limits = container.node.at("resources.limits");
-            if limits.is_some_and(|limits| limits.is_mapping() && limits.get("ephemeral-storage").is_none()) {
+            if container.node.at("resources.limits.ephemeral-storage").is_none() {
                 sink.find(
                     container.place(),
                     format!("container `{}` has no limit of ephemeral storage", container.name()),

@@ -247,22 +247,34 @@ pub static POLICY_MISSING: Rule = Rule {
     needs: &[Need::Manifests],
     judge: |facts, sink| {
         for pod in pods(facts) {
-            let policies = facts.objects_of("networking.k8s.io", "NetworkPolicy");
-            let bounded = policies.filter(|policy| policy.shares_namespace(pod.object)).any(|policy| {
-                policy
-                    .node
-                    .at("spec.podSelector")
-                    .is_some_and(|selector| Selector::of(selector).matches(pod.labels()))
-            });
-            if !bounded {
+            let policies: Vec<&Object> = facts
+                .objects_of("networking.k8s.io", "NetworkPolicy")
+                .filter(|policy| policy.shares_namespace(pod.object))
+                .filter(|policy| {
+                    let selector = policy.node.at("spec.podSelector");
+                    selector.is_some_and(|selector| Selector::of(selector).matches(pod.labels()))
+                })
+                .collect();
+            let title = pod.object.title();
+            if policies.is_empty() {
+                sink.find(pod.object.place_of_name(), format!("no network policy selects {title}"));
+            } else if !policies.iter().any(|policy| bounds_egress(policy)) {
                 sink.find(
                     pod.object.place_of_name(),
-                    format!("no network policy selects {}", pod.object.title()),
+                    format!("no network policy bounds what {title} may reach"),
                 );
             }
         }
     },
 };
+
+/// Whether a policy is about what pods may reach: it says so, or has rules about it.
+fn bounds_egress(policy: &Object) -> bool {
+    match policy.node.at("spec.policyTypes") {
+        Some(types) => types.items().iter().any(|kind| kind.text() == Some("Egress")),
+        None => policy.node.at("spec.egress").is_some(),
+    }
+}
 
 /// Policies of nothing.
 pub static POLICY_TARGET: Rule = Rule {

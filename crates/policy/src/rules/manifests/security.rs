@@ -105,7 +105,10 @@ pub static SECURITY_CONTEXT: Rule = Rule {
         "//- pod.yaml\napiVersion: v1\nkind: Pod\nmetadata: {name: shop}\nspec:\n  containers:\n    - name: «web»\n      image: quay.io/example/web:1.2.0\n",
     ),
     good: pod_example!("      securityContext: {runAsNonRoot: true}\n"),
-    also: &[Foreign::KubeScore("container-security-context")],
+    also: &[
+        Foreign::KubeScore("container-security-context"),
+        Foreign::KubeScore("container-security-context-user-group-id"),
+    ],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
         for container in containers(facts).filter(|container| !container.partial()) {

@@ -71,7 +71,7 @@ pub static REPLICAS: Rule = Rule {
             .filter(|pod| pod.object.kind == "Deployment" && autoscaler(facts, pod.object).is_none())
         {
             let written = pod.object.node.at("spec.replicas").is_some();
-            if written && pod.replicas() == Some(1) {
+            if pod.replicas() == Some(1) && (written || served(facts, &pod)) {
                 sink.find(
                     pod.object.place_at("spec.replicas"),
                     format!("{} has one replica", pod.object.title()),
@@ -104,16 +104,7 @@ pub static STRATEGY: Rule = Rule {
             else {
                 continue;
             };
-            let served = facts.objects_of("", "Service").any(|service| {
-                let selector = service
-                    .node
-                    .at("spec.selector")
-                    .map(Selector::map)
-                    .filter(|selector| !selector.is_empty());
-                service.shares_namespace(pod.object)
-                    && selector.is_some_and(|selector| selector.matches(pod.labels()))
-            });
-            if served {
+            if served(facts, &pod) {
                 sink.find(
                     pod.object.place(strategy.span),
                     format!("an update of {} stops all its pods first", pod.object.title()),
@@ -122,6 +113,16 @@ pub static STRATEGY: Rule = Rule {
         }
     },
 };
+
+/// Whether a service leads to a pod.
+fn served(facts: &Facts, pod: &Pod<'_>) -> bool {
+    facts.objects_of("", "Service").any(|service| {
+        let selector = service.node.at("spec.selector").map(Selector::map);
+        let selector = selector.filter(|selector| !selector.is_empty());
+        service.shares_namespace(pod.object)
+            && selector.is_some_and(|selector| selector.matches(pod.labels()))
+    })
+}
 
 /// The autoscaler of a workload.
 fn autoscaler<'f>(facts: &'f Facts, object: &Object) -> Option<&'f Object> {
