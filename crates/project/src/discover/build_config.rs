@@ -81,7 +81,7 @@ fn other_strategy(object: &Object, spec: &Node, world: &mut World<'_>) {
 
 /// Everything that is not read below.
 fn list_unknown(object: &Object, spec: &Node, world: &mut World<'_>) {
-    let known: [(&str, &[&str]); 5] = [
+    let known: [(&str, &[&str]); 6] = [
         (
             "",
             &[
@@ -104,6 +104,7 @@ fn list_unknown(object: &Object, spec: &Node, world: &mut World<'_>) {
             &["from", "dockerfilePath", "env", "buildArgs", "noCache", "forcePull"],
         ),
         ("source", &["type", "git", "contextDir", "dockerfile", "secrets", "configMaps", "images"]),
+        ("source.git", &["uri", "ref", "httpProxy", "httpsProxy", "noProxy"]),
         ("output", &["to", "imageLabels", "pushSecret"]),
     ];
     for (path, known) in known {

@@ -325,47 +325,70 @@ pub fn apply(builds: &[Build], images: &mut [Image]) {
 /// Says where a Makefile builds a BuildConfig's Dockerfile otherwise.
 pub fn compare(builds: &[Build], images: &[Image], findings: &mut Vec<Finding>) {
     for image in images {
-        let own = builds.iter().filter(|build| image.dockerfile.path() == Some(&build.dockerfile));
-        for build in own {
+        for build in builds.iter().filter(|build| image.dockerfile.path() == Some(&build.dockerfile)) {
             let Some(place) = &build.place else { continue };
-            let mut say = |message: String, fix: String| {
+            for difference in differences(build, image) {
+                let message = format!("the Makefile builds `{}` {difference}", image.name);
+                let fix = format!("the BuildConfig is at {}", image.declared);
                 let finding = Finding::warning(Code::SourcesDisagree, place.clone(), message);
                 findings.push(finding.fix(fix).about([&image.name]));
-            };
-            let declared = &image.declared;
-            match (&build.from, &image.from) {
-                (Some(from), Some(own)) if last_part(from) != last_part(&own.image.to_string()) => say(
-                    format!(
-                        "the Makefile builds `{}` on `{from}`, and its BuildConfig on `{}`",
-                        image.name, own.image
-                    ),
-                    format!("the BuildConfig's is at {}", own.place),
-                ),
-                (Some(from), None) if !from.contains('$') => say(
-                    format!(
-                        "the Makefile builds `{}` on `{from}`, and its BuildConfig on what the Dockerfile says",
-                        image.name
-                    ),
-                    format!("the BuildConfig is at {declared}"),
-                ),
-                _ => {}
-            }
-            for (name, value) in &build.args {
-                let own = image.args.iter().find(|arg| arg.name == *name).and_then(|arg| arg.value.as_ref());
-                if let (Some(value), Some(own)) = (value.as_ref().filter(|value| !value.contains('$')), own)
-                    && value != own
-                {
-                    say(
-                        format!(
-                            "the Makefile builds `{}` with {name}={value}, and its BuildConfig with {name}={own}",
-                            image.name
-                        ),
-                        format!("the BuildConfig is at {declared}"),
-                    );
-                }
             }
         }
     }
+}
+
+/// What is different, after "the Makefile builds it".
+fn differences(build: &Build, image: &Image) -> Vec<String> {
+    let mut found = Vec::new();
+    let known = |text: &&String| !text.contains('$');
+    match (build.from.as_ref().filter(known), &image.from) {
+        (Some(from), Some(own)) if !same_image(from, &own.image.to_string()) => {
+            found.push(format!("on `{from}`, and its BuildConfig on `{}`", own.image));
+        }
+        (Some(from), None) => {
+            found.push(format!("on `{from}`, and its BuildConfig on what the Dockerfile says"))
+        }
+        _ => {}
+    }
+    for (name, value) in &build.args {
+        let Some(value) = value.as_ref().filter(known) else { continue };
+        match image.args.iter().find(|arg| arg.name == *name) {
+            Some(own) if own.value.as_ref().is_some_and(|own| own != value) => found.push(format!(
+                "with {name}={value}, and its BuildConfig with {name}={}",
+                own.value.as_deref().unwrap_or_default()
+            )),
+            Some(_) => {}
+            None => found.push(format!("with {name}={value}, and its BuildConfig without")),
+        }
+    }
+    let outputs: Vec<String> = image.outputs.iter().map(|output| output.name.to_string()).collect();
+    for tag in build.tags.iter().filter(known) {
+        let same_name: Vec<&String> = outputs.iter().filter(|own| last_part(own) == last_part(tag)).collect();
+        if !same_name.is_empty() && !same_name.iter().any(|own| same_image(tag, own)) {
+            found.push(format!("as `{tag}`, and its BuildConfig as `{}`", same_name[0]));
+        }
+    }
+    if let (Some(context), Some(own)) = (&build.context, image.context.directory()) {
+        if context != own {
+            let shown =
+                |directory: &str| if directory.is_empty() { ".".to_owned() } else { directory.to_owned() };
+            found.push(format!(
+                "from the files of `{}`, and its BuildConfig from `{}`",
+                shown(context),
+                shown(own)
+            ));
+        }
+    }
+    found
+}
+
+/// Whether two references have the same last part and tag: their registries differ in every such repository.
+fn same_image(one: &str, other: &str) -> bool {
+    let tag = |reference: &str| {
+        let last = reference.rsplit('/').next().unwrap_or_default().to_owned();
+        last.split_once(':').map_or("latest".to_owned(), |(_, tag)| tag.to_owned())
+    };
+    last_part(one) == last_part(other) && tag(one) == tag(other)
 }
 
 #[cfg(test)]
@@ -386,6 +409,26 @@ mod tests {
         assert_eq!(builds[0].place.as_ref().map(|place| place.line), Some(6));
         assert_eq!(builds[1].dockerfile, "app/sub/Containerfile");
         assert_eq!(builds[1].context.as_deref(), Some("app/sub"));
+    }
+
+    #[test]
+    fn differences_from_a_build_config_are_told() {
+        let tree = "//- /app/Makefile\nTAG = 2 # the newest\nall:\n\tpodman build . -t quay.io/o/app:$(TAG) --from b:1 --build-arg V=1 --build-arg W=1 -f Dockerfile\n\
+            //- /app/Dockerfile\nARG V\nARG W\nFROM x\n//- /b.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: app}\nspec:\n  source: {contextDir: app}\n  \
+            strategy: {dockerStrategy: {from: {kind: ImageStreamTag, name: 'b:2'}, buildArgs: [{name: V, value: '2'}]}}\n  output: {to: {kind: ImageStreamTag, name: 'app:1'}}\n";
+        let project = crate::load(&Memory::parse(tree), &crate::Given::default());
+        let told = project.findings.iter().filter(|finding| finding.code == Code::SourcesDisagree);
+        let told: Vec<&str> =
+            told.map(|finding| finding.message.trim_start_matches("the Makefile builds `app` ")).collect();
+        assert_eq!(
+            told,
+            [
+                "on `b:1`, and its BuildConfig on `b:2`",
+                "with V=1, and its BuildConfig with V=2",
+                "with W=1, and its BuildConfig without",
+                "as `quay.io/o/app:2`, and its BuildConfig as `app:1`",
+            ]
+        );
     }
 
     #[test]

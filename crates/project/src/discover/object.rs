@@ -130,7 +130,7 @@ pub fn objects(text: &Text, findings: &mut Vec<Finding>, unsupported: &mut Vec<U
     found.retain(|object| is_kind(object.kind()));
     // Text of a template may be YAML by chance; what it names is not known before it is filled in.
     found.retain(|object| {
-        let filled = !object.name().contains("{{");
+        let filled = !["{", "$(", "<"].iter().any(|mark| object.name().contains(mark));
         if !filled {
             let what = format!("a template with a {}", object.kind());
             unsupported.push(Unsupported { what, place: object.named_at() });

@@ -69,7 +69,7 @@ fn a_platform_s_repository() {
             company-base -> spare from supply-chain/spare/Dockerfile:1:6
             golang:1.17 -> tool stage-from supply-chain/tool/Dockerfile:1:6
             [sources-disagree] supply-chain/airflow-base/Makefile:4:2: warning: the Makefile builds `airflow-base` on `quay.io/forest/python-basis:1.0`, and its BuildConfig on `python-base:1.0`
-                the BuildConfig's is at supply-chain/builds/airflow-base.yaml:19:15
+                the BuildConfig is at supply-chain/builds/airflow-base.yaml:4:9
             [undeclared] supply-chain/spare/Dockerfile:1:1: info: no BuildConfig builds `supply-chain/spare/Dockerfile`
             [replaced-from] supply-chain/builds/airflow-base.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `airflow-base`, `quay.io/forest/python-base:1.0` in line 1, with `python-base:1.0`
             [replaced-from] supply-chain/builds/airflow-runner.yaml:19:15: info: `dockerStrategy.from` replaces the last FROM of `airflow-runner`, `airflow-base` in line 3, with `airflow-base:1.0`

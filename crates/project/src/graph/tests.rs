@@ -206,6 +206,8 @@ fn what_is_meant_by_names() {
     assert_eq!(two("", "c"), ["c from b"]);
     assert_eq!(two("tags: [quay.io/o/a:1]", "quay.io/o/a:2"), ["quay.io/o/a:2 from b"]);
     assert_eq!(two("", "a@sha256:0000000000000000000000000000000000000000000000000000000000000000").len(), 1);
+    // A name with its registry means what is there.
+    assert_eq!(two("", "docker.io/library/a"), ["a:latest from b"]);
     // ONBUILD of a base is for those who build on it.
     assert_eq!(
         edges(

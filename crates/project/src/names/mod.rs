@@ -190,7 +190,7 @@ impl Names {
                 _ => Meaning::External(external),
             };
         }
-        let bare = text.strip_prefix("localhost/").unwrap_or(without_prefix(text));
+        let bare = text.strip_prefix("localhost/").unwrap_or(text);
         let tag = reference.tag().unwrap_or("latest");
         if let Some(known) = self.repositories.get(&reference.name()) {
             let exact = known.iter().filter(|(own, _)| own == tag).map(|(_, image)| *image);
@@ -294,11 +294,6 @@ impl Names {
         let place = format!("{}/{organisation}", reference.domain());
         self.places.contains(&place).then_some(place)
     }
-}
-
-/// The reference's short name without registry, if it was written without one.
-fn without_prefix(text: &str) -> &str {
-    text.strip_prefix("docker.io/library/").unwrap_or(text)
 }
 
 /// The image stream that a path in a cluster's registry is.
