@@ -10,13 +10,13 @@ mod repository;
 pub mod settings;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use ::dockerfile::{Source, Span};
 
 use crate::finding::Place;
 
 pub use certificate::{Certificate, Content, PrivateKey, fuzz_certificates};
+pub use dockerfile::BuildInput;
 pub use files::{CommittedFile, Files};
 pub use repository::{Binary, ProjectFinding};
 
@@ -110,11 +110,20 @@ impl Facts {
             intakes: Known::Unknown(unbuilt.into()),
         };
         files::gather(&mut facts, files);
-        dockerfile::gather(&mut facts, files, &BTreeMap::new());
         manifest::gather(&mut facts, files);
         settings::gather(&mut facts, files);
         repository::gather(&mut facts, files);
+        dockerfile::gather(&mut facts, files);
         certificate::gather(&mut facts, files);
+        facts
+    }
+
+    /// The facts of one Dockerfile that is about to be built, whatever its name.
+    pub fn of_dockerfile(name: &str, text: &str, args: &std::collections::BTreeMap<String, String>) -> Facts {
+        let nothing = project::files::Memory::default();
+        let mut facts = Facts::gather(&nothing);
+        let input = BuildInput { args: args.clone(), ..BuildInput::default() };
+        dockerfile::add(&mut facts, &nothing, name.to_owned(), text.to_owned(), input);
         facts
     }
 

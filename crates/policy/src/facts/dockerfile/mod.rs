@@ -4,13 +4,13 @@ mod arguments;
 mod scope;
 mod stage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dockerfile::ignore::Patterns;
 use dockerfile::shell::{Invocation, Value, syntax::SyntaxError};
 use dockerfile::{Diagnostic, Dockerfile, Instruction, Span};
 use oci::Reference;
-use project::Files;
+use project::{Context, DockerfileSource, Files, Project, WhichFrom};
 
 use super::commands::{Download, ManagerCommand};
 use super::{Facts, SourceId};
@@ -223,33 +223,114 @@ pub struct BuildInput {
     pub context: Option<String>,
     /// `--build-arg`.
     pub args: BTreeMap<String, String>,
+    /// What takes the place of the first or the last FROM.
+    pub from: Option<(WhichFrom, String)>,
 }
 
-pub(super) fn gather(facts: &mut Facts, files: &dyn Files, inputs: &BTreeMap<String, BuildInput>) {
-    let paths: Vec<String> =
-        facts.files.iter().map(|file| file.path.clone()).filter(|path| is_dockerfile(path)).collect();
+pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
+    let inputs = inputs(&facts.project);
+    facts.image_names = names(&facts.project);
+    let listed = facts.files.iter().map(|file| file.path.clone()).filter(|path| is_dockerfile(path));
+    let paths: BTreeSet<String> = listed.chain(inputs.keys().cloned()).collect();
     for path in paths {
         let Ok(Some(bytes)) = files.read(&path) else { continue };
         let Ok(text) = String::from_utf8(bytes) else { continue };
         let input = inputs.get(&path).cloned().unwrap_or_default();
-        let found = read(facts, files, path, text, input);
+        add(facts, files, path, text, input);
+    }
+    inline(facts, files);
+}
+
+/// What the project gives to each of its Dockerfiles. Of several images from one Dockerfile only what is the same for all
+/// is known.
+fn inputs(project: &Project) -> BTreeMap<String, BuildInput> {
+    let mut inputs: BTreeMap<String, BuildInput> = BTreeMap::new();
+    for image in &project.images {
+        let DockerfileSource::Path(path) = &image.dockerfile else { continue };
+        let Context::Directory(directory) = &image.context else { continue };
+        let own = input_of(image, directory);
+        match inputs.get_mut(&path.value) {
+            None => drop(inputs.insert(path.value.clone(), own)),
+            Some(before) => {
+                before.args.retain(|name, value| own.args.get(name) == Some(value));
+                before.from = before.from.take().filter(|from| own.from.as_ref() == Some(from));
+            }
+        }
+    }
+    inputs
+}
+
+fn input_of(image: &project::Image, directory: &str) -> BuildInput {
+    let args = image.args.iter().filter_map(|arg| arg.value.clone().map(|value| (arg.name.clone(), value)));
+    let from = image.from.as_ref().and_then(|from| match &from.image {
+        project::ImageName::Reference(name) => Some((from.which, name.clone())),
+        _ => None,
+    });
+    BuildInput {
+        image: Some(image.name.clone()),
+        context: Some(directory.to_owned()),
+        args: args.collect(),
+        from,
+    }
+}
+
+/// The names of what the project builds, without registry and tag.
+fn names(project: &Project) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for image in &project.images {
+        names.insert(image.name.clone());
+        for output in &image.outputs {
+            match &output.name {
+                project::ImageName::Reference(name) => {
+                    let last = name.rsplit('/').next().unwrap_or(name);
+                    names.insert(last.split([':', '@']).next().unwrap_or(last).to_owned());
+                }
+                project::ImageName::StreamTag { name, .. } | project::ImageName::StreamImage { name, .. } => {
+                    drop(names.insert(name.clone()));
+                }
+            }
+        }
+    }
+    names.extend(project.bases.iter().map(|base| base.name.clone()));
+    names
+}
+
+pub(super) fn add(facts: &mut Facts, files: &dyn Files, path: String, text: String, input: BuildInput) {
+    let source = facts.source_named(&path).unwrap_or_else(|| facts.add_source(path.clone(), text.clone()));
+    let found = read(files, source, path, &text, input);
+    facts.dockerfiles.push(found);
+}
+
+/// Dockerfiles within manifests: everything else in the manifest is blanked out, so that places are the manifest's.
+fn inline(facts: &mut Facts, files: &dyn Files) {
+    let mut found = Vec::new();
+    for image in &facts.project.images {
+        if let DockerfileSource::Inline { place, block: true, .. } = &image.dockerfile {
+            found.push((place.file.to_string(), place.span, input_of(image, "")));
+        }
+    }
+    for (path, span, input) in found {
+        let Ok(Some(bytes)) = files.read(&path) else { continue };
+        let Ok(text) = String::from_utf8(bytes) else { continue };
+        let Some(whole) = text.get(span.range()) else { continue };
+        let before: String =
+            text[..span.start].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
+        // The block's own head, `|` or `>-`, is no line of it.
+        let head = whole.find('\n').filter(|_| whole.trim_start().starts_with(['|', '>'])).unwrap_or(0);
+        let blanked = format!("{before}{}{}", " ".repeat(head), &whole[head..]);
+        let source =
+            facts.source_named(&path).unwrap_or_else(|| facts.add_source(path.clone(), text.clone()));
+        let found = read(files, source, path, &blanked, input);
         facts.dockerfiles.push(found);
     }
 }
 
-fn read(
-    facts: &mut Facts,
-    files: &dyn Files,
-    path: String,
-    text: String,
-    input: BuildInput,
-) -> DockerfileFacts {
-    let (tree, diagnostics) = dockerfile::parse(&text);
+fn read(files: &dyn Files, source: SourceId, path: String, text: &str, input: BuildInput) -> DockerfileFacts {
+    let (tree, diagnostics) = dockerfile::parse(text);
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
     let context = input.context.clone().unwrap_or(directory);
     let ignored = ignore_file(files, &path, &context);
-    let (stages, arguments) = stage::read(&tree, &text, &input);
-    let source = facts.add_source(path.clone(), text);
+    let (stages, arguments) = stage::read(&tree, text, &input);
     let image = input.image;
     DockerfileFacts { source, path, context, tree, diagnostics, stages, arguments, ignored, image }
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use dockerfile::shell::{self, Evaluation, Mapped, ShellOptions, Value};
 use dockerfile::{CommandLine, Dockerfile, Instruction, InstructionKind, Span, Stage, Word};
 
+use project::WhichFrom;
+
 use super::arguments::{ArgumentFacts, Declaration, Lost, Stray};
 use super::scope::{PREDEFINED, Scope};
 use super::{Base, BuildInput, ImageName, InstructionFacts, StageFacts};
@@ -148,7 +150,16 @@ impl Reader<'_> {
     fn stage(&mut self, index: usize, stage: &Stage) {
         let globals = self.globals.clone();
         self.uses(&stage.from.image, None, &globals);
-        let image = globals.expand(&stage.from.image, self.escape);
+        let mut image = globals.expand(&stage.from.image, self.escape);
+        if let Some((which, name)) = &self.input.from {
+            let replaced = match which {
+                WhichFrom::First => index == 0,
+                WhichFrom::Last => index + 1 == self.tree.stages.len(),
+            };
+            if replaced {
+                image = Value::known_text(name.clone(), stage.from.image.span);
+            }
+        }
         let base = self.base(index, image, &stage.from.image);
         let mut state = match &base {
             Base::Stage(base) => self.ends.get(*base).cloned().unwrap_or_default(),

@@ -15,7 +15,9 @@ pub(crate) use gather::directory;
 pub(super) use gather::gather;
 pub use labels::{Selector, invalid_label};
 pub use pod::{Container, Pod, pod};
-pub(crate) use secret::{is_default_credential, is_placeholder, is_secret_name, known_token, url_password};
+pub(crate) use secret::{
+    is_default_credential, is_key_of_object, is_placeholder, is_secret_name, known_token, url_password,
+};
 
 /// One object of a manifest: a document with `apiVersion` and `kind`, or an item of a `List` or a `Template`.
 #[derive(Clone, Debug)]

@@ -24,8 +24,21 @@ const SECRET_ENDS: [&str; 19] = [
 ];
 
 /// Names that end like this look like the above and name a place, a kind or a time.
-const OTHER_ENDS: [&str; 8] =
-    ["secretname", "tokenname", "passwordkey", "tokenkey", "publickey", "maxtoken", "csrftoken", "nexttoken"];
+const OTHER_ENDS: [&str; 13] = [
+    "secretname",
+    "tokenname",
+    "passwordkey",
+    "tokenkey",
+    "publickey",
+    "maxtoken",
+    "csrftoken",
+    "nexttoken",
+    "passwordsecretkey",
+    "tokensecretkey",
+    "secretrefkey",
+    "usernamesecretkey",
+    "secretkeyref",
+];
 
 /// Whether a variable or a key of this name holds a secret.
 pub(crate) fn is_secret_name(name: &str) -> bool {
@@ -41,6 +54,14 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
         .iter()
         .any(|start| plain.starts_with(start));
     ends && !other && !OTHER_ENDS.iter().any(|end| plain.ends_with(end))
+}
+
+/// Whether a value names the key of another object's data, as `secretKey: password` does.
+pub(crate) fn is_key_of_object(name: &str, value: &str) -> bool {
+    let ends = name.to_ascii_lowercase().ends_with("key");
+    let plain = value.chars().all(|character| character.is_ascii_lowercase() || "-_.".contains(character));
+    let word = ["password", "token", "secret", "key", "username"].iter().any(|word| value.contains(word));
+    ends && plain && word
 }
 
 /// Whether a value stands for a secret that is put in later, or is none.

@@ -47,7 +47,9 @@ pub static REVISION: Rule = Rule {
 
 fn revision(object: &Object, source: &Node, sink: &mut Sink<'_>) {
     let chart = source.get("chart").is_some();
-    let Some(node) = source.get("targetRevision").filter(|node| node.text().is_some()) else {
+    let Some(node) =
+        source.get("targetRevision").filter(|node| node.text().is_some_and(|text| !text.is_empty()))
+    else {
         let place =
             source.get("repoURL").map_or_else(|| object.place_of_name(), |node| object.place(node.span));
         let words = if chart { "the newest version of its chart" } else { "HEAD, as it names no revision" };

@@ -83,34 +83,39 @@ pub static MISSING: Rule = Rule {
                     missing(facts, object, node, text, sink);
                 }
             }
-            for file in generated(object) {
+            for (file, secret) in generated(object) {
                 let text = file.text().unwrap_or_default();
-                missing(facts, object, file, text.split_once('=').map_or(text, |(_, path)| path), sink);
+                let path = text.split_once('=').map_or(text, |(_, path)| path);
+                // Files of secrets are rightly not committed.
+                if missing(facts, object, file, path, sink) && secret {
+                    sink.at_most(crate::Level::Info);
+                }
             }
         }
     },
 };
 
-/// Files of generators.
-fn generated(object: &Object) -> Vec<&Node> {
-    let generators =
-        ["configMapGenerator", "secretGenerator"].into_iter().flat_map(|key| object.node.items_at(key));
-    generators
-        .flat_map(|generator| {
-            generator.items_at("files").iter().chain(generator.items_at("envs")).chain(generator.get("env"))
-        })
-        .filter(|node| node.text().is_some())
-        .collect()
+/// Files of generators, and whether they are of secrets.
+fn generated(object: &Object) -> Vec<(&Node, bool)> {
+    let generators = [("configMapGenerator", false), ("secretGenerator", true)].into_iter();
+    let generators = generators
+        .flat_map(|(key, secret)| object.node.items_at(key).iter().map(move |generator| (generator, secret)));
+    let files = generators.flat_map(|(generator, secret)| {
+        let lists = generator.items_at("files").iter().chain(generator.items_at("envs"));
+        lists.chain(generator.get("env")).map(move |node| (node, secret))
+    });
+    files.filter(|(node, _)| node.text().is_some()).collect()
 }
 
-fn missing(facts: &Facts, object: &Object, node: &Node, path: &str, sink: &mut Sink<'_>) {
+/// Says that a file is not there; whether it did.
+fn missing(facts: &Facts, object: &Object, node: &Node, path: &str, sink: &mut Sink<'_>) -> bool {
     let Some(target) = facts.path_from(object.source, path.trim()) else {
         sink.find(object.place(node.span), format!("`{path}` is outside the repository"));
         sink.at_most(crate::Level::Info);
-        return;
+        return true;
     };
     if facts.has_path(&target) {
-        return;
+        return false;
     }
     let directory = crate::facts::manifest::directory(&target);
     let beside: Vec<&str> = facts
@@ -127,6 +132,7 @@ fn missing(facts: &Facts, object: &Object, node: &Node, path: &str, sink: &mut S
         ),
         None => sink.find(object.place(node.span), format!("there is no `{target}`")),
     };
+    true
 }
 
 /// Remote bases that move.

@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use project::yaml::{Node, Pair, Value};
 
 use crate::facts::manifest::{
-    Object, is_default_credential, is_placeholder, is_secret_name, known_token, url_password,
+    Object, is_default_credential, is_key_of_object, is_placeholder, is_secret_name, known_token,
+    url_password,
 };
 use crate::facts::{Facts, SourceId};
 use crate::finding::Place;
@@ -351,7 +352,7 @@ impl Walk<'_, '_> {
     fn node(&mut self, node: &Node) {
         match &node.value {
             Value::Sequence(items) => items.iter().for_each(|item| self.node(item)),
-            Value::Scalar { text, .. } if text.contains('\n') => self.lines(node),
+            Value::Scalar { text, .. } if text.contains('\n') || text.starts_with("--") => self.lines(node),
             Value::Scalar { .. } => {}
             Value::Mapping(pairs) => {
                 // `{name: X, value: y}`: variables, parameters of charts and templates.
@@ -380,7 +381,7 @@ impl Walk<'_, '_> {
         {
             return;
         }
-        if is_default_credential(text) || !is_placeholder(text) {
+        if !is_key_of_object(name, text) && (is_default_credential(text) || !is_placeholder(text)) {
             (self.call)(Place::new(self.source, value.span), name, text);
         }
     }
@@ -390,7 +391,7 @@ impl Walk<'_, '_> {
         for (span, line) in self.facts.lines(place) {
             for (at, key, value) in assignments(line) {
                 let bare = value.trim_matches(['"', '\'']);
-                let code = bare.contains(['(', ')', ';']) || bare.starts_with("os.");
+                let code = bare.contains(['(', ')', ';', '[']) || bare.starts_with("os.");
                 if is_secret_name(key)
                     && !code
                     && (is_default_credential(bare) || !is_placeholder(value))
