@@ -2,6 +2,7 @@
 
 mod build;
 mod environment;
+mod graph;
 mod house;
 mod images;
 mod project;
