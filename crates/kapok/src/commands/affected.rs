@@ -115,8 +115,7 @@ fn with_packages(
         }
     }
     if built == 0 {
-        program
-            .say("no image of the project was built with this store yet, so nothing is known of packages");
+        program.say("no image of the project was built with this store yet, so nothing is known of packages");
     }
     Ok(found)
 }

@@ -36,10 +36,8 @@ pub fn run(program: &Program, arguments: &Init) -> Result<Exit, Failure> {
     program.say(&format!("wrote kapok.yaml: {images}, from {}", loaded.project.source));
     let unsupported = loaded.project.unsupported.iter();
     for listed in unsupported {
-        program.say(&format!(
-            "not carried over: {} ({}:{})",
-            listed.what, listed.place.file, listed.place.line
-        ));
+        program
+            .say(&format!("not carried over: {} ({}:{})", listed.what, listed.place.file, listed.place.line));
     }
     Ok(Exit::Done)
 }
