@@ -56,6 +56,12 @@ impl<'a> Here<'a> {
         ["--build-context".to_owned(), format!("debian=oci-layout://{}", self.debian.display())]
     }
 
+    /// The same under Debian's usual name.
+    pub fn debian_bookworm(&self) -> [String; 2] {
+        let layout = self.debian.display();
+        ["--build-context".to_owned(), format!("debian:bookworm=oci-layout://{layout}")]
+    }
+
     pub fn build(&self, fixture: &str, flags: &[&str]) -> Result<Outcome, Trouble> {
         let context = self.place.context(fixture)?;
         let debian = self.debian();

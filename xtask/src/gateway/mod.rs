@@ -2,8 +2,8 @@
 //! Packages come from wherever this machine's clients ask by themselves; the rest from servers of its own.
 
 mod downloads;
-mod fixture;
-mod offline;
+pub mod fixture;
+pub mod offline;
 mod packages;
 mod refusals;
 mod served;

@@ -117,10 +117,13 @@ fn swish(world: &World) -> Result<(), Trouble> {
     ensure(matches!(online.code(), 0 | 1), || online.tail(40))?;
     offline(&here, &context, &["--tag", "swish:offline"])?;
     same(&here.explain("swish:online")?, &here.explain("swish:offline")?)?;
-    // Whatever differs is what R writes otherwise each time, and was told of.
+    told_of(&here, &online, "swish:online", "swish:offline")
+}
+
+/// Whatever differs between two images differed already when the steps of the first ran twice.
+pub fn told_of(here: &Here<'_>, online: &Outcome, first: &str, second: &str) -> Result<(), Trouble> {
     let twice = format!("{}{}", online.stdout, online.stderr);
-    let diff =
-        here.place.kapok(&["diff", "--ignore-times", "--format", "json", "swish:online", "swish:offline"])?;
+    let diff = here.place.kapok(&["diff", "--ignore-times", "--format", "json", first, second])?;
     let diff: Value = serde_json::from_str(&diff.stdout)
         .map_err(|error| Trouble::Failed(format!("kapok diff: {error}: {}", diff.tail(20))))?;
     let files = diff["files"].as_array().cloned().unwrap_or_default();
