@@ -150,7 +150,7 @@ fn context(object: &Object, spec: &Node, world: &mut World<'_>) -> (Context, Str
         }
         sure => {
             if sure == Same::Fork && world.told.insert(uri.to_owned()) {
-                let message = format!("`{uri}` is taken for this repository, by its name");
+                let message = format!("`{uri}` is taken for this repository");
                 world.findings.push(Finding::note(Code::OtherRemote, uri_place, message));
             }
             let path = spec.text_at("strategy.dockerStrategy.dockerfilePath").unwrap_or("Dockerfile");

@@ -23,8 +23,8 @@ pub struct World<'f> {
     pub unsupported: Vec<Unsupported>,
     /// URLs of which something was said already.
     pub told: BTreeSet<String>,
-    /// Where no remote is known: URLs of which files are here.
-    own: BTreeSet<String>,
+    /// URLs of which the repository shows by its files that they are its own.
+    own: Evidence,
     /// What builds write that are not supported.
     pub written: Vec<Located>,
     objects: BTreeMap<String, Vec<Object>>,
@@ -38,7 +38,7 @@ impl<'f> World<'f> {
             findings: Vec::new(),
             unsupported: Vec::new(),
             told: BTreeSet::new(),
-            own: BTreeSet::new(),
+            own: Evidence::default(),
             written: Vec::new(),
             objects: BTreeMap::new(),
         };
@@ -61,8 +61,15 @@ impl<'f> World<'f> {
 
     /// Whether a URL is that of the repository at hand.
     pub fn own(&self, url: &str) -> Same {
+        // What is filled in later is filled in with the repository that it stands in.
+        if url.contains(['$', '{', '<']) {
+            return Same::Fork;
+        }
+        let url_known = normal(url);
         match same(url, &self.given.remotes) {
-            Same::Unknown if self.own.contains(&normal(url)) => Same::Yes,
+            // The files at hand may be a copy that somebody put into a repository of their own.
+            Same::No if self.own.builds.contains(&url_known) => Same::Fork,
+            Same::Unknown if self.own.knows(&url_known) => Same::Yes,
             Same::Unknown => Same::No,
             known => known,
         }
@@ -78,23 +85,19 @@ impl<'f> World<'f> {
         found.map(image_stream::config_map).unwrap_or_default()
     }
 
-    /// Where no remote is known, a URL is this repository's if what is said of it is here.
     fn find_own(&mut self) {
-        let mut below_root = BTreeSet::new();
-        let mut at_root = BTreeSet::new();
+        let mut own = Evidence::default();
         for object in self.objects.values().flatten() {
-            if object.is_build_config() {
-                if let Some((url, true)) = build_config::is_here(object, self) {
-                    let root = object
-                        .node
-                        .text_at("spec.source.contextDir")
-                        .is_none_or(|path| join("", path).is_none_or(|path| path.is_empty()));
-                    if root {
-                        at_root.insert(normal(&url))
-                    } else {
-                        below_root.insert(normal(&url))
-                    };
-                }
+            if object.is_build_config()
+                && let Some((url, true)) = build_config::is_here(object, self)
+            {
+                let directory = object.node.text_at("spec.source.contextDir").and_then(|path| join("", path));
+                let root = directory.is_none_or(|directory| directory.is_empty());
+                if root {
+                    own.roots.insert(normal(&url))
+                } else {
+                    own.builds.insert(normal(&url))
+                };
             } else if object.is_application() {
                 for source in applications::sources(object) {
                     let (Some(url), Some(path)) = (source.text_at("repoURL"), source.text_at("path")) else {
@@ -102,13 +105,30 @@ impl<'f> World<'f> {
                     };
                     if join("", path).is_some_and(|path| !path.is_empty() && is_directory(self.files, &path))
                     {
-                        below_root.insert(normal(url));
+                        own.applications.insert(normal(url));
                     }
                 }
             }
         }
-        // A Dockerfile at the root says little: many repositories have one.
-        self.own = if below_root.is_empty() { at_root } else { below_root };
+        self.own = own;
+    }
+}
+
+/// URLs of which something is where it would be if they were the repository's own.
+#[derive(Default)]
+struct Evidence {
+    /// A Dockerfile in a directory that a BuildConfig names.
+    builds: BTreeSet<String>,
+    /// A directory that an Application names.
+    applications: BTreeSet<String>,
+    /// A Dockerfile at the root, which says little: many repositories have one.
+    roots: BTreeSet<String>,
+}
+
+impl Evidence {
+    fn knows(&self, url: &str) -> bool {
+        let better = !self.builds.is_empty() || !self.applications.is_empty();
+        self.builds.contains(url) || self.applications.contains(url) || (!better && self.roots.contains(url))
     }
 }
 

@@ -279,3 +279,28 @@ fn without_remotes_what_is_here_decides() {
         "#]],
     );
 }
+
+#[test]
+fn a_copy_in_somebody_s_repository_is_still_what_it_is() {
+    let build = config("app", "    contextDir: /chain/app\n", "    dockerStrategy: {}\n", "");
+    let user = config(
+        "user",
+        "",
+        "    dockerStrategy: {from: {kind: ImageStreamTag, name: 'app:1'}}\n",
+        "  triggers: [{type: ImageChange}]\n",
+    )
+    .replace("    git:", "    dockerfile: FROM x\n    git:");
+    let late = config("late", "    contextDir: chain/app\n", "    dockerStrategy: {}\n", "")
+        .replace("https://git.example.com/forest/forest.git", "${REPOSITORY}");
+    let tree = format!("//- /b.yaml\n{build}---\n{user}---\n{late}//- /chain/app/Dockerfile\nFROM scratch\n");
+    let given = Given { name: "x".into(), remotes: vec!["https://git.example.com/me/work.git".into()] };
+    check(&tree, &given, expect![[r#"
+        3 BuildConfigs
+          app late
+          user
+        app -> user from b.yaml:23:57
+        [other-remote] b.yaml:7:16: info: `https://git.example.com/forest/forest.git` is taken for this repository
+        [other-remote] b.yaml:34:16: info: `${REPOSITORY}` is taken for this repository
+        [override-contradicts] b.yaml:23:57: warning: `dockerStrategy.from` replaces the last FROM of `user`, `x` in line 20, with `app:1`: other builds of this Dockerfile have another base
+    "#]]);
+}
