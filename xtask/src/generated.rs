@@ -10,7 +10,8 @@ use crate::report::Tally;
 use crate::workspace;
 
 /// A page as `kapok __reference` calls it, and where it stands.
-const PAGES: [(&str, &str); 2] = [("reference", "docs/reference.md"), ("schema", "docs/kapok.schema.json")];
+const PAGES: [(&str, &str); 3] =
+    [("reference", "docs/reference.md"), ("schema", "docs/kapok.schema.json"), ("rules", "docs/rules.md")];
 
 /// Writes every page anew. That they are current is a test beside the definitions.
 pub fn run() -> io::Result<Tally> {

@@ -135,6 +135,12 @@ pub enum Failure {
     /// A sandbox cannot be had.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// The check says no.
+    #[error("{message}")]
+    Denied {
+        /// What it found.
+        message: String,
+    },
     /// A name is none.
     #[error("`{name}` is not an image name")]
     Name {
@@ -259,7 +265,7 @@ impl Failure {
             Failure::Unpushed { .. } => Exit::Upstream,
             Failure::Request(error) => hints::request_exit(error),
             // The answer of somebody who was asked a question.
-            Failure::Refused { .. } => Exit::No,
+            Failure::Refused { .. } | Failure::Denied { .. } => Exit::No,
             Failure::Store(error) if matches!(**error, StoreError::NoImage(_)) => Exit::No,
             _ if causes(self).any(is_network) => Exit::Upstream,
             _ => Exit::Usage,
@@ -312,6 +318,9 @@ impl Failure {
     pub fn hint(&self) -> Option<String> {
         match self {
             Failure::Usage { hint, .. } => hint.clone(),
+            Failure::Denied { .. } => {
+                Some("`--no-check` builds all the same; a waiver or `# kapok: ignore=RULE reason` says why".into())
+            }
             Failure::Sandbox(error) => error.hint(),
             Failure::Apt(error) => error.hint(),
             Failure::Store(error) => store_hint(error),

@@ -83,6 +83,10 @@ pub struct Build {
     #[arg(long, help_heading = "Steps", conflicts_with_all = ["locked", "offline", "from_vendor"])]
     pub refresh: bool,
 
+    /// Build although the check finds errors; what it found is said all the same.
+    #[arg(long, help_heading = "Steps")]
+    pub no_check: bool,
+
     /// Fail where an upstream is down, instead of taking the last copy of what it had.
     #[arg(long, help_heading = "Steps")]
     pub no_stale: bool,

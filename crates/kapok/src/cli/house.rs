@@ -53,4 +53,6 @@ pub enum Page {
     Reference,
     /// docs/kapok.schema.json.
     Schema,
+    /// docs/rules.md.
+    Rules,
 }

@@ -28,11 +28,11 @@ pub struct Shell {
     pub command: Vec<std::ffi::OsString>,
 }
 
-/// Says why a step ran, what it was given and what it wrote, from the step's record.
+/// Says why a step ran, what it was given and what it wrote, from the step's record; or what a rule wants.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// An image or a build's id, and the number of a step.
-    #[arg(value_name = "IMAGE[#STEP]")]
+    /// An image or a build's id, and the number of a step; or a rule of `kapok check`.
+    #[arg(value_name = "IMAGE[#STEP] | RULE")]
     pub address: StepAddress,
 
     /// Print the hosts that the steps fetched from, as `network.allow` for `kapok.yaml`.

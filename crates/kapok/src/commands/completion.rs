@@ -22,6 +22,7 @@ pub fn page(program: &Program, arguments: &house::Reference) -> Result<Exit, Fai
     program.data(&match arguments.page {
         Page::Reference => reference::markdown(),
         Page::Schema => schema::json(),
+        Page::Rules => policy::render::index(),
     })?;
     Ok(Exit::Done)
 }

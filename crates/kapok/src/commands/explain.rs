@@ -21,6 +21,11 @@ use crate::ui::table::table;
 
 /// Explains one step, or lists all of them.
 pub fn run(program: &Program, arguments: &Explain) -> Result<Exit, Failure> {
+    let rule = policy::rules::find(&arguments.address.image).filter(|_| arguments.address.step.is_none());
+    if let Some(rule) = rule {
+        program.data(&policy::render::page(rule))?;
+        return Ok(Exit::Done);
+    }
     let store = program.store(&program.settings()?)?;
     let past = history::find_here(program, &store, Some(&arguments.address))?;
     if arguments.allow_list {

@@ -4,7 +4,7 @@ mod affected;
 mod archive;
 mod base;
 pub mod build;
-mod check;
+pub mod check;
 mod completion;
 mod copy;
 mod diff;

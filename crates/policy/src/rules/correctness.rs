@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use dockerfile::{InstructionKind, Span};
 
 use super::base::from_places;
-use crate::facts::Facts;
 use crate::facts::commands::is_url;
 use crate::facts::dockerfile::{Base, DockerfileFacts, Lost};
 use crate::level::{Level, Levels};

@@ -1,6 +1,7 @@
 //! `kapok build`: from flags to an image, and to everything that was asked for beside it.
 
 mod agents;
+mod checked;
 pub mod context;
 pub mod failed;
 pub mod input;
@@ -127,6 +128,7 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
         arguments.from_vendor.as_deref().map(|path| vendor::take_in(program, &store, path)).transpose()?;
     let mut prepared = request::prepare(program, &arguments.input, &settings, &means)?;
     let _agents = request::complete(&mut prepared.request, program, arguments, &settings)?;
+    checked::check(program, arguments, &settings, &prepared.request)?;
     let registries = program.registries(&settings);
     let gated = GatedFetch::new(&fetch, &settings);
     let locking = locked::open(program, arguments, &mut prepared.request, vendored)?;
