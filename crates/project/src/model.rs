@@ -89,6 +89,9 @@ pub struct Image {
     pub from: Option<BaseOverride>,
     /// The names that the result gets.
     pub outputs: Vec<Output>,
+    /// Names that it has where it is built by other means: by a Makefile, beside its BuildConfig. They hold for images that
+    /// are built by such means only.
+    pub also_called: Vec<Output>,
     /// Labels that the result gets.
     pub labels: Vec<(String, String)>,
     /// What its steps may use.
@@ -522,6 +525,7 @@ impl Image {
             env: Vec::new(),
             from: None,
             outputs: Vec::new(),
+            also_called: Vec::new(),
             labels: Vec::new(),
             limits: Limits::default(),
             timeout: None,

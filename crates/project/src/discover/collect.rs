@@ -271,7 +271,7 @@ fn add_dockerfiles(world: &mut World<'_>, project: &mut Project) {
     world.unsupported.extend(dockerfiles::templates(world.files));
     let lines = makefile::builds(world.files, &mut world.findings);
     makefile::apply(&lines, &mut found);
-    makefile::compare(&lines, &project.images, &mut world.findings);
+    makefile::compare(world.files, &lines, &mut project.images, &mut world.findings);
     for image in &mut found {
         image.wanted = !declared;
         if declared && image.origin == Origin::Dockerfile {

@@ -322,19 +322,42 @@ pub fn apply(builds: &[Build], images: &mut [Image]) {
     }
 }
 
-/// Says where a Makefile builds a BuildConfig's Dockerfile otherwise.
-pub fn compare(builds: &[Build], images: &[Image], findings: &mut Vec<Finding>) {
+/// Notes how Makefiles call the images of BuildConfigs, and says where they build them otherwise.
+pub fn compare(files: &dyn Files, builds: &[Build], images: &mut [Image], findings: &mut Vec<Finding>) {
     for image in images {
         for build in builds.iter().filter(|build| image.dockerfile.path() == Some(&build.dockerfile)) {
             let Some(place) = &build.place else { continue };
-            for difference in differences(build, image) {
+            let mut told = differences(build, image);
+            told.extend(other_from(files, build, image));
+            for difference in told {
                 let message = format!("the Makefile builds `{}` {difference}", image.name);
                 let fix = format!("the BuildConfig is at {}", image.declared);
                 let finding = Finding::warning(Code::SourcesDisagree, place.clone(), message);
                 findings.push(finding.fix(fix).about([&image.name]));
             }
+            for tag in build.tags.iter().filter(|tag| !tag.contains('$')) {
+                let name = ImageName::Reference(tag.clone());
+                image.also_called.push(Output { name, push: false, place: place.clone() });
+            }
         }
     }
+}
+
+/// In a file of several stages, the two ways to replace a FROM replace different ones.
+fn other_from(files: &dyn Files, build: &Build, image: &Image) -> Option<String> {
+    if build.from.is_none() || image.from.is_none() {
+        return None;
+    }
+    let bytes = files.read(&build.dockerfile).ok().flatten()?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let (dockerfile, _) = dockerfile::parse(&text);
+    let [first, .., last] = dockerfile.stages.as_slice() else { return None };
+    let line = |span: Span| dockerfile::line_column(&text, span.start).line;
+    Some(format!(
+        "with `--from`, which replaces the first FROM (line {}), and its BuildConfig replaces the last (line {})",
+        line(first.span),
+        line(last.span)
+    ))
 }
 
 /// What is different, after "the Makefile builds it".

@@ -294,7 +294,10 @@ fn a_copy_in_somebody_s_repository_is_still_what_it_is() {
         .replace("https://git.example.com/forest/forest.git", "${REPOSITORY}");
     let tree = format!("//- /b.yaml\n{build}---\n{user}---\n{late}//- /chain/app/Dockerfile\nFROM scratch\n");
     let given = Given { name: "x".into(), remotes: vec!["https://git.example.com/me/work.git".into()] };
-    check(&tree, &given, expect![[r#"
+    check(
+        &tree,
+        &given,
+        expect![[r#"
         3 BuildConfigs
           app late
           user
@@ -302,5 +305,37 @@ fn a_copy_in_somebody_s_repository_is_still_what_it_is() {
         [other-remote] b.yaml:7:16: info: `https://git.example.com/forest/forest.git` is taken for this repository
         [other-remote] b.yaml:34:16: info: `${REPOSITORY}` is taken for this repository
         [override-contradicts] b.yaml:23:57: warning: `dockerStrategy.from` replaces the last FROM of `user`, `x` in line 20, with `app:1`: other builds of this Dockerfile have another base
+    "#]],
+    );
+}
+
+#[test]
+fn a_makefile_has_names_of_its_own() {
+    let base = config(
+        "base",
+        "    contextDir: base\n",
+        "    dockerStrategy: {from: {kind: DockerImage, name: 'debian:12'}}\n",
+        "",
+    );
+    let child = config("child", "    contextDir: child\n", "    dockerStrategy: {}\n", "");
+    let tree = format!(
+        "//- /b.yaml\n{base}---\n{child}//- /base/Dockerfile\nFROM golang AS go\nFROM debian:11\nCOPY --from=go / /\n\
+        //- /child/Dockerfile\nFROM quay.io/o/base:1\n//- /extra/Dockerfile\nFROM quay.io/o/base:1\n\
+        //- /Makefile\nall:\n\tpodman build --from debian:12 -t quay.io/o/base:1 base\n\tpodman build -t quay.io/o/extra:1 extra\n"
+    );
+    check(&tree, &given(), expect![[r#"
+        2 BuildConfigs
+          base child
+          extra
+        debian:12 -> base from b.yaml:10:54
+        golang:latest -> base stage-from base/Dockerfile:1:6
+        quay.io/o/base:1 -> child from child/Dockerfile:1:6
+        base -> extra from extra/Dockerfile:1:6
+        [sources-disagree] Makefile:2:2: warning: the Makefile builds `base` with `--from`, which replaces the first FROM (line 1), and its BuildConfig replaces the last (line 2)
+            the BuildConfig is at b.yaml:4:9
+        [replaced-from] b.yaml:10:54: info: `dockerStrategy.from` replaces the last FROM of `base`, `debian:11` in line 2, with `debian:12`
+            `--from` of Podman would replace the first FROM, `golang`
+        [near-match] child/Dockerfile:1:6: warning: `quay.io/o/base:1` comes from outside, and the project builds `base`
+            write `FROM base` if the project's own is meant
     "#]]);
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use oci::Reference;
 
-use crate::model::{ImageName, Project};
+use crate::model::{ImageName, Origin, Project};
 
 pub use official::is_official;
 
@@ -60,6 +60,10 @@ pub struct Names {
     bases: HashMap<String, usize>,
     /// Images by domain and path, with their tags.
     repositories: HashMap<String, Vec<(String, usize)>>,
+    /// The same of names that only Makefiles give.
+    local: HashMap<String, Vec<(String, usize)>>,
+    /// Which images are built by Makefiles, or by hand.
+    by_hand: Vec<bool>,
     /// Images by image stream, each with namespace and tag.
     streams: HashMap<String, Vec<(Option<String>, String, usize)>>,
     /// Imported tags of image streams, by image stream.
@@ -82,6 +86,12 @@ impl Names {
             plain: HashMap::new(),
             bases: HashMap::new(),
             repositories: HashMap::new(),
+            local: HashMap::new(),
+            by_hand: project
+                .images
+                .iter()
+                .map(|image| matches!(image.origin, Origin::Makefile | Origin::Dockerfile))
+                .collect(),
             streams: HashMap::new(),
             imports: HashMap::new(),
             tags: vec![BTreeSet::new(); project.images.len()],
@@ -96,6 +106,11 @@ impl Names {
             names.loose.entry(loose(&image.name)).or_default().insert(number);
             for output in &image.outputs {
                 names.add_output(number, &output.name, image.namespace.as_deref());
+            }
+            for output in &image.also_called {
+                let Ok(reference) = output.name.to_string().parse::<Reference>() else { continue };
+                let tag = reference.tag().unwrap_or("latest").to_owned();
+                names.local.entry(reference.name()).or_default().push((tag, number));
             }
         }
         for stream in &project.image_streams {
@@ -192,6 +207,16 @@ impl Names {
         }
         let bare = text.strip_prefix("localhost/").unwrap_or(text);
         let tag = reference.tag().unwrap_or("latest");
+        if self.by_hand.get(user) == Some(&true)
+            && let Some(known) = self.local.get(&reference.name())
+        {
+            let exact =
+                known.iter().filter(|(own, image)| own == tag && *image != user).map(|(_, image)| *image);
+            let exact: Vec<usize> = unique(exact.collect());
+            if !exact.is_empty() {
+                return Meaning::Images(exact);
+            }
+        }
         if let Some(known) = self.repositories.get(&reference.name()) {
             let exact = known.iter().filter(|(own, _)| own == tag).map(|(_, image)| *image);
             let exact: Vec<usize> = unique(exact.collect());
