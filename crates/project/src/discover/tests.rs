@@ -323,7 +323,10 @@ fn a_makefile_has_names_of_its_own() {
         //- /child/Dockerfile\nFROM quay.io/o/base:1\n//- /extra/Dockerfile\nFROM quay.io/o/base:1\n\
         //- /Makefile\nall:\n\tpodman build --from debian:12 -t quay.io/o/base:1 base\n\tpodman build -t quay.io/o/extra:1 extra\n"
     );
-    check(&tree, &given(), expect![[r#"
+    check(
+        &tree,
+        &given(),
+        expect![[r#"
         2 BuildConfigs
           base child
           extra
@@ -337,5 +340,6 @@ fn a_makefile_has_names_of_its_own() {
             `--from` of Podman would replace the first FROM, `golang`
         [near-match] child/Dockerfile:1:6: warning: `quay.io/o/base:1` comes from outside, and the project builds `base`
             write `FROM base` if the project's own is meant
-    "#]]);
+    "#]],
+    );
 }

@@ -1,54 +1,9 @@
-//! What a project is: its images, what they are built from, what they are built on, and what was said besides.
-//!
-//! Everything is as declared, wherever it was declared: `kapok.yaml`, a BuildConfig, a Dockerfile, a Makefile. What the
-//! names in it mean is the [`crate::Graph`]'s business.
+//! An image, as it is declared.
 
 use std::fmt;
 
-use crate::finding::Finding;
+use super::{Located, Test};
 use crate::place::Place;
-
-/// A repository's images.
-#[derive(Clone, Debug, Default)]
-pub struct Project {
-    /// What the images were taken from: the first line of a build's output says it.
-    pub source: ProjectSource,
-    /// The images, in the order of their names.
-    pub images: Vec<Image>,
-    /// Bases that are no Dockerfile's: assembled ones, names for references.
-    pub bases: Vec<Base>,
-    /// Image streams, for what a name with a tag means in a cluster.
-    pub image_streams: Vec<ImageStream>,
-    /// Names that builds write which are not supported, and so are no images here.
-    pub written_elsewhere: Vec<Located>,
-    /// Orders that somebody wrote down besides.
-    pub pipelines: Vec<Pipeline>,
-    /// The organisation's certificate authorities, a file from the root.
-    pub ca: Option<Located>,
-    /// What is wrong with the declarations themselves.
-    pub findings: Vec<Finding>,
-    /// What was read and is not supported.
-    pub unsupported: Vec<Unsupported>,
-}
-
-/// What a project's images were taken from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ProjectSource {
-    /// `kapok.yaml`, here.
-    KapokYaml(String),
-    /// Manifests: how many Applications and BuildConfigs.
-    Manifests {
-        /// Applications that were followed.
-        applications: usize,
-        /// BuildConfigs found.
-        build_configs: usize,
-    },
-    /// Dockerfiles, so many.
-    Dockerfiles(usize),
-    /// Nothing was found.
-    #[default]
-    Nothing,
-}
 
 /// Where one image was declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,15 +107,6 @@ pub enum DockerfileSource {
     },
 }
 
-/// A text and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located {
-    /// The text.
-    pub value: String,
-    /// Its place.
-    pub place: Place,
-}
-
 /// A build argument or a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
@@ -239,74 +185,6 @@ pub struct Limits {
     pub milli_cpus_expected: Option<u64>,
     /// Bytes that it is expected to use (`requests`).
     pub memory_expected: Option<u64>,
-}
-
-/// What must hold before an image gets a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Test {
-    /// What it is called in messages.
-    pub name: String,
-    /// What is looked at.
-    pub kind: TestKind,
-    /// Where it is declared.
-    pub place: Place,
-}
-
-/// What a test looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TestKind {
-    /// A command in the image.
-    Command {
-        /// What runs.
-        run: CommandForm,
-        /// The exit code that is right.
-        exit: i32,
-        /// Texts that the output must hold; `/…/` is a pattern.
-        stdout: Vec<String>,
-        /// The same of the other output.
-        stderr: Vec<String>,
-        /// As whom; nothing means the image's user.
-        user: Option<String>,
-        /// Variables besides the image's.
-        env: Vec<(String, String)>,
-    },
-    /// A file of the image.
-    File {
-        /// Its path.
-        path: String,
-        /// Whether it is there.
-        exists: bool,
-        /// Its permission bits.
-        mode: Option<u32>,
-        /// Its owner, `uid` or `uid:gid`, by number or name.
-        owner: Option<String>,
-        /// Texts that it must hold; `/…/` is a pattern.
-        contains: Vec<String>,
-    },
-    /// The image's user.
-    User(String),
-    /// A variable of the image.
-    Env {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: String,
-    },
-    /// The largest size, in bytes of all layers, uncompressed.
-    Size(u64),
-    /// OpenShift's `postCommit`: it runs in the finished image as a test.
-    PostCommit(CommandForm),
-}
-
-/// A command, in the forms that tests and hooks know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommandForm {
-    /// Text for `/bin/sh -ic`, with arguments after it.
-    Script(String, Vec<String>),
-    /// A program in the place of the entrypoint, and its arguments.
-    Exec(Vec<String>),
-    /// Arguments for the image's own entrypoint.
-    Arguments(Vec<String>),
 }
 
 /// What comes into a build context besides the repository's files.
@@ -389,99 +267,6 @@ pub enum RunPolicy {
     Parallel,
 }
 
-/// A base that is no Dockerfile's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base {
-    /// The name that FROM has.
-    pub name: String,
-    /// What it is.
-    pub kind: BaseKind,
-    /// Where it is declared.
-    pub place: Place,
-}
-
-/// What a [`Base`] is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BaseKind {
-    /// Assembled from signed packages.
-    Debian {
-        /// The suite: `bookworm`.
-        suite: String,
-        /// Packages besides the essential ones.
-        packages: Vec<String>,
-        /// The variant: `minbase`, …
-        variant: Option<String>,
-    },
-    /// A name for a reference.
-    Reference(String),
-}
-
-/// An OpenShift ImageStream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageStream {
-    /// Its name.
-    pub name: String,
-    /// Its namespace, where it is said.
-    pub namespace: Option<String>,
-    /// Tags that are imported, and from where.
-    pub tags: Vec<StreamTag>,
-    /// Where it is declared.
-    pub place: Place,
-}
-
-/// A tag of an image stream's `spec`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamTag {
-    /// The tag.
-    pub tag: String,
-    /// What it is; nothing where only a build writes it.
-    pub from: Option<ImageName>,
-    /// Where it is declared.
-    pub place: Place,
-}
-
-/// An order of builds that somebody wrote down: a Tekton Pipeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pipeline {
-    /// Its name.
-    pub name: String,
-    /// Its tasks.
-    pub tasks: Vec<PipelineTask>,
-    /// Where it is declared.
-    pub place: Place,
-}
-
-/// A task of a pipeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PipelineTask {
-    /// Its name.
-    pub name: String,
-    /// Texts among its parameters that may name a build.
-    pub words: Vec<String>,
-    /// Builds that its script starts, by name: `oc start-build NAME`.
-    pub builds: Vec<String>,
-    /// The tasks that come before, each with its place.
-    pub run_after: Vec<Located>,
-    /// Where it is declared.
-    pub place: Place,
-}
-
-/// Something that was read and is not supported: listed, never dropped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unsupported {
-    /// What it is: ``BuildConfig `x`: sourceStrategy``.
-    pub what: String,
-    /// Where it stands.
-    pub place: Place,
-}
-
-impl Project {
-    /// The image of this name.
-    pub fn image(&self, name: &str) -> Option<&Image> {
-        self.images.iter().find(|image| image.name == name)
-    }
-}
-
 impl Context {
     /// The directory of the repository, if it is one.
     pub fn directory(&self) -> Option<&str> {
@@ -537,28 +322,6 @@ impl Image {
             history: HistoryLimits::default(),
             run_policy: RunPolicy::default(),
             namespace: None,
-        }
-    }
-}
-
-impl fmt::Display for ProjectSource {
-    /// What the first line of a build's output says.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counted =
-            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-        match self {
-            ProjectSource::KapokYaml(path) => write!(f, "{path}"),
-            ProjectSource::Manifests { applications: 0, build_configs } => {
-                f.write_str(&counted(*build_configs, "BuildConfig"))
-            }
-            ProjectSource::Manifests { applications, build_configs } => write!(
-                f,
-                "{} from {}",
-                counted(*build_configs, "BuildConfig"),
-                counted(*applications, "Argo CD Application")
-            ),
-            ProjectSource::Dockerfiles(count) => f.write_str(&counted(*count, "Dockerfile")),
-            ProjectSource::Nothing => f.write_str("nothing to build"),
         }
     }
 }

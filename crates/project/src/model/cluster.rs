@@ -1,0 +1,54 @@
+//! What manifests say beside images: image streams, and orders of builds.
+
+use super::{ImageName, Located};
+use crate::place::Place;
+
+/// An OpenShift ImageStream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageStream {
+    /// Its name.
+    pub name: String,
+    /// Its namespace, where it is said.
+    pub namespace: Option<String>,
+    /// Tags that are imported, and from where.
+    pub tags: Vec<StreamTag>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A tag of an image stream's `spec`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamTag {
+    /// The tag.
+    pub tag: String,
+    /// What it is; nothing where only a build writes it.
+    pub from: Option<ImageName>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// An order of builds that somebody wrote down: a Tekton Pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pipeline {
+    /// Its name.
+    pub name: String,
+    /// Its tasks.
+    pub tasks: Vec<PipelineTask>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A task of a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelineTask {
+    /// Its name.
+    pub name: String,
+    /// Texts among its parameters that may name a build.
+    pub words: Vec<String>,
+    /// Builds that its script starts, by name: `oc start-build NAME`.
+    pub builds: Vec<String>,
+    /// The tasks that come before, each with its place.
+    pub run_after: Vec<Located>,
+    /// Where it is declared.
+    pub place: Place,
+}
