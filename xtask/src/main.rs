@@ -8,6 +8,7 @@ mod gateway;
 mod generated;
 mod parallel;
 mod peers;
+mod project;
 mod real;
 mod registry;
 mod report;
@@ -37,6 +38,7 @@ usage: cargo xtask COMMAND
   real         [--case PART]: hostile input, full disks, sudden death, other users
   registry     [--case PART]: other people's registries and clients
   gateway      [--case PART]: the clients that people use in a RUN, and what must not leave one
+  project      [--case PART]: a platform's images, declared in three ways
   peers        install what Kapok is compared with";
 
 fn main() -> ExitCode {
@@ -91,6 +93,7 @@ fn run(words: &[String]) -> io::Result<Tally> {
         "real" => real::run(&real::Options { case: flags.value("--case").map(str::to_owned) }),
         "registry" => registry::run(&registry::Options { case: flags.value("--case").map(str::to_owned) }),
         "gateway" => gateway::run(&gateway::Options { case: flags.value("--case").map(str::to_owned) }),
+        "project" => project::run(&project::Options { case: flags.value("--case").map(str::to_owned) }),
         "peers" => {
             let missing = peers::packages()?;
             let buildkit = peers::buildkit()?;

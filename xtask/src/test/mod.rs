@@ -10,12 +10,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::report::Tally;
-use crate::{differential, fuzz, gateway, peers, real, registry, tidy};
+use crate::{differential, fuzz, gateway, peers, project, real, registry, tidy};
 
 /// A part of the whole, with a name for `--section`.
 type Section = (&'static str, fn() -> io::Result<Tally>);
 
-const SECTIONS: [Section; 13] = [
+const SECTIONS: [Section; 14] = [
     ("tidy", tidy::run),
     ("format", suites::format),
     ("lints", suites::lints),
@@ -24,6 +24,7 @@ const SECTIONS: [Section; 13] = [
     ("interop", interop::run),
     ("registry", || registry::run(&registry::Options::default())),
     ("gateway", || gateway::run(&gateway::Options::default())),
+    ("project", || project::run(&project::Options::default())),
     ("real", || real::run(&real::Options::default())),
     ("examples", examples::run),
     ("newcomer", newcomer::run),
@@ -32,7 +33,8 @@ const SECTIONS: [Section; 13] = [
 ];
 
 /// Sections whose small base images are made of Debian's static busybox.
-const ON_BASES: [&str; 7] = ["differential", "interop", "registry", "gateway", "real", "examples", "bench"];
+const ON_BASES: [&str; 8] =
+    ["differential", "interop", "registry", "gateway", "project", "real", "examples", "bench"];
 
 /// Runs all sections, or the named ones. The caller prints the tally as the last line.
 pub fn run(only: Option<&str>) -> io::Result<Tally> {
