@@ -279,7 +279,8 @@ pub(super) fn is_ubi(reference: &Reference) -> bool {
         part.starts_with("ubi")
             && part[3..].chars().next().is_none_or(|next| next.is_ascii_digit() || next == '-')
     };
-    red_hat && reference.path().split('/').any(ubi)
+    let hub = reference.domain() == "docker.io" && reference.path().starts_with("redhat/");
+    (red_hat || hub) && reference.path().split('/').any(ubi)
 }
 
 /// Whether a name is that of an image that this repository builds: its last part is an image's.

@@ -182,13 +182,14 @@ pub static LOST_ARG: Rule = Rule {
     )
 };
 
-/// Whether the pair of an ENV that uses a name also sets it.
+/// Whether the ENV that uses a name also sets it.
 fn sets_itself(file: &DockerfileFacts, name: &str, span: Span) -> bool {
     let pairs = file.each().filter_map(|(_, _, instruction)| match &instruction.kind {
         InstructionKind::Env(pairs) => Some(pairs),
         _ => None,
     });
-    pairs.flatten().any(|pair| pair.key.raw == name && pair.value.span == span)
+    let mut pairs = pairs.filter(|pairs| pairs.iter().any(|pair| pair.value.span == span));
+    pairs.any(|pairs| pairs.iter().any(|pair| pair.key.raw == name))
 }
 
 /// An ARG that nothing uses.

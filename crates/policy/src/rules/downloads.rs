@@ -355,10 +355,9 @@ fn checks(
             let fed = instruction.commands[..index].iter().any(|other| {
                 let feeds = other.pipeline == command.pipeline && other.stage < command.stage;
                 feeds
-                    && other
-                        .arguments()
-                        .iter()
-                        .any(|word| names(&word.text()) || names(&undone(&word.text())))
+                    && other.arguments().iter().any(|word| {
+                        names(&word.text()) || names(&undone(&word.text())) || lists(&word.text())
+                    })
             });
             let file =
                 command.arguments().iter().any(|word| names_list(&word.text(), instruction, index, files));
@@ -584,6 +583,12 @@ fn moving_part(url: &str) -> Option<String> {
     for (index, part) in parts.iter().enumerate() {
         let last = index + 1 == parts.len();
         let versioned = |text: &str| text.chars().any(|next| next.is_ascii_digit()) || text.contains('$');
+        let channel = part
+            .split_once('-')
+            .is_some_and(|(name, _)| matches!(name, "latest" | "stable" | "fast" | "candidate"));
+        if !last && channel {
+            return Some(part.clone());
+        }
         if moving.contains(&part.as_str()) {
             // `linux/debian/dists/stable` of a repository, or a version that follows.
             let rest_versioned = parts[index + 1..].iter().any(|rest| has_version(rest));
@@ -697,7 +702,7 @@ fn moves(name: &str) -> String {
 pub static URL_SECRET: Rule = Rule {
     id: "url-credentials",
     family: Family::Privilege,
-    levels: Levels::ERROR,
+    levels: Levels::WARNING,
     title: "no URL holds credentials",
     why: "A password in a URL stands in the Dockerfile, in the image's history, in logs and in `.git/config`.",
     fix: "give it as a secret (`RUN --mount=type=secret`) and change it: it is known now",

@@ -9,6 +9,7 @@ mod manifests;
 mod packages;
 mod privilege;
 mod repository;
+mod secrets;
 mod settings;
 mod shell;
 mod source;
@@ -33,6 +34,7 @@ fn sorted() -> Vec<&'static Rule> {
         languages::RULES,
         source::RULES,
         privilege::RULES,
+        secrets::RULES,
         correctness::RULES,
         shell::RULES,
         certificates::RULES,

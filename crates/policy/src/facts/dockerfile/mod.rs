@@ -250,7 +250,9 @@ fn inputs(project: &Project) -> BTreeMap<String, BuildInput> {
         let Context::Directory(directory) = &image.context else { continue };
         let own = input_of(image, directory);
         match inputs.get_mut(&path.value) {
-            None => drop(inputs.insert(path.value.clone(), own)),
+            None => {
+                inputs.insert(path.value.clone(), own);
+            }
             Some(before) => {
                 before.args.retain(|name, value| own.args.get(name) == Some(value));
                 before.from = before.from.take().filter(|from| own.from.as_ref() == Some(from));
@@ -286,7 +288,7 @@ fn names(project: &Project) -> BTreeSet<String> {
                     names.insert(last.split([':', '@']).next().unwrap_or(last).to_owned());
                 }
                 project::ImageName::StreamTag { name, .. } | project::ImageName::StreamImage { name, .. } => {
-                    drop(names.insert(name.clone()));
+                    names.insert(name.clone());
                 }
             }
         }

@@ -1,0 +1,532 @@
+//! Rules on secrets: in variables, on command lines, in files.
+
+use dockerfile::shell::{Invocation, Value};
+use dockerfile::{InstructionKind, Span};
+
+use crate::facts::dockerfile::DockerfileFacts;
+use crate::level::{Level, Levels};
+use crate::rule::{Example, Family, Foreign, Need, Rule};
+
+const fn rule(
+    id: &'static str,
+    levels: Levels,
+    title: &'static str,
+    why: &'static str,
+    fix: &'static str,
+) -> Rule {
+    Rule { id, levels, title, why, fix, family: Family::Privilege, ..Rule::BLANK }
+}
+
+/// Words in names that say that a value is secret.
+const SECRET_WORDS: [&str; 12] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "access_key",
+    "private_key",
+    "credential",
+    "credentials",
+    "auth_key",
+];
+
+/// Whether a variable's name says that its value is secret.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let parts: Vec<&str> = lower.split('_').collect();
+    let harmless = [
+        "file", "path", "url", "dir", "name", "id", "expiry", "ttl", "type", "length", "policy", "enabled",
+        "endpoint", "timeout", "header", "prefix", "issuer", "location", "age", "rotation", "min", "max",
+        "field",
+    ];
+    let last = parts.last().copied().unwrap_or_default();
+    let whole = SECRET_WORDS.iter().any(|word| {
+        if word.contains('_') {
+            lower == *word || lower.ends_with(&format!("_{word}")) || lower.contains(&format!("_{word}_"))
+        } else {
+            parts.contains(word) || lower.ends_with(word)
+        }
+    });
+    let short = parts.iter().any(|part| matches!(*part, "pwd" | "pass" | "pat"))
+        && lower != "pwd"
+        && lower != "oldpwd";
+    let public = lower.contains("public_key")
+        || lower.starts_with("tokenizer")
+        || lower.contains("_tokens")
+        || parts.contains(&"public");
+    (whole || short) && !harmless.contains(&last) && !public
+}
+
+/// Whether a value is a secret, and not a hole for one, a path, or a switch.
+pub(super) fn is_secret_value(value: &str) -> bool {
+    let value = value.trim().trim_matches(['"', '\'']);
+    let lower = value.to_ascii_lowercase();
+    let hole = value.is_empty()
+        || value.contains(['$', '<', '{', '*'])
+        || value.starts_with('/')
+        || lower.starts_with("file:")
+        || [
+            "true",
+            "false",
+            "yes",
+            "no",
+            "none",
+            "null",
+            "0",
+            "1",
+            "unset",
+            "todo",
+            "changeme",
+            "change-me",
+            "dummy",
+            "placeholder",
+            "xxx",
+            "redacted",
+        ]
+        .contains(&lower.as_str())
+        || lower.starts_with("your")
+        || lower.starts_with("http://")
+        || lower.starts_with("https://");
+    !hole
+}
+
+/// A secret in ENV or ARG.
+pub static ENV_SECRET: Rule = Rule {
+    bad: Example(
+        "FROM registry.example.com/base:1\nENV «DB_PASSWORD»=Kd93mfQx81\nARG «API_TOKEN»=d0ntl00katm3\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1\nARG TOKEN_URL=https://auth.example.com/token\nENV DB_PASSWORD_FILE=/run/secrets/db TOKENIZERS_PARALLELISM=false PASSWORD=\"\" SECRET_NAME=db\nENV POSTGRES_PASSWORD=$FROM_OUTSIDE\n",
+    ),
+    also: &[Foreign::Docker("SecretsUsedInArgOrEnv")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            each_setting(file, |name, span, _, value| {
+                let text = value.text();
+                if is_secret_name(name) && value.known().is_some() && is_secret_value(&text) {
+                    sink.find(
+                        file.place(span),
+                        format!("`{name}` is in the image for everybody who can pull it"),
+                    );
+                }
+            });
+        }
+    },
+    ..rule(
+        "secret-in-env",
+        Levels::WARNING,
+        "ENV and ARG hold no secrets",
+        "ENV is in the image's configuration, ARG in its history: whoever can pull the image can read both. A password that was \
+         in an image once is known.",
+        "give it to the RUN that needs it with `--mount=type=secret`, or to the container when it starts; and change it",
+    )
+};
+
+/// ARG and ENV for a secret that is given later.
+pub static ARG_FOR_SECRET: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nARG «NPM_TOKEN»\nENV «API_TOKEN»=$TOKEN\n"),
+    good: Example("FROM registry.example.com/base:1\nRUN --mount=type=secret,id=npm npm ci\n"),
+    also: &[Foreign::Docker("SecretsUsedInArgOrEnv")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                match &instruction.kind {
+                    InstructionKind::Arg(list) => {
+                        for declaration in list
+                            .iter()
+                            .filter(|own| own.default.as_ref().is_none_or(|default| default.raw.is_empty()))
+                        {
+                            if is_secret_name(&declaration.key.raw) {
+                                sink.find(
+                                    file.place(declaration.key.span),
+                                    format!(
+                                        "the value of `{}` ends in the image's history",
+                                        declaration.key.raw
+                                    ),
+                                );
+                            }
+                        }
+                    }
+                    InstructionKind::Env(pairs) => {
+                        for pair in pairs {
+                            let value = own.scope.expand(&pair.value, file.escape());
+                            if is_secret_name(&pair.key.raw)
+                                && value.known().is_none()
+                                && pair.value.raw.contains('$')
+                            {
+                                sink.find(
+                                    file.place(pair.key.span),
+                                    format!(
+                                        "the value of `{}` ends in the image's configuration",
+                                        pair.key.raw
+                                    ),
+                                );
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    },
+    ..rule(
+        "secret-build-arg",
+        Levels::of(Some(Level::Warning), Some(Level::Error), Some(Level::Error)),
+        "secrets are not given as build arguments",
+        "A build argument is written into the history of every image whose RUN could see it.",
+        "use `RUN --mount=type=secret`",
+    )
+};
+
+/// Every pair of ENV, LABEL and ARG with a value.
+fn each_setting(file: &DockerfileFacts, mut say: impl FnMut(&str, Span, Span, &Value)) {
+    let globals = file.tree.global_args.iter().map(|instruction| (None, instruction));
+    let all = globals.chain(file.each().map(|(_, own, instruction)| (Some(own), instruction)));
+    for (own, instruction) in all {
+        let pairs: Vec<_> = match &instruction.kind {
+            InstructionKind::Arg(list) => list
+                .iter()
+                .filter_map(|own| own.default.as_ref().map(|default| (&own.key, default)))
+                .collect(),
+            InstructionKind::Env(list) | InstructionKind::Label(list) => {
+                list.iter().map(|pair| (&pair.key, &pair.value)).collect()
+            }
+            _ => continue,
+        };
+        let nothing = crate::facts::dockerfile::Scope::default();
+        let scope = own.map_or(&nothing, |own| &own.scope);
+        for (key, word) in pairs {
+            say(&key.raw, key.span, word.span, &scope.expand(word, file.escape()));
+        }
+    }
+}
+
+/// Tokens that are known by their form.
+pub(super) fn known_secret(text: &str) -> Option<&'static str> {
+    let word = |prefix: &str, length: usize, fits: fn(char) -> bool| {
+        text.match_indices(prefix).any(|(at, _)| {
+            let rest = &text[at + prefix.len()..];
+            let before = text[..at].chars().next_back().is_none_or(|next| !next.is_ascii_alphanumeric());
+            before && rest.chars().take_while(|next| fits(*next)).count() >= length
+        })
+    };
+    let plain: fn(char) -> bool = |next| next.is_ascii_alphanumeric() || next == '_' || next == '-';
+    let upper: fn(char) -> bool = |next| next.is_ascii_uppercase() || next.is_ascii_digit();
+    let forms: [(&str, usize, fn(char) -> bool, &str); 12] = [
+        ("AKIA", 16, upper, "an AWS access key"),
+        ("ASIA", 16, upper, "an AWS access key"),
+        ("ghp_", 36, plain, "a GitHub token"),
+        ("gho_", 36, plain, "a GitHub token"),
+        ("ghs_", 36, plain, "a GitHub token"),
+        ("github_pat_", 40, plain, "a GitHub token"),
+        ("glpat-", 20, plain, "a GitLab token"),
+        ("xoxb-", 20, plain, "a Slack token"),
+        ("xoxp-", 20, plain, "a Slack token"),
+        ("AIza", 35, plain, "a Google API key"),
+        ("npm_", 36, plain, "an npm token"),
+        ("sk_live_", 20, plain, "a Stripe key"),
+    ];
+    let found = forms.iter().find(|(prefix, length, fits, _)| word(prefix, *length, *fits));
+    let key = text.contains("-----BEGIN") && text.contains("PRIVATE KEY-----");
+    found.map(|(.., what)| *what).or(if key { Some("a private key") } else { None })
+}
+
+/// A secret on a command line.
+pub static COMMAND_SECRET: Rule = Rule {
+    needs: &[Need::Commands],
+    bad: Example(
+        "FROM registry.example.com/base:1\nRUN curl -fsS -u «admin:Kd93mfQx81» https://nexus.example.com/f -o /f\nRUN «echo \"root:t00rt00r\"» | chpasswd\nRUN mysql -uroot «-pSuperSecret1» -e 'select 1'\nRUN export DB_PASSWORD=«Kd93mfQx81» && ./setup\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1\nARG P\nRUN curl -fsS -u \"admin:$P\" https://nexus.example.com/f -o /f\nRUN mysql -uroot -p\"$P\" -P 3306 && mkdir -p /srv\nRUN --mount=type=secret,id=p DB_PASSWORD=$(cat /run/secrets/p) ./setup\n",
+    ),
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (_, own, command) in file.each_command() {
+                for (span, message) in command_secrets(command) {
+                    sink.find(file.place(span), message);
+                }
+                let feeds = command.stages > 1 && matches!(command.program(), Some("echo" | "printf"));
+                let to_passwords = own.commands.iter().any(|other| {
+                    other.pipeline == command.pipeline
+                        && other.stage > command.stage
+                        && matches!(other.program(), Some("chpasswd" | "passwd"))
+                });
+                let said = command.arguments().iter().any(|word| {
+                    word.known().is_some_and(|text| {
+                        text.len() > 1
+                            && !text.starts_with('-')
+                            && is_secret_value(text.rsplit(':').next().unwrap_or_default())
+                    })
+                });
+                if feeds && to_passwords && said {
+                    sink.find(file.place(command.span), "a password that everybody can read");
+                }
+            }
+        }
+    },
+    ..rule(
+        "secret-on-command-line",
+        Levels::WARNING,
+        "command lines hold no secrets",
+        "A RUN's text is in the image's history and in every log of the build.",
+        "use `RUN --mount=type=secret`, and change it: it is known now",
+    )
+};
+
+fn command_secrets(command: &Invocation) -> Vec<(Span, String)> {
+    let mut found = Vec::new();
+    let arguments = command.arguments();
+    let after = |names: &[&str]| {
+        arguments
+            .iter()
+            .enumerate()
+            .filter_map(|(index, word)| {
+                let text = word.text();
+                if names.contains(&text.as_str()) {
+                    return arguments.get(index + 1).cloned();
+                }
+                let (name, value) = word.split_once('=')?;
+                names.contains(&name.text().as_str()).then_some(value)
+            })
+            .collect::<Vec<Value>>()
+    };
+    let known = |value: &Value| value.known().is_some_and(is_secret_value);
+    match command.program() {
+        Some("curl") => {
+            for value in after(&["-u", "--user", "--proxy-user", "-U"]) {
+                let password = value
+                    .known()
+                    .and_then(|text| text.split_once(':'))
+                    .is_some_and(|(_, password)| is_secret_value(password));
+                if password {
+                    found.push((value.inner_span(), "a password that everybody can read".to_owned()));
+                }
+            }
+        }
+        Some("wget") => {
+            found.extend(
+                after(&["--password", "--http-password"])
+                    .iter()
+                    .filter(|value| known(value))
+                    .map(|value| (value.inner_span(), "a password that everybody can read".to_owned())),
+            );
+        }
+        Some("mysql" | "mysqladmin" | "mysqldump" | "mariadb") => {
+            let words = arguments.iter().filter(|word| {
+                word.known()
+                    .is_some_and(|text| text.starts_with("-p") && text.len() > 2 && !text.starts_with("-p="))
+            });
+            found.extend(
+                words
+                    .filter(|word| known(word))
+                    .map(|word| (word.inner_span(), "a password that everybody can read".to_owned())),
+            );
+        }
+        Some("docker" | "podman" | "skopeo" | "buildah" | "helm" | "oc" | "az" | "kapok") => {
+            for value in after(&["-p", "--password", "--token", "--creds", "--src-creds", "--dest-creds"]) {
+                let login =
+                    arguments.iter().any(|word| matches!(word.known(), Some("login" | "copy" | "inspect")));
+                if login && known(&value) {
+                    found.push((value.inner_span(), "a password that everybody can read".to_owned()));
+                }
+            }
+        }
+        Some("useradd" | "usermod") => {
+            let given = after(&["-p", "--password"]);
+            found.extend(
+                given
+                    .iter()
+                    .filter(|value| known(value))
+                    .map(|value| (value.inner_span(), "a password that everybody can read".to_owned())),
+            );
+        }
+        _ => {}
+    }
+    let exported = matches!(command.program(), Some("export" | "declare" | "local" | "env")).then(|| {
+        arguments.iter().filter_map(|word| word.split_once('=')).map(|(name, value)| (name.text(), value))
+    });
+    let assigned = command.assignments.iter().map(|(name, value)| (name.clone(), value.clone()));
+    for (name, value) in assigned.chain(exported.into_iter().flatten()) {
+        if is_secret_name(&name) && known(&value) {
+            found.push((value.inner_span(), format!("the value of `{name}` is for everybody to read")));
+        }
+    }
+    found
+}
+
+/// A file of secrets that is copied into the image.
+pub static COPY_SECRET: Rule = Rule {
+    bad: Example(
+        "FROM registry.example.com/base:1\nCOPY «id_rsa» /root/.ssh/id_rsa\nCOPY «.env» /app/.env\nCOPY «.netrc» /root/\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1\nCOPY id_rsa.pub .env.example /etc/\nCOPY ca.pem /etc/pki/\n",
+    ),
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (stage, own, instruction) in file.each() {
+                let (sources, from) = match &instruction.kind {
+                    InstructionKind::Copy(copy) => (&copy.sources, copy.from.is_some()),
+                    InstructionKind::Add(add) => (&add.sources, false),
+                    _ => continue,
+                };
+                for source in sources.iter().filter(|_| !from) {
+                    let value = own.scope.expand(source, file.escape()).text();
+                    let name = value
+                        .trim_end_matches('/')
+                        .rsplit('/')
+                        .next()
+                        .unwrap_or_default()
+                        .to_ascii_lowercase();
+                    let key = [".key", "-key.pem", ".p12", ".pfx", ".jks", ".keystore", ".kdbx"];
+                    let secret = [
+                        "id_rsa",
+                        "id_dsa",
+                        "id_ecdsa",
+                        "id_ed25519",
+                        ".env",
+                        ".netrc",
+                        "_netrc",
+                        ".pgpass",
+                        ".htpasswd",
+                        ".git-credentials",
+                        ".dockercfg",
+                        ".ssh",
+                        ".aws",
+                        ".gnupg",
+                        "credentials.json",
+                        ".vault-token",
+                        "kubeconfig",
+                    ];
+                    if secret.contains(&name.as_str()) || key[..2].iter().any(|end| name.ends_with(end)) {
+                        let message = if stage.needed {
+                            format!("`{name}` stays in a layer, also when it is removed later")
+                        } else {
+                            format!("`{name}` is a secret")
+                        };
+                        sink.find(file.place(source.span), message);
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "secret-copied",
+        Levels::WARNING,
+        "keys and passwords are not copied into images",
+        "A file that was in a layer stays in it, also when a later step removes it.",
+        "mount it: `RUN --mount=type=secret,id=...`, `--mount=type=ssh`",
+    )
+};
+
+/// A token that is known by its form.
+pub static TOKEN: Rule = Rule {
+    needs: &[Need::Instructions, Need::Commands],
+    bad: Example(
+        "FROM registry.example.com/base:1\nENV KEY=«AKIAIOSFODNN7EXAMPLE»\nRUN ./push «--token=glpat-Xk29dLmQpR7sTuVw3yZa»\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1\nENV KEY=AKIA NAME=glpat-\nRUN ./push --token=\"$TOKEN\"\n",
+    ),
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            each_setting(file, |_, _, span, value| {
+                if let Some(what) = known_secret(&value.text()) {
+                    sink.find(file.place(span), format!("this is {what}"));
+                }
+            });
+            for (_, _, command) in file.each_command() {
+                for word in command.words.iter().chain(command.assignments.iter().map(|(_, value)| value)) {
+                    if let Some(what) = known_secret(&word.text()).filter(|_| !word.text().contains("://")) {
+                        sink.find(file.place(word.inner_span()), format!("this is {what}"));
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "secret-token",
+        Levels::ERROR,
+        "a Dockerfile holds no tokens and keys",
+        "These are known by their form: nothing else looks like that. Whoever can read the Dockerfile or pull the image has it.",
+        "revoke it, and give its successor with `--mount=type=secret`",
+    )
+};
+
+/// Passwords that everybody knows.
+pub static DEFAULT_CREDENTIALS: Rule = Rule {
+    bad: Example(
+        "FROM registry.example.com/base:1\nENV «ADMIN_PASSWORD»=admin\nRUN keytool -importcert -alias ca -file /ca.crt -keystore /k «-storepass changeit»\n",
+    ),
+    good: Example(
+        "FROM registry.example.com/base:1\nARG P\nRUN keytool -importcert -noprompt -file /ca.crt -cacerts -storepass changeit\n",
+    ),
+    judge: |facts, sink| {
+        let common = [
+            "admin",
+            "admin123",
+            "password",
+            "passw0rd",
+            "changeit",
+            "secret",
+            "root",
+            "toor",
+            "123456",
+            "postgres",
+            "minioadmin",
+            "minio123",
+            "guest",
+            "test",
+            "airflow",
+            "jupyter",
+            "default",
+        ];
+        for file in &facts.dockerfiles {
+            each_setting(file, |name, span, _, value| {
+                if is_secret_name(name)
+                    && value.known().is_some_and(|text| common.contains(&text.to_ascii_lowercase().as_str()))
+                {
+                    sink.find(file.place(span), format!("`{}` is tried first", value.text()));
+                }
+            });
+            for (_, _, command) in file.each_command() {
+                if command.program() != Some("keytool") {
+                    continue;
+                }
+                let words: Vec<String> = command.arguments().iter().map(Value::text).collect();
+                // The JDK's own store has this password everywhere, and holds nothing secret.
+                let own = words
+                    .iter()
+                    .any(|word| word == "-cacerts" || word.ends_with("/cacerts") || word == "cacerts");
+                for (index, word) in words.iter().enumerate() {
+                    let value = words.get(index + 1).map(String::as_str).unwrap_or_default();
+                    if matches!(word.as_str(), "-storepass" | "-keypass" | "-deststorepass")
+                        && common.contains(&value)
+                        && !own
+                    {
+                        let arguments = command.arguments();
+                        sink.find(
+                            file.place(arguments[index].span.to(arguments[index + 1].span)),
+                            format!("`{value}` is tried first"),
+                        );
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "default-password",
+        Levels::DOUBT,
+        "passwords are not those that everybody knows",
+        "The first thing that an attacker tries is the default.",
+        "take the password from a secret when the container starts",
+    )
+};
+
+/// These rules.
+pub const RULES: &[&Rule] =
+    &[&ENV_SECRET, &TOKEN, &ARG_FOR_SECRET, &COMMAND_SECRET, &COPY_SECRET, &DEFAULT_CREDENTIALS];
