@@ -26,6 +26,7 @@ mod log;
 mod materials;
 mod mounts;
 mod network;
+mod outline;
 mod output;
 mod packing;
 mod planning;
@@ -47,7 +48,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,10 +61,11 @@ use oci::LayerId;
 use oci::store::{Batch, BuildState, NewBuild};
 
 use crate::context::{Context, ContextError, ContextOptions};
-use crate::plan::{Found, NamedContext, Plan};
+use crate::plan::{NamedContext, Plan};
 use board::Board;
 use downloads::Downloads;
 use finish::Documents;
+use outline::{largest_step, pending, step_infos, used_images};
 use packing::{Packer, Told};
 use queue::Queue;
 use results::Results;
@@ -214,32 +216,6 @@ fn build_planned(
             }
         }
     }
-}
-
-/// Every image that a plan starts or copies from, each once.
-fn used_images(plans: &[Plan]) -> Vec<UsedImage> {
-    let mut images = BTreeSet::new();
-    for plan in plans {
-        plan.images(&mut |image| {
-            let used = match image.found {
-                Some(Found::Project { image: project, .. }) => {
-                    UsedImage { name: image.name.clone(), digest: None, project: Some(project) }
-                }
-                _ => UsedImage { name: image.name.clone(), digest: Some(image.digest), project: None },
-            };
-            images.insert(used);
-        });
-    }
-    images.into_iter().collect()
-}
-
-/// The step that made the image as large as it is. Steps of other stages do not count: their layers stay behind.
-fn largest_step(report: &BuildReport, platforms: &[BuiltPlatform]) -> Option<(StepId, u64)> {
-    let in_image = |step: &&StepReport| {
-        step.layer.is_some_and(|layer| platforms.iter().any(|built| built.layers.contains(&layer)))
-    };
-    let largest = report.steps.iter().filter(in_image).max_by_key(|step| step.written)?;
-    Some((largest.id, largest.written))
 }
 
 fn world<'a>(
@@ -410,47 +386,4 @@ impl World<'_> {
         });
         Ok(self.doors.store.commit(&batch)?)
     }
-}
-
-fn step_infos(request: &Request, plans: &[Plan]) -> Vec<StepInfo> {
-    let mut steps = Vec::new();
-    for plan in plans {
-        for stage in &plan.stages {
-            for step in &stage.steps {
-                steps.push(StepInfo {
-                    id: StepId(steps.len() as u32),
-                    stage: stage.label(),
-                    number: step.number,
-                    of: step.of,
-                    text: step.text.clone(),
-                    platform: plan.platform.clone(),
-                    line: dockerfile::line_column(&request.source.text, step.span.start).line,
-                    makes_layer: step.makes_layer(),
-                });
-            }
-        }
-    }
-    steps
-}
-
-fn pending(steps: &[StepInfo]) -> BuildReport {
-    let line = |step: &StepInfo| StepReport {
-        id: step.id,
-        stage: step.stage.clone(),
-        platform: step.platform.clone(),
-        number: step.number,
-        of: step.of,
-        text: step.text.clone(),
-        state: StepState::Pending,
-        key: None,
-        record: None,
-        below: Vec::new(),
-        layer: None,
-        written: 0,
-        wall_ms: 0,
-        log: None,
-        inputs: BTreeMap::new(),
-        run: None,
-    };
-    BuildReport { steps: steps.iter().map(line).collect() }
 }

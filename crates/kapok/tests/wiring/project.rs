@@ -1,6 +1,7 @@
 //! build, status, logs and explain of a whole project.
 
-use std::time::Duration;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -147,11 +148,15 @@ fn a_storm_that_is_killed_is_completed_by_the_next_build() {
             format!("FROM base\n{own}ENV X={number}\n{}", busy(9000, "last")),
         );
     }
-    for moment in [20, 60, 110, 170, 240, 320, 90, 140, 200, 280] {
-        let mut storm = here.command("build -q").spawn().expect("it starts");
-        std::thread::sleep(Duration::from_millis(moment));
-        storm.kill().expect("it is killed");
+    for events in [1, 3, 5, 7, 8, 9, 10, 11, 13, 16] {
+        let mut storm = here.command("build --progress json");
+        let mut storm = storm.stderr(Stdio::piped()).spawn().expect("it starts");
+        let told = BufReader::new(storm.stderr.take().expect("a pipe"));
+        // One that has no more to tell has ended by itself.
+        let last = told.lines().nth(events);
+        storm.kill().expect("it is killed, or has ended");
         storm.wait().expect("it has ended");
+        drop(last);
     }
     let digests = here.kapok("build -q").ok().stdout;
     assert_eq!(digests.lines().count(), 4, "{digests}");

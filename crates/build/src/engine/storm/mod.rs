@@ -117,6 +117,9 @@ pub struct Outcome<M, F> {
 /// What a workshop's build of an image came to.
 pub type OutcomeOf<W> = Outcome<<W as Workshop>::Made, <W as Workshop>::Failure>;
 
+/// What one try gave.
+type Attempt<W> = Result<<W as Workshop>::Made, (Verdict, <W as Workshop>::Failure)>;
+
 impl Storm<'_> {
     /// What will happen if everything takes as long as expected.
     pub fn forecast(&self) -> Forecast {
@@ -268,14 +271,13 @@ impl<W: Workshop> Floor<'_, W> {
     }
 
     /// One try. The second value is the image for want of which it failed.
-    #[allow(clippy::type_complexity)]
     fn attempt(
         &self,
         image: usize,
         attempt: u32,
         plans: &OnceLock<Vec<Plan>>,
         used: &Mutex<BTreeSet<usize>>,
-    ) -> (Result<W::Made, (Verdict, W::Failure)>, Option<usize>) {
+    ) -> (Attempt<W>, Option<usize>) {
         let cancel = Cancel::default();
         let inner = cancel.clone();
         self.storm.cancel.on_cancel(move || inner.cancel());

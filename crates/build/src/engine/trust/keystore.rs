@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn certificates_are_added_once() {
         let (one, two) = (b"first".to_vec(), b"second".to_vec());
-        let store = write(&[one.clone()]);
+        let store = write(std::slice::from_ref(&one));
         let new = with(&store, &[one.clone(), two.clone()]).unwrap().unwrap();
         assert_eq!(read(&new), Some(vec![one.clone(), two.clone()]));
         assert_eq!(with(&new, &[two, one]), Ok(None));
