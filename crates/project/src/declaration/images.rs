@@ -86,7 +86,9 @@ fn image(form: &mut Form<'_>, pair: &Pair) -> Option<Image> {
     } else {
         Context::Directory(context)
     };
-    let mut image = Image { context, ..Image::new(&pair.key, Origin::KapokYaml, declared, dockerfile) };
+    let context_at = context_node.map(|node| form.place(node.span));
+    let mut image =
+        Image { context, context_at, ..Image::new(&pair.key, Origin::KapokYaml, declared, dockerfile) };
     for field in &fields {
         read_field(form, &mut image, &field.key, &field.value);
     }

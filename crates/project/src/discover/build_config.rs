@@ -26,6 +26,7 @@ pub fn image(object: &Object, world: &mut World<'_>) -> Option<Image> {
     let dockerfile = dockerfile(object, spec, strategy, &directory);
     let mut image = Image::new(object.name(), Origin::BuildConfig, object.named_at(), dockerfile);
     image.context = context;
+    image.context_at = spec.at("source.contextDir").map(|node| object.place(node.span));
     image.namespace = object.namespace().map(str::to_owned);
     image.args = arguments(object, strategy.get("buildArgs"));
     image.env = arguments(object, strategy.get("env"));

@@ -87,6 +87,11 @@ impl<'f> World<'f> {
 
     fn find_own(&mut self) {
         let mut own = Evidence::default();
+        if self.files.list().iter().any(|path| dockerfiles::is_dockerfile(file_name(path))) {
+            let builds = self.objects.values().flatten().filter(|object| object.is_build_config());
+            own.named =
+                builds.filter_map(|build| Some(normal(build.node.text_at("spec.source.git.uri")?))).collect();
+        }
         for object in self.objects.values().flatten() {
             if object.is_build_config()
                 && let Some((url, true)) = build_config::is_here(object, self)
@@ -123,12 +128,18 @@ struct Evidence {
     applications: BTreeSet<String>,
     /// A Dockerfile at the root, which says little: many repositories have one.
     roots: BTreeSet<String>,
+    /// All URLs of BuildConfigs, if there is a Dockerfile at all.
+    named: BTreeSet<String>,
 }
 
 impl Evidence {
     fn knows(&self, url: &str) -> bool {
-        let better = !self.builds.is_empty() || !self.applications.is_empty();
-        self.builds.contains(url) || self.applications.contains(url) || (!better && self.roots.contains(url))
+        if !self.builds.is_empty() || !self.applications.is_empty() {
+            return self.builds.contains(url) || self.applications.contains(url);
+        }
+        // Of a single URL, with Dockerfiles here, something else is more likely wrong than the repository.
+        self.roots.contains(url)
+            || (self.roots.is_empty() && self.named.len() == 1 && self.named.contains(url))
     }
 }
 

@@ -343,3 +343,30 @@ fn a_makefile_has_names_of_its_own() {
     "#]],
     );
 }
+
+#[test]
+fn image_streams_are_compared_with_builds() {
+    let base = config("base", "    contextDir: /chian/base\n", "    dockerStrategy: {}\n", "");
+    let stream = |name: &str, tag: &str, from: &str| {
+        format!(
+            "---\napiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata: {{name: {name}}}\nspec: {{tags: [{{name: '{tag}', from: {{kind: DockerImage, name: {from}}}}}]}}\n"
+        )
+    };
+    let streams = [
+        stream("base", "1", "quay.io/o/x:1"),
+        stream("notebook", "3", "quay.io/o/base:3"),
+        stream("ubi", "8", "example.com/ubi8:8"),
+    ];
+    let tree = format!("//- /b.yaml\n{base}{}//- /chain/base/Dockerfile\nFROM scratch\n", streams.concat());
+    check(&tree, &Given::default(), expect![[r#"
+        1 BuildConfig
+          base chain-base
+        [undeclared] chain/base/Dockerfile:1:1: info: no BuildConfig builds `chain/base/Dockerfile`
+        [missing-context] b.yaml:8:17: error: the build context `chian/base` of `base` is not there
+            there is `chain/base`
+        [duplicate-tag] b.yaml:17:22: warning: `base:1` is imported from `quay.io/o/x:1`, and `base` writes it
+            the later of the two is what everybody gets
+        [near-match] b.yaml:22:22: warning: the image stream tag `notebook:3` is imported from `quay.io/o/base:3`, and the project builds `base`
+            what `base` builds does not reach it unless somebody sends it there
+    "#]]);
+}

@@ -8,7 +8,7 @@ use dockerfile::{Dockerfile, Level};
 use super::{Edge, EdgeKind, Graph, Node, NodeId, NodeKind};
 use super::{cycles, naming, overrides, pipelines, streams, triggers};
 use crate::Files;
-use crate::files::{below, file_name, is_directory, is_file, parent};
+use crate::files::{below, file_name, is_directory, is_file, join, parent};
 use crate::finding::{Code, Finding};
 use crate::model::{Context, DockerfileSource, Image, ImageName, InputKind, Project};
 use crate::names::{Meaning, Names};
@@ -354,10 +354,7 @@ impl<'p> Draft<'p> {
 
 /// Where an image's build context is said.
 fn context_place(image: &Image) -> Place {
-    match &image.context {
-        Context::Git { place, .. } => place.clone(),
-        _ => image.declared.clone(),
-    }
+    image.context_at.clone().unwrap_or_else(|| image.declared.clone())
 }
 
 /// A path of the repository that ends like one that is not there.
@@ -378,7 +375,17 @@ fn like(files: &dyn Files, path: &str) -> Option<String> {
     }
     let is_same_kind = |found: &&str| is_file(files, found) == path.contains("ockerfile");
     let found: Vec<&str> = found.into_iter().filter(is_same_kind).collect();
-    (!found.is_empty()).then(|| format!("there is {}", list(&found)))
+    if !found.is_empty() {
+        return Some(format!("there is {}", list(&found)));
+    }
+    // What stands beside it, with nearly its name.
+    let above = parent(path);
+    let beside = below(files, above).iter().filter_map(|known| {
+        let rest = if above.is_empty() { known } else { known.strip_prefix(above)?.strip_prefix('/')? };
+        Some(rest.split('/').next().unwrap_or(rest))
+    });
+    let near = dockerfile::suggest::nearest(name, beside)?;
+    join(above, near).map(|near| format!("did you mean `{near}`?"))
 }
 
 /// Names for a message: `` `a`, `b` and `c` ``.

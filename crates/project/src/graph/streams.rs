@@ -1,12 +1,19 @@
 //! Image streams: what builds write to must be declared somewhere.
 
-use super::build::Draft;
+use super::build::{Draft, list};
 use crate::finding::{Code, Finding};
 use crate::model::{ImageName, Origin};
+use crate::names::Meaning;
+
+/// Image streams against what BuildConfigs write to them.
+pub fn check(draft: &mut Draft<'_>) {
+    undeclared(draft);
+    imported(draft);
+}
 
 /// Looks for image streams that BuildConfigs write to and that the repository does not declare. A repository that declares
 /// none has them from elsewhere.
-pub fn check(draft: &mut Draft<'_>) {
+fn undeclared(draft: &mut Draft<'_>) {
     let streams = &draft.project.image_streams;
     if streams.is_empty() {
         return;
@@ -31,6 +38,50 @@ pub fn check(draft: &mut Draft<'_>) {
                 let fix = near.map(|near| format!("did you mean `{near}`?"));
                 let found = Finding::warning(Code::MissingImageStream, output.place.clone(), message);
                 findings.push(found.fix_opt(fix).about([&image.name]));
+            }
+        }
+    }
+    draft.findings.extend(findings);
+}
+
+/// Tags that are imported: from outside, where the project builds an image of that name; or although a build writes them.
+fn imported(draft: &mut Draft<'_>) {
+    /// No image: whoever asks is none.
+    const NOBODY: usize = usize::MAX;
+    let mut findings = Vec::new();
+    for stream in &draft.project.image_streams {
+        for tag in &stream.tags {
+            let Some(from) = &tag.from else { continue };
+            let name = |image: &usize| draft.project.images[*image].name.as_str();
+            let written = draft.project.images.iter().find(|image| {
+                image.outputs.iter().any(|output| {
+                    matches!(&output.name, ImageName::StreamTag { name, tag: own, .. } if *name == stream.name && *own == tag.tag)
+                })
+            });
+            if let Some(image) = written {
+                let message = format!(
+                    "`{}:{}` is imported from `{from}`, and `{}` writes it",
+                    stream.name, tag.tag, image.name
+                );
+                let found = Finding::warning(Code::DuplicateTag, tag.place.clone(), message);
+                findings.push(found.fix("the later of the two is what everybody gets").about([&image.name]));
+                continue;
+            }
+            let Meaning::External(external) = draft.names.meaning(from, stream.namespace.as_deref(), NOBODY)
+            else {
+                continue;
+            };
+            let near: Vec<&str> = draft.names.near(&external, NOBODY).iter().map(name).collect();
+            if let Some(first) = near.first() {
+                let message = format!(
+                    "the image stream tag `{}:{}` is imported from `{from}`, and the project builds {}",
+                    stream.name,
+                    tag.tag,
+                    list(&near)
+                );
+                let fix = format!("what `{first}` builds does not reach it unless somebody sends it there");
+                findings
+                    .push(Finding::warning(Code::NearMatch, tag.place.clone(), message).fix(fix).about(near));
             }
         }
     }

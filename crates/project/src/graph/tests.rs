@@ -95,7 +95,7 @@ fn wrong_names() {
 fn what_is_missing() {
     check(
         &with("images:\n  a: {context: c}"),
-        "missing-context kapok.yaml:2:3: error: the build context `c` of `a` is not there",
+        "missing-context kapok.yaml:2:16: error: the build context `c` of `a` is not there",
     );
     check(
         &with("images:\n  a: {dockerfile: Dockerfile.web}"),

@@ -32,6 +32,8 @@ pub struct Image {
     pub wanted: bool,
     /// Where its files are.
     pub context: Context,
+    /// Where that is said, if it is.
+    pub context_at: Option<Place>,
     /// Its Dockerfile.
     pub dockerfile: DockerfileSource,
     /// The stage to build; nothing means the last.
@@ -304,6 +306,7 @@ impl Image {
             origin,
             wanted: true,
             context: Context::Empty,
+            context_at: None,
             dockerfile,
             target: None,
             args: Vec::new(),
