@@ -19,12 +19,13 @@ use crate::workspace;
 type Entry = fn(&[u8]);
 
 /// A parser's name (also its corpus directory below `tests/corpus`) and its entry point.
-const TARGETS: [(&str, Entry); 20] = [
+const TARGETS: [(&str, Entry); 21] = [
     ("dockerfile", dockerfile::fuzz::fuzz_parse),
     ("ignore", dockerfile::fuzz::fuzz_ignore),
     ("expand", dockerfile::fuzz::fuzz_expand),
     ("yaml", project::yaml::fuzz_yaml),
     ("project", project::fuzz::fuzz_project),
+    ("certificates", policy::facts::fuzz_certificates),
     ("path-index", oci::tree::fuzz_index),
     ("plan", build::plan::fuzz_plan),
     ("users", build::copy::users::fuzz_users),

@@ -28,6 +28,10 @@ pub fn of(target: &str) -> io::Result<Vec<Vec<u8>>> {
             let fixtures = workspace::root().join("crates/project/fixtures");
             seeds.extend(testkit::fuzz::corpus(&fixtures)?);
         }
+        "certificates" => {
+            let bundles = workspace::root().join("crates/policy/corpus/certificates");
+            seeds.extend(testkit::fuzz::corpus(&bundles)?);
+        }
         // The first line is the path that is asked for.
         "ignore" => {
             seeds.extend(files(".dockerignore")?.into_iter().map(|file| [b"a/b/c\n", &*file].concat()))
