@@ -29,7 +29,7 @@ usage: cargo xtask COMMAND
 
   test         [--section NAME,...]: everything; the last line counts what passed, failed and was skipped
   bench        [--case PART] [--tiny]: Kapok against BuildKit, buildah, mmdebstrap and pigz
-  soak         [--minutes NUMBER] [--seed NUMBER]: what takes longer than CI may
+  soak         [--case PART] [--minutes NUMBER] [--seed NUMBER]: what takes longer than CI may
   gen          write the generated pages of docs/ anew
   tidy         check the project's rules about itself
   differential [--case PART] [--refresh] [--verbose]
@@ -65,7 +65,9 @@ fn run(words: &[String]) -> io::Result<Tally> {
             tiny: flags.has("--tiny"),
         }),
         "soak" => {
-            soak::run(flags.number("--minutes", 30)?, flags.number("--seed", u64::from(std::process::id()))?)
+            let minutes = flags.number("--minutes", 30)?;
+            let seed = flags.number("--seed", u64::from(std::process::id()))?;
+            soak::run(&soak::Options { minutes, seed, case: flags.value("--case").map(str::to_owned) })
         }
         "gen" => generated::run(),
         "tidy" => tidy::run(),

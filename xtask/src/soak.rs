@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::gateway::fixture::Here;
 use crate::gateway::offline;
-use crate::real::{self, Trouble, World};
+use crate::real::{self, Test, Trouble, World};
 use crate::report::Tally;
 use crate::{command, fuzz, registry, workspace};
 
@@ -17,20 +17,38 @@ const LONG: Duration = Duration::from_secs(7200);
 /// How long a hundred clients push and pull.
 const CROWD: Duration = Duration::from_secs(300);
 
-/// Kills 100 builds, lets 100 clients at a registry, fuzzes for `minutes`, builds `examples/swish` with its optimised Python
-/// and `examples/polyglot`, both again offline.
-pub fn run(minutes: u64, seed: u64) -> io::Result<Tally> {
+/// What the command line asked for.
+#[derive(Debug)]
+pub struct Options {
+    /// How long is fuzzed.
+    pub minutes: u64,
+    /// Where fuzzing begins.
+    pub seed: u64,
+    /// Only parts whose name contains this.
+    pub case: Option<String>,
+}
+
+/// Kills 100 builds, lets 100 clients at a registry, builds `examples/swish` with its optimised Python and
+/// `examples/polyglot`, both again offline, and fuzzes.
+pub fn run(options: &Options) -> io::Result<Tally> {
     let mut tally = Tally::default();
     let world = World::new()?;
-    let killed = real::kills(&world, 100).map_err(said);
-    tally.check("100 builds killed at any moment", killed);
-    let crowd = registry::crowd::crowd(&world, CROWD).map_err(said);
-    tally.check("a hundred clients of a registry", crowd);
-    tally.check("examples/swish with profile-guided optimisation, and offline", swish(&world).map_err(said));
-    tally.check("examples/polyglot from `kapok vendor` output", polyglot(&world).map_err(said));
-    tally += fuzz::run(Duration::from_secs(minutes * 60), seed)?;
+    let wanted = |name: &str| options.case.as_deref().is_none_or(|part| name.contains(part));
+    for (name, part) in PARTS.iter().filter(|(name, _)| wanted(name)) {
+        tally.check(name, part(&world).map_err(said));
+    }
+    if wanted("fuzzing") {
+        tally += fuzz::run(Duration::from_secs(options.minutes * 60), options.seed)?;
+    }
     Ok(tally)
 }
+
+const PARTS: [Test; 4] = [
+    ("100 builds killed at any moment", |world| real::kills(world, 100)),
+    ("a hundred clients of a registry", |world| registry::crowd::crowd(world, CROWD)),
+    ("examples/swish with profile-guided optimisation, and offline", swish),
+    ("examples/polyglot from `kapok vendor` output", polyglot),
+];
 
 fn said(trouble: Trouble) -> String {
     match trouble {
