@@ -2,6 +2,7 @@
 
 use crate::expand::{Options, expand, word};
 use crate::ignore::{ParentMatches, Patterns};
+use crate::shell;
 use crate::source::{Source, Span, line_column};
 use crate::{Dockerfile, Instruction, InstructionKind, Word, parse, parse_trigger, render, render_json};
 
@@ -98,5 +99,20 @@ pub fn fuzz_expand(data: &[u8]) {
         for options in [Options::new(escape), Options::display(escape), Options::heredoc()] {
             let _ = expand(&text, options, &lookup);
         }
+    }
+}
+
+/// Parses a script and follows it; every place is in the text.
+pub fn fuzz_shell(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let script = shell::parse(&shell::Mapped::plain(text.clone(), 0));
+    let in_text = |span: Span| assert!(text.get(span.range()).is_some(), "{span:?}");
+    script.errors.iter().for_each(|error| in_text(error.span));
+    script.names().used.iter().for_each(|(_, span, _)| in_text(*span));
+    let evaluated = shell::evaluate(&script, shell::Evaluation::default());
+    for found in &evaluated.invocations {
+        in_text(found.span);
+        found.words.iter().for_each(|word| in_text(word.inner_span()));
+        found.redirects.iter().for_each(|redirect| in_text(redirect.span));
     }
 }

@@ -19,10 +19,11 @@ use crate::workspace;
 type Entry = fn(&[u8]);
 
 /// A parser's name (also its corpus directory below `tests/corpus`) and its entry point.
-const TARGETS: [(&str, Entry); 21] = [
+const TARGETS: [(&str, Entry); 22] = [
     ("dockerfile", dockerfile::fuzz::fuzz_parse),
     ("ignore", dockerfile::fuzz::fuzz_ignore),
     ("expand", dockerfile::fuzz::fuzz_expand),
+    ("shell", dockerfile::fuzz::fuzz_shell),
     ("yaml", project::yaml::fuzz_yaml),
     ("project", project::fuzz::fuzz_project),
     ("certificates", policy::facts::fuzz_certificates),

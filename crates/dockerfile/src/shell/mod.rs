@@ -18,6 +18,7 @@ mod parser;
 pub mod syntax;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod word;
 
 pub use evaluate::{
@@ -25,6 +26,7 @@ pub use evaluate::{
 };
 pub use mapped::{Mapped, script_of};
 pub use syntax::Script;
+pub use walk::Names;
 
 /// The longest script that is read, in bytes; what is longer is no script that a person wrote.
 const MAX_SCRIPT: usize = 1 << 20;

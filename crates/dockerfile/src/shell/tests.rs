@@ -127,3 +127,171 @@ fn quotes_and_variables() {
         "#]],
     );
 }
+
+#[test]
+fn compound_commands() {
+    check(
+        "if [ -n \"$X\" ]; then a; elif b; then c; else d; fi; for i in 1 2; do e $i; done; while f; do g; done",
+        expect![[r#"
+            [ -n ‹$X› ] maybe forgiven
+            a maybe
+            b maybe forgiven
+            c maybe
+            d maybe
+            e 1
+            e 2
+            f maybe forgiven
+            g maybe
+        "#]],
+    );
+    check(
+        "case \"$V\" in 1.1) a;; 1.2|1.3) b;; *) c;; esac; case $ARCH in amd64) S=1;; *) S=2;; esac; run $S",
+        expect![[r#"
+            b
+            S=1  maybe
+            S=2  maybe
+            run ‹$S›
+        "#]],
+    );
+    check("f() { get \"$1\" -o $2; }; f x y; { g; h; } > /o; (cd /t && i); j", expect![[r#"
+        get x -o y
+        g [Write /o]
+        h [Write /o]
+        cd /t
+        i in /t
+        j
+    "#]]);
+    check("curl x | (cd /opt && tar xz); curl y | while read l; do echo $l; done", expect![[r#"
+        curl x (1/2)
+        cd /opt (fed)
+        tar xz (fed) in /opt
+        curl y (1/2)
+        read l (fed) maybe forgiven
+        echo ‹$l› (fed) maybe
+    "#]]);
+}
+
+#[test]
+fn prefixes_and_scripts_within() {
+    check("sudo -u app env A=1 nice -n 5 timeout 10 make -j2", expect![[r#"
+        A=1 make -j2 via sudo via env via nice via timeout
+    "#]]);
+    check("bash -exo pipefail -c 'a | b; echo $V' && sh -c \"c $V\" && eval d e", expect![[r#"
+        a (1/2) via bash -e pipefail
+        b (2/2) via bash -e pipefail
+        echo 1.2 via bash -e pipefail
+        c 1.2 via sh
+        d e via eval
+    "#]]);
+    check("find / -name x -exec rm -f {} + ; ls | xargs -n1 rm; su - app -c 'pip install y'", expect![[r#"
+        find / -name x -exec rm -f {} +
+        rm -f {} via find
+        ls (1/2)
+        rm (2/2) via xargs
+        pip install y via su
+    "#]]);
+    check("set -euxo pipefail; a | b; cd src; c; cd ..; d; export E=1 && f $E", expect![[r#"
+        set -euxo pipefail
+        a (1/2) -e pipefail
+        b (2/2) -e pipefail
+        cd src -e pipefail
+        c -e pipefail in /w/src
+        cd .. -e pipefail in /w/src
+        d -e pipefail
+        export E=1 -e pipefail
+        f 1 -e pipefail
+    "#]]);
+}
+
+#[test]
+fn redirections_and_documents() {
+    check("pip install a>=1 b<2 2>&1 >/dev/null &>/log", expect![[r#"
+        pip install a b [Write =1] [Read 2] [Duplicate 1] [Write /dev/null] [WriteBoth /log]
+    "#]]);
+    check(
+        "cat > /etc/x <<EOF\nv=$V\nEOF\nbash <<'S'\necho $V\nS\nsha256sum -c <<< \"abc  /x\"",
+        expect![[r#"
+            cat [Write /etc/x] [Document(0) EOF]
+            echo 1.2 [Document(1) S] via bash
+            sha256sum -c [String 'abc  /x']
+        "#]],
+    );
+    check("tee /a <<-E\n\tone\n\tE\nnext", expect![[r#"
+        tee /a [Document(0) E]
+        next
+    "#]]);
+}
+
+#[test]
+fn mistakes_are_survived() {
+    for text in [
+        "",
+        "(",
+        ")",
+        "if",
+        "fi",
+        "a &&",
+        "|| b",
+        "\"",
+        "'",
+        "`",
+        "$(",
+        "${",
+        "${a",
+        "case",
+        "case x in",
+        "<<",
+        "<<EOF",
+        "a <<EOF",
+        "f() {",
+        "[[ a",
+        "((1",
+        "$((",
+        "for",
+        "for i in",
+        "while",
+        "do",
+        "done",
+        "esac",
+        ";;",
+        "&",
+        "|",
+        "{",
+        "}",
+        "a=(",
+        "a[",
+        "$'",
+        "!",
+        "! !",
+        "function",
+        "a <",
+        "\\",
+        "$'\\",
+        "${a:-${b:-${c",
+        "eval eval eval eval",
+        "f() { f; }; f",
+        "bash -c 'bash -c \"bash -c x\"'",
+    ] {
+        crate::fuzz::fuzz_shell(text.as_bytes());
+    }
+    crate::fuzz::fuzz_shell("(".repeat(5000).as_bytes());
+    crate::fuzz::fuzz_shell("$(".repeat(5000).as_bytes());
+    crate::fuzz::fuzz_shell("f() { g; g; }; g() { h; h; }; h() { f; f; }; f".as_bytes());
+    crate::fuzz::fuzz_shell("for a in 1 2 3 4 5 6 7 8 9; do ".repeat(12).as_bytes());
+}
+
+#[test]
+fn places_run_through_continuations() {
+    let text = "FROM a\nRUN curl -o /x \\\n  # why\n  https://example.com/x \\\n  && bash -c 'tar x; \\\n    rm y'\n";
+    let (file, _) = crate::parse(text);
+    let instruction = &file.stages[0].instructions[0];
+    let script = parse(&script_of(text, instruction, '\\').expect("a script"));
+    let evaluated = evaluate(&script, Evaluation::default());
+    let words: Vec<&str> = evaluated
+        .invocations
+        .iter()
+        .flat_map(|found| &found.words)
+        .map(|word| &text[word.span.range()])
+        .collect();
+    assert_eq!(words, ["curl", "-o", "/x", "https://example.com/x", "tar", "x", "rm", "y"]);
+}

@@ -13,6 +13,7 @@ mod secrets;
 mod settings;
 mod shell;
 mod source;
+mod variables;
 pub(crate) mod waivers;
 
 use std::collections::BTreeMap;
@@ -30,12 +31,15 @@ fn sorted() -> Vec<&'static Rule> {
     let lists = [
         base::RULES,
         downloads::RULES,
-        packages::RULES,
+        packages::RULES[0],
+        packages::RULES[1],
+        packages::RULES[2],
         languages::RULES,
         source::RULES,
         privilege::RULES,
         secrets::RULES,
         correctness::RULES,
+        variables::RULES,
         shell::RULES,
         certificates::RULES,
         repository::RULES,

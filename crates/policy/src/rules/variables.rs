@@ -1,0 +1,287 @@
+//! Rules on ARG and ENV: what is set, where, and for whom.
+
+use dockerfile::{InstructionKind, Span};
+
+use crate::facts::dockerfile::{Base, DockerfileFacts, Lost};
+use crate::level::{Level, Levels};
+use crate::rule::{Example, Family, Foreign, Rule};
+
+const fn rule(
+    id: &'static str,
+    levels: Levels,
+    title: &'static str,
+    why: &'static str,
+    fix: &'static str,
+) -> Rule {
+    Rule { id, levels, title, why, fix, family: Family::Correctness, ..Rule::BLANK }
+}
+
+/// A variable that is not set where it is used.
+pub static UNDECLARED: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nCOPY a «${TARGET_DIR}/x»\n"),
+    good: Example(
+        "FROM registry.example.com/base:1\nARG TARGET_DIR=/opt\nCOPY a ${TARGET_DIR}/x\nENV P=${OTHER:-x} PATH=/opt/bin:$PATH LD_LIBRARY_PATH=/x:$LD_LIBRARY_PATH\n",
+    ),
+    also: &[Foreign::Docker("UndefinedVar")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for stray in file.arguments.script_strays.iter().filter(|stray| stray.lost.is_none()) {
+                let declared = file.arguments.declarations.iter().map(|own| own.name.as_str());
+                let declared = declared.filter(|own| own.len() > 4 && *own != stray.name);
+                if let Some(near) =
+                    dockerfile::suggest::nearest(&stray.name, declared).filter(|_| stray.name.len() > 4)
+                {
+                    let fix = format!("did you mean `{near}`?");
+                    sink.find_with(file.place(stray.span), format!("nothing sets `{}`", stray.name), fix);
+                }
+            }
+            for stray in file.arguments.strays.iter().filter(|stray| stray.lost.is_none()) {
+                let Some(stage) = stray.stage else { continue };
+                // What the base sets is not known here.
+                let inherited =
+                    matches!(file.chain(stage).last().map(|first| &first.base), Some(Base::Image(_)));
+                let own = ["PATH", "HOME", "HOSTNAME", "USER"];
+                let appended = file.text_at(facts, stray.span).contains([':', ' '])
+                    || own.contains(&stray.name.as_str());
+                if inherited && appended {
+                    continue;
+                }
+                let mut found = sink.find(file.place(stray.span), format!("nothing sets `{}`", stray.name));
+                if inherited {
+                    found = found.at_most(Level::Info);
+                }
+                let _ = found;
+            }
+        }
+    },
+    ..rule(
+        "variable-undeclared",
+        Levels::DOUBT,
+        "variables are set where they are used",
+        "A variable that nothing sets is empty: a path becomes another path, a version any version. Where the base may set it, \
+         this is a remark.",
+        "declare it with ARG or ENV, or correct its name",
+    )
+};
+
+/// An ARG that does not reach its use.
+pub static LOST_ARG: Rule = Rule {
+    bad: Example(
+        "ARG VERSION=1.2\nFROM registry.example.com/base:$VERSION\nRUN echo «$VERSION» > /version\nCOPY a «/opt/$VERSION»\n",
+    ),
+    good: Example(
+        "ARG VERSION=1.2\nFROM registry.example.com/base:$VERSION AS one\nARG VERSION\nRUN echo $VERSION > /version\nFROM one\nCOPY a /opt/$VERSION\n",
+    ),
+    also: &[Foreign::Docker("UndefinedVar")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            let all = file.arguments.strays.iter().chain(&file.arguments.script_strays);
+            for stray in all.filter(|stray| stray.stage.is_some()) {
+                let (words, certain) = match stray.lost {
+                    Some(Lost::Global) => ("before the first FROM, which only FROM sees".to_owned(), true),
+                    Some(Lost::Stage(index)) if Some(index) != stray.stage => {
+                        let name = file
+                            .stages
+                            .get(index)
+                            .and_then(|stage| stage.name.clone())
+                            .unwrap_or_else(|| index.to_string());
+                        (format!("in stage `{name}` alone"), true)
+                    }
+                    // `ENV PATH=/x:$PATH` takes the base's value.
+                    Some(Lost::Later) if !sets_itself(file, &stray.name, stray.span) => {
+                        ("only below".to_owned(), false)
+                    }
+                    _ => continue,
+                };
+                let message = format!("`{}` is declared {words}", stray.name);
+                let found = sink.find(file.place(stray.span), message);
+                let of_base = stray.name == "PATH" || stray.name == "HOME" || !certain;
+                if of_base {
+                    found.at_most(Level::Info);
+                }
+            }
+        }
+    },
+    ..rule(
+        "arg-lost",
+        Levels::DOUBT,
+        "an ARG is declared in the stage that uses it",
+        "An ARG holds from its declaration to the end of its stage. One before the first FROM is seen by FROM alone, and a \
+         stage does not see those of another. The variable is empty, and nobody says so.",
+        "repeat `ARG NAME` in the stage, before the use",
+    )
+};
+
+/// Whether the ENV that uses a name also sets it.
+fn sets_itself(file: &DockerfileFacts, name: &str, span: Span) -> bool {
+    let pairs = file.each().filter_map(|(_, _, instruction)| match &instruction.kind {
+        InstructionKind::Env(pairs) => Some(pairs),
+        _ => None,
+    });
+    let mut pairs = pairs.filter(|pairs| pairs.iter().any(|pair| pair.value.span == span));
+    pairs.any(|pairs| pairs.iter().any(|pair| pair.key.raw == name))
+}
+
+/// An ARG that nothing uses.
+pub static UNUSED_ARG: Rule = Rule {
+    bad: Example("ARG «UNUSED»=x\nFROM registry.example.com/base:1\nRUN make\nARG «LATE»=1\n"),
+    good: Example(
+        "ARG V=1\nFROM registry.example.com/base:$V\nARG DEBIAN_FRONTEND=noninteractive\nARG X\nRUN make\nENV Y=$X\nARG BUILD_DATE\nLABEL date=$BUILD_DATE\n",
+    ),
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for declaration in file.arguments.declarations.iter().filter(|own| !own.used) {
+                if crate::facts::dockerfile::PREDEFINED.contains(&declaration.name.as_str()) {
+                    continue;
+                }
+                // A RUN after it may read it from its environment.
+                let run_later = declaration.stage.is_some_and(|stage| {
+                    let of_line = file
+                        .stages
+                        .iter()
+                        .filter(|own| file.chain(own.index).iter().any(|other| other.index == stage));
+                    of_line.flat_map(|own| file.tree.stages[own.index].instructions.iter()).any(
+                        |instruction| {
+                            instruction.span.start > declaration.span.start
+                                && matches!(
+                                    instruction.kind,
+                                    InstructionKind::Run(_) | InstructionKind::Onbuild(_)
+                                )
+                        },
+                    )
+                });
+                if !run_later {
+                    sink.find(file.place(declaration.span), format!("nothing uses `{}`", declaration.name));
+                }
+            }
+        }
+    },
+    ..rule(
+        "arg-unused",
+        Levels::DOUBT,
+        "an ARG is used",
+        "An ARG that nothing reads looks as if it could be changed. Often its name is misspelt where it should be used, or the \
+         version it holds is written a second time. A RUN below may read it from its environment; then nothing is said.",
+        "use it, or remove it",
+    )
+};
+
+/// An empty element in a list of directories.
+pub static EMPTY_ELEMENT: Rule = Rule {
+    bad: Example(
+        "FROM registry.example.com/base:1\nENV PATH=«/opt/bin:$PATH:»\nENV LD_LIBRARY_PATH=«:/opt/lib»\n",
+    ),
+    good: Example("FROM registry.example.com/base:1\nENV PATH=/opt/bin:$PATH CLASSPATH=/a::/b\n"),
+    judge: |facts, sink| {
+        let lists = [
+            "PATH",
+            "LD_LIBRARY_PATH",
+            "PYTHONPATH",
+            "LIBRARY_PATH",
+            "PKG_CONFIG_PATH",
+            "GOPATH",
+            "NODE_PATH",
+            "PERL5LIB",
+        ];
+        for file in &facts.dockerfiles {
+            for (_, _, instruction) in file.each() {
+                let InstructionKind::Env(pairs) = &instruction.kind else { continue };
+                for pair in pairs.iter().filter(|pair| lists.contains(&pair.key.raw.as_str())) {
+                    let value = pair.value.raw.trim_matches('"');
+                    if value.len() > 1
+                        && (value.starts_with(':') || value.ends_with(':') || value.contains("::"))
+                    {
+                        sink.find(
+                            file.place(pair.value.span),
+                            format!("an empty part of `{}` is the working directory", pair.key.raw),
+                        );
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "path-empty-element",
+        Levels::DOUBT,
+        "lists of directories have no empty parts",
+        "An empty part of PATH and its like means the working directory: a program or library that lies there is taken.",
+        "remove the colon",
+    )
+};
+
+/// LD_LIBRARY_PATH with a variable that nobody sets.
+pub static UNSET_APPENDED: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nENV LD_LIBRARY_PATH=«/opt/lib:$LD_LIBRARY_PATH»\n"),
+    good: Example(
+        "FROM registry.example.com/base:1\nENV LD_LIBRARY_PATH=/opt/lib\nENV LD_LIBRARY_PATH=/a:$LD_LIBRARY_PATH\nENV PYTHONPATH=/x${PYTHONPATH:+:$PYTHONPATH}\n",
+    ),
+    judge: |facts, sink| {
+        let lists =
+            ["LD_LIBRARY_PATH", "PYTHONPATH", "LIBRARY_PATH", "CLASSPATH", "PKG_CONFIG_PATH", "CPATH"];
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                let InstructionKind::Env(pairs) = &instruction.kind else { continue };
+                for pair in pairs.iter().filter(|pair| lists.contains(&pair.key.raw.as_str())) {
+                    let (name, raw) = (&pair.key.raw, pair.value.raw.trim_matches('"'));
+                    let ends = [format!(":${name}"), format!(":${{{name}}}")];
+                    let begins = [format!("${name}:"), format!("${{{name}}}:")];
+                    let joined = ends.iter().any(|end| raw.ends_with(end.as_str()))
+                        || begins.iter().any(|begin| raw.starts_with(begin.as_str()));
+                    if joined && own.scope.get(name).is_none() {
+                        sink.find(file.place(pair.value.span), format!("where the base does not set `{name}`, an empty part remains, which is the working directory"));
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "path-unset-appended",
+        Levels::REMARK,
+        "a list of directories is not joined with nothing",
+        "Few bases set these variables. Joined with nothing, a colon remains at an end, and libraries are taken from the \
+         working directory.",
+        "leave the variable out, or write `${NAME:+:$NAME}`",
+    )
+};
+
+/// Variables that are used in the instruction that sets them.
+pub static ENV_SELF: Rule = Rule {
+    bad: Example("FROM registry.example.com/base:1\nENV HOME_DIR=/opt BIN_DIR=«$HOME_DIR/bin»\n"),
+    good: Example(
+        "FROM registry.example.com/base:1\nENV HOME_DIR=/opt\nENV BIN_DIR=$HOME_DIR/bin PATH=/x:$PATH\n",
+    ),
+    also: &[Foreign::Hadolint("DL3044")],
+    judge: |facts, sink| {
+        for file in &facts.dockerfiles {
+            for (_, own, instruction) in file.each() {
+                let InstructionKind::Env(pairs) = &instruction.kind else { continue };
+                for (index, pair) in pairs.iter().enumerate() {
+                    let used = crate::facts::dockerfile::Scope::used(&pair.value.raw, file.escape());
+                    let own_pair = pairs[..index].iter().find(|other| {
+                        used.contains(&other.key.raw) && own.scope.get(&other.key.raw).is_none()
+                    });
+                    if let Some(other) = own_pair {
+                        let guarded = pair.value.raw.contains(&format!("${{{}:", other.key.raw));
+                        if !guarded {
+                            sink.find(
+                                file.place(pair.value.span),
+                                format!("`{}` is not set yet here", other.key.raw),
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    },
+    ..rule(
+        "env-uses-itself",
+        Levels::WARNING,
+        "an ENV does not use what it sets itself",
+        "All values of one ENV are expanded before any of them is set: the variable is empty, or has its old value.",
+        "set it in an ENV of its own above",
+    )
+};
+
+/// These rules.
+pub const RULES: &[&Rule] =
+    &[&UNDECLARED, &LOST_ARG, &UNUSED_ARG, &EMPTY_ELEMENT, &UNSET_APPENDED, &ENV_SELF];
