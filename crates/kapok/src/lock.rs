@@ -172,6 +172,10 @@ impl Locking {
             }
         }
         let count = image.downloads.len() + image.sources.len() + image.commits.len() + image.bases.len();
+        // Other images of the project were locked meanwhile.
+        if let Some(now) = read(&self.path)? {
+            self.lock = now;
+        }
         let before = self.lock.images.insert(self.name.clone(), image);
         let changed = before != self.lock.images.get(&self.name).cloned();
         let text = self.lock.to_string();

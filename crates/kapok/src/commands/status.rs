@@ -30,6 +30,8 @@ pub struct Standing {
     pub complete: Option<Told>,
     /// What is not as it was when it was built; nothing if it is current.
     pub stale: Option<String>,
+    /// Whether that matters to images that stand on it: they do not have its certificates.
+    pub holds_up: bool,
 }
 
 impl Standing {
@@ -78,10 +80,14 @@ fn standings(loaded: &Loaded, wanted: &[usize], store: &Store) -> Result<Vec<Sta
         let known: BTreeMap<&str, &Standing> =
             all.iter().map(|standing| (standing.name.as_str(), standing)).collect();
         let stale = match &complete {
-            Some(complete) => stale(complete, certificates, &known, store)?,
+            Some(complete) => stale(complete, &known, store)?,
             None => None,
         };
-        all.push(Standing { name, latest, complete, stale });
+        let holds_up = stale.is_some();
+        let report = complete.as_ref().and_then(|complete| complete.report.as_ref());
+        let other = report.is_some_and(|report| report.certificates != certificates);
+        let stale = stale.or_else(|| other.then(|| "the certificates changed".to_owned()));
+        all.push(Standing { name, latest, complete, stale, holds_up });
     }
     Ok(all)
 }
@@ -89,7 +95,6 @@ fn standings(loaded: &Loaded, wanted: &[usize], store: &Store) -> Result<Vec<Sta
 /// What a complete build is not current with.
 fn stale(
     complete: &Told,
-    certificates: Option<Digest>,
     others: &BTreeMap<&str, &Standing>,
     store: &Store,
 ) -> Result<Option<String>, Failure> {
@@ -110,12 +115,12 @@ fn stale(
             return Ok(why);
         }
     }
-    Ok((report.certificates != certificates).then(|| "the certificates changed".to_owned()))
+    Ok(None)
 }
 
 /// Whether an image of the project was built anew since.
 fn behind_image(base: &BaseUse, image: &str, standing: &Standing) -> Option<String> {
-    if standing.stale.is_some() {
+    if standing.holds_up {
         return Some(format!("`{image}` is not current"));
     }
     let now = standing.complete.as_ref()?.report.as_ref()?.plain;

@@ -188,15 +188,16 @@ mod tests {
                 name: name("base"),
                 latest: Some(good.clone()),
                 complete: Some(good.clone()),
-                stale: None,
+                ..Standing::default()
             },
             Standing {
                 name: name("old"),
                 latest: Some(good.clone()),
                 complete: Some(good.clone()),
                 stale: Some("`base` was built anew".to_owned()),
+                holds_up: true,
             },
-            Standing { name: name("bad"), latest: Some(bad), complete: Some(good), stale: None },
+            Standing { name: name("bad"), latest: Some(bad), complete: Some(good), ..Standing::default() },
             Standing { name: name("new"), ..Standing::default() },
         ]
     }

@@ -114,6 +114,7 @@ fn doing(image: &ImageState) -> String {
             let mut running = steps.visible().filter(|step| matches!(step.status, Status::Running(_)));
             match running.next() {
                 Some(Step { info, .. }) => format!("{}/{all} {}", done + 1, info.text),
+                None if done == all && all > 0 => format!("{done}/{all} finishing"),
                 None => match steps.transfers.keys().next() {
                     Some(what) => format!("{done}/{all} fetching {what}"),
                     None => format!("{done}/{all}"),

@@ -38,9 +38,15 @@ pub fn tell(program: &Program, arguments: &Build, ended: Ended<'_>, store: &Stor
     if talk {
         tell_failures(program, &ended);
         program.say(lines(ended.state, ended.wall).trim_end());
-        for pushed in ended.outcomes.iter().filter_map(|outcome| outcome.made.as_ref()?.shared.pushed.as_ref()) {
+        for pushed in
+            ended.outcomes.iter().filter_map(|outcome| outcome.made.as_ref()?.shared.pushed.as_ref())
+        {
             for name in &pushed.names {
-                program.say(&format!("pushed {} ({} sent)", name.familiar(), format::size(pushed.tally.bytes)));
+                program.say(&format!(
+                    "pushed {} ({} sent)",
+                    name.familiar(),
+                    format::size(pushed.tally.bytes)
+                ));
             }
         }
     }

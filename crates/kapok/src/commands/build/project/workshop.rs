@@ -10,8 +10,8 @@ use build::engine::{
 };
 use build::fetch::Fetch;
 use build::sandbox::Spawner;
-use oci::{Digest, LayerId};
 use oci::store::{Batch, NewBuild, Store};
+use oci::{Digest, LayerId};
 
 use super::prepare::Job;
 use crate::changes;
@@ -201,7 +201,14 @@ impl Shop<'_> {
             let report: BuildReport = serde_json::from_str(&told.build.detail).ok()?;
             (!report.steps.is_empty()).then_some(report)
         });
-        let why = changes::summary(self.store, before.as_ref(), &built.report, &maker);
+        let mut why = match built.report.counts().0 {
+            1.. if request.no_cache => "earlier results were not to be used".to_owned(),
+            _ => changes::summary(self.store, before.as_ref(), &built.report, &maker),
+        };
+        let known = self.histories[seat.image].iter().find_map(|told| told.report.as_ref());
+        if why.is_empty() && known.is_some_and(|known| known.certificates != certificates(&request)) {
+            why = "the certificates changed".to_owned();
+        }
         Ok(Made { built, shared, locking, why })
     }
 
