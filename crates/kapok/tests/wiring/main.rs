@@ -5,6 +5,7 @@ mod environment;
 mod graph;
 mod house;
 mod images;
+mod policies;
 mod project;
 mod registry;
 mod run;

@@ -218,10 +218,10 @@ pub static FLOATING: Rule = Rule {
             if let Some(name) = base(build).and_then(|base| base.get("name")) {
                 floating(build, name, "is based on", sink);
             }
-            if let Some(name) = build.node.at("spec.output.to.name") {
-                if floating(build, name, "pushes", sink) {
-                    sink.at_most(Level::Info);
-                }
+            if let Some(name) = build.node.at("spec.output.to.name")
+                && floating(build, name, "pushes", sink)
+            {
+                sink.at_most(Level::Info);
             }
         }
     },

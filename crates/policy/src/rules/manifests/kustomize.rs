@@ -124,7 +124,7 @@ fn missing(facts: &Facts, object: &Object, node: &Node, path: &str, sink: &mut S
         .filter_map(|file| file.path.strip_prefix(directory)?.trim_start_matches('/').split('/').next())
         .collect();
     let name = target.rsplit('/').next().unwrap_or(&target);
-    match dockerfile::suggest::nearest(name, beside.into_iter()) {
+    match dockerfile::suggest::nearest(name, beside) {
         Some(near) => sink.find_with(
             object.place(node.span),
             format!("there is no `{target}`"),
