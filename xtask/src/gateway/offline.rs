@@ -15,6 +15,7 @@ pub const TESTS: &[Test] = &[
     ("apt, Go and plain downloads: vendored, and the same image from an empty store offline", vendored),
     ("a record says the same when all is cached, and on a machine with a shared cache", record_survives),
     ("ADD of a Git repository is built again offline", git_source),
+    ("a plan that asks upstreams lists what changed, and builds nothing", outdated),
 ];
 
 /// A command in a network namespace that has not even a loopback.
@@ -243,4 +244,38 @@ fn git_source(world: &World) -> Result<(), Trouble> {
     let again = offline(&here, &context, &["--quiet", "--tag", "git:offline"])?;
     ensure(asked > 0 && server.requests().is_empty(), || "the server was asked again, or never".into())?;
     ensure(online.stdout == again.stdout, || format!("{} online, {} offline", online.stdout, again.stdout))
+}
+
+/// An index of Python's shape, in a directory that stands in for its host.
+fn outdated(world: &World) -> Result<(), Trouble> {
+    let here = Here::new(world, "gateway-outdated")?;
+    let fixture = format!(
+        "//- /Dockerfile\nFROM {BASE}\nRUN apt-get install --yes --no-install-recommends curl\n\
+         RUN curl -fsS http://pypi.example.org/simple/kept/ && curl -fsSO http://pypi.example.org/simple/kept/kept-1.0.tar.gz\n\
+         RUN curl -fsSO http://pypi.example.org/other\n\
+         //- /index/simple/kept/kept-1.0.tar.gz\none\n//- /index/other\nthe same\n\
+         //- /kapok.yaml\nmirrors:\n  pypi.example.org: index\n"
+    );
+    here.explained(&fixture, "gateway:outdated")?;
+    let context = here.place.path.join("context");
+    let debian = here.debian();
+    let plan = |format: &str| {
+        let mut plan = here.place.command();
+        plan.args(["plan", "--refresh", "--format", format, &debian[0], &debian[1]]).arg(&context);
+        let outcome = command::run(&mut plan, LIMIT)?;
+        ensure(outcome.success(), || outcome.tail(20))?;
+        Ok::<_, Trouble>(outcome.stdout)
+    };
+    let before = plan("table")?;
+    ensure(before.contains("no cached step"), || before)?;
+    std::fs::write(context.join("index/simple/kept/kept-1.1.tar.gz"), "two\n")?;
+    let builds = here.place.kapok(&["explain", "--format", "json"])?.stdout;
+    let after = plan("table")?;
+    let lines = ["changed: http://pypi.example.org/simple/kept/", "pkg:pypi/kept -> 1.1", "RUN curl"];
+    ensure(lines.iter().all(|line| after.contains(line)) && !after.contains("/other"), || after)?;
+    let steps: Value =
+        serde_json::from_str(&plan("json")?).map_err(|error| Trouble::Failed(error.to_string()))?;
+    ensure(steps.as_array().is_some_and(|steps| steps.len() == 1), || steps.to_string())?;
+    let builds_after = here.place.kapok(&["explain", "--format", "json"])?.stdout;
+    ensure(builds == builds_after, || "something was built".into())
 }

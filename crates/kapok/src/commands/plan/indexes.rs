@@ -97,11 +97,14 @@ fn python(page: &Intake, record: &Record, gateway: &RunGateway, store: &Store) -
     let now = offered(&page.url, &unpacked(&gateway.document(&page.url).ok()??)?)?;
     let new: Vec<&str> = now.difference(&before).map(String::as_str).collect();
     let project = recognise(&Request::get(&page.url)).name?;
-    let fetched = record.intakes.iter().filter_map(|intake| intake.purl.as_deref()).find(|purl| {
+    let named = |purl: &&str| {
         let named = purl.strip_prefix("pkg:pypi/").and_then(name_and_version);
         named.is_some_and(|(name, _)| name == project)
-    })?;
-    (!new.is_empty()).then(|| Change { purl: fetched.to_owned(), now: new.join(", ") })
+    };
+    let fetched = record.intakes.iter().filter_map(|intake| intake.purl.as_deref()).find(named);
+    // Only the page was asked for, or the file in a way that nobody recognises.
+    let purl = fetched.map_or_else(|| format!("pkg:pypi/{project}"), str::to_owned);
+    (!new.is_empty()).then(|| Change { purl, now: new.join(", ") })
 }
 
 fn offered(url: &str, text: &str) -> Option<BTreeSet<String>> {
