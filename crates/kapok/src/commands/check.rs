@@ -84,14 +84,6 @@ pub fn standards(settings: &Settings, profile: Option<policy::Profile>) -> Stand
     settings.check.standards(profile, Date::of_seconds(clock::now()))
 }
 
-/// Judges a repository.
-pub fn judge(repository: &Repository, settings: &Settings, standards: &Standards) -> (Facts, Judgement) {
-    let mut facts = Facts::gather(repository);
-    let waivers = Waivers::load(&mut facts, repository, settings.check.waivers());
-    let judgement = policy::judge(&facts, standards, &waivers, Vec::new());
-    (facts, judgement)
-}
-
 fn pretty(value: &serde_json::Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }

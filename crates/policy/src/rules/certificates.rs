@@ -19,9 +19,24 @@ fn day(seconds: i64) -> crate::Date {
     crate::Date::of_seconds(seconds)
 }
 
+/// The inside of a certificate with which nothing is wrong.
+macro_rules! good {
+    () => {
+        "MIIBljCCATygAwIBAgIUGDx6X5QACr/+JZHveoVcI1M9UiowCgYIKoZIzj0EAwIw\n\
+             KTEQMA4GA1UECgwHRXhhbXBsZTEVMBMGA1UEAwwMRXhhbXBsZSBSb290MB4XDTI0\n\
+             MDEwMTAwMDAwMFoXDTM0MDEwMTAwMDAwMFowKTEQMA4GA1UECgwHRXhhbXBsZTEV\n\
+             MBMGA1UEAwwMRXhhbXBsZSBSb290MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
+             AEE98U1fyT/w6Rqrywf0s7MuWIji+eXuhTG586CYyAifv4rMadz+SJuW4h8reQYK\n\
+             9CcllCTa178d/O9MRjAAraNCMEAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8E\n\
+             BAMCAQYwHQYDVR0OBBYEFKDpVVYome7QQSiNJbq6mfYQxhVWMAoGCCqGSM49BAMC\n\
+             A0gAMEUCIQCBEra4iHjPJaDF/2VVdTUzDkdjo8DjeJUnNHqtZ+IfjAIgRvSX0DoT\n\
+             yn+xeL6BR44TN5+OE+Hv8nSBQqOh7KwrV8I=\n"
+    };
+}
+
 /// An example's file: the certificate with a mark around its first line.
 macro_rules! marked {
-    ($path:literal, $body:literal) => {
+    ($path:literal, $body:expr) => {
         Example(concat!(
             "//- ",
             $path,
@@ -32,7 +47,7 @@ macro_rules! marked {
     };
 }
 macro_rules! plain {
-    ($path:literal, $body:literal) => {
+    ($path:literal, $body:expr) => {
         Example(concat!(
             "//- ",
             $path,
@@ -63,18 +78,7 @@ pub static EXPIRED: Rule = Rule {
              KoZIzj0EAwIDSAAwRQIhAIk1iZn6PwL1cjb5s7gZXOiKsOTGJZNKLK5Ho5ARsAk3\n\
              AiBVBZLi9OrwJhPwHnJiUWL9Dx68cBhTPWJjnAe7YphL6Q==\n"
     ),
-    good: plain!(
-        "ca.pem",
-        "MIIBljCCATygAwIBAgIUGDx6X5QACr/+JZHveoVcI1M9UiowCgYIKoZIzj0EAwIw\n\
-             KTEQMA4GA1UECgwHRXhhbXBsZTEVMBMGA1UEAwwMRXhhbXBsZSBSb290MB4XDTI0\n\
-             MDEwMTAwMDAwMFoXDTM0MDEwMTAwMDAwMFowKTEQMA4GA1UECgwHRXhhbXBsZTEV\n\
-             MBMGA1UEAwwMRXhhbXBsZSBSb290MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
-             AEE98U1fyT/w6Rqrywf0s7MuWIji+eXuhTG586CYyAifv4rMadz+SJuW4h8reQYK\n\
-             9CcllCTa178d/O9MRjAAraNCMEAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8E\n\
-             BAMCAQYwHQYDVR0OBBYEFKDpVVYome7QQSiNJbq6mfYQxhVWMAoGCCqGSM49BAMC\n\
-             A0gAMEUCIQCBEra4iHjPJaDF/2VVdTUzDkdjo8DjeJUnNHqtZ+IfjAIgRvSX0DoT\n\
-             yn+xeL6BR44TN5+OE+Hv8nSBQqOh7KwrV8I=\n"
-    ),
+    good: plain!("ca.pem", good!()),
     also: &[],
     needs: &[Need::Certificates],
     judge: |facts, sink| {
@@ -109,18 +113,7 @@ pub static EXPIRING: Rule = Rule {
              NJfh8TAKBggqhkjOPQQDAgNHADBEAiBJ65OY1h9rKAJYtu4RVD40T5xwNpNZQzKr\n\
              MLyIQ2JuTgIgP2VgNDUUI0EXhWQum6u1bE1fo4aMOtbkUw7cA1/TVzw=\n"
     ),
-    good: plain!(
-        "ca.pem",
-        "MIIBljCCATygAwIBAgIUGDx6X5QACr/+JZHveoVcI1M9UiowCgYIKoZIzj0EAwIw\n\
-             KTEQMA4GA1UECgwHRXhhbXBsZTEVMBMGA1UEAwwMRXhhbXBsZSBSb290MB4XDTI0\n\
-             MDEwMTAwMDAwMFoXDTM0MDEwMTAwMDAwMFowKTEQMA4GA1UECgwHRXhhbXBsZTEV\n\
-             MBMGA1UEAwwMRXhhbXBsZSBSb290MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
-             AEE98U1fyT/w6Rqrywf0s7MuWIji+eXuhTG586CYyAifv4rMadz+SJuW4h8reQYK\n\
-             9CcllCTa178d/O9MRjAAraNCMEAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8E\n\
-             BAMCAQYwHQYDVR0OBBYEFKDpVVYome7QQSiNJbq6mfYQxhVWMAoGCCqGSM49BAMC\n\
-             A0gAMEUCIQCBEra4iHjPJaDF/2VVdTUzDkdjo8DjeJUnNHqtZ+IfjAIgRvSX0DoT\n\
-             yn+xeL6BR44TN5+OE+Hv8nSBQqOh7KwrV8I=\n"
-    ),
+    good: plain!("ca.pem", good!()),
     also: &[],
     needs: &[Need::Certificates],
     judge: |facts, sink| {
@@ -157,18 +150,7 @@ pub static FUTURE: Rule = Rule {
              BggqhkjOPQQDAgNJADBGAiEAlpQ02Vi8O6WpyYnxZ9eA27U53FMGjoalc/orq1X+\n\
              d5gCIQCRWe6MkTsQNdlWqVnV3nQfAh0p880p7/0EYDcoHuFr6w==\n"
     ),
-    good: plain!(
-        "ca.pem",
-        "MIIBljCCATygAwIBAgIUGDx6X5QACr/+JZHveoVcI1M9UiowCgYIKoZIzj0EAwIw\n\
-             KTEQMA4GA1UECgwHRXhhbXBsZTEVMBMGA1UEAwwMRXhhbXBsZSBSb290MB4XDTI0\n\
-             MDEwMTAwMDAwMFoXDTM0MDEwMTAwMDAwMFowKTEQMA4GA1UECgwHRXhhbXBsZTEV\n\
-             MBMGA1UEAwwMRXhhbXBsZSBSb290MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
-             AEE98U1fyT/w6Rqrywf0s7MuWIji+eXuhTG586CYyAifv4rMadz+SJuW4h8reQYK\n\
-             9CcllCTa178d/O9MRjAAraNCMEAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8E\n\
-             BAMCAQYwHQYDVR0OBBYEFKDpVVYome7QQSiNJbq6mfYQxhVWMAoGCCqGSM49BAMC\n\
-             A0gAMEUCIQCBEra4iHjPJaDF/2VVdTUzDkdjo8DjeJUnNHqtZ+IfjAIgRvSX0DoT\n\
-             yn+xeL6BR44TN5+OE+Hv8nSBQqOh7KwrV8I=\n"
-    ),
+    good: plain!("ca.pem", good!()),
     also: &[],
     needs: &[Need::Certificates],
     judge: |facts, sink| {
@@ -274,18 +256,7 @@ pub static WEAK: Rule = Rule {
              RSIpHchl5k5SK9kzgZ+GThxaQMbQK5nT4AGZEGDQ/ATVfxXPh8xTYOrbc8gblaf/\n\
              R/E4PIvojDME8kFgMf/HbmeRDLFVK2kUxPSRUzA=\n"
     ),
-    good: plain!(
-        "ca.pem",
-        "MIIBljCCATygAwIBAgIUGDx6X5QACr/+JZHveoVcI1M9UiowCgYIKoZIzj0EAwIw\n\
-             KTEQMA4GA1UECgwHRXhhbXBsZTEVMBMGA1UEAwwMRXhhbXBsZSBSb290MB4XDTI0\n\
-             MDEwMTAwMDAwMFoXDTM0MDEwMTAwMDAwMFowKTEQMA4GA1UECgwHRXhhbXBsZTEV\n\
-             MBMGA1UEAwwMRXhhbXBsZSBSb290MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
-             AEE98U1fyT/w6Rqrywf0s7MuWIji+eXuhTG586CYyAifv4rMadz+SJuW4h8reQYK\n\
-             9CcllCTa178d/O9MRjAAraNCMEAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8E\n\
-             BAMCAQYwHQYDVR0OBBYEFKDpVVYome7QQSiNJbq6mfYQxhVWMAoGCCqGSM49BAMC\n\
-             A0gAMEUCIQCBEra4iHjPJaDF/2VVdTUzDkdjo8DjeJUnNHqtZ+IfjAIgRvSX0DoT\n\
-             yn+xeL6BR44TN5+OE+Hv8nSBQqOh7KwrV8I=\n"
-    ),
+    good: plain!("ca.pem", good!()),
     also: &[],
     needs: &[Need::Certificates],
     judge: |facts, sink| {
@@ -321,18 +292,7 @@ pub static LONG: Rule = Rule {
              gAtl1X/bMAoGCCqGSM49BAMCA0gAMEUCIDKYOvKthfa0tPQy+A63nMYc00daJVfs\n\
              NypDU/Q65sXfAiEAuEPf0+W8FrLmwy2E90O4NU9XOMTo0hgo8Xfn7sdQ1oc=\n"
     ),
-    good: plain!(
-        "ca.pem",
-        "MIIBljCCATygAwIBAgIUGDx6X5QACr/+JZHveoVcI1M9UiowCgYIKoZIzj0EAwIw\n\
-             KTEQMA4GA1UECgwHRXhhbXBsZTEVMBMGA1UEAwwMRXhhbXBsZSBSb290MB4XDTI0\n\
-             MDEwMTAwMDAwMFoXDTM0MDEwMTAwMDAwMFowKTEQMA4GA1UECgwHRXhhbXBsZTEV\n\
-             MBMGA1UEAwwMRXhhbXBsZSBSb290MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
-             AEE98U1fyT/w6Rqrywf0s7MuWIji+eXuhTG586CYyAifv4rMadz+SJuW4h8reQYK\n\
-             9CcllCTa178d/O9MRjAAraNCMEAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8E\n\
-             BAMCAQYwHQYDVR0OBBYEFKDpVVYome7QQSiNJbq6mfYQxhVWMAoGCCqGSM49BAMC\n\
-             A0gAMEUCIQCBEra4iHjPJaDF/2VVdTUzDkdjo8DjeJUnNHqtZ+IfjAIgRvSX0DoT\n\
-             yn+xeL6BR44TN5+OE+Hv8nSBQqOh7KwrV8I=\n"
-    ),
+    good: plain!("ca.pem", good!()),
     also: &[],
     needs: &[Need::Certificates],
     judge: |facts, sink| {
@@ -354,18 +314,7 @@ pub static BROKEN: Rule = Rule {
     why: "A file that cannot be read is skipped by some tools and stops others; usually it is an error page that was saved, or a copy that was cut.",
     fix: "put the certificate there again",
     bad: marked!("ca.pem", "MIIBnotacertificate\n"),
-    good: plain!(
-        "ca.pem",
-        "MIIBljCCATygAwIBAgIUGDx6X5QACr/+JZHveoVcI1M9UiowCgYIKoZIzj0EAwIw\n\
-             KTEQMA4GA1UECgwHRXhhbXBsZTEVMBMGA1UEAwwMRXhhbXBsZSBSb290MB4XDTI0\n\
-             MDEwMTAwMDAwMFoXDTM0MDEwMTAwMDAwMFowKTEQMA4GA1UECgwHRXhhbXBsZTEV\n\
-             MBMGA1UEAwwMRXhhbXBsZSBSb290MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
-             AEE98U1fyT/w6Rqrywf0s7MuWIji+eXuhTG586CYyAifv4rMadz+SJuW4h8reQYK\n\
-             9CcllCTa178d/O9MRjAAraNCMEAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8E\n\
-             BAMCAQYwHQYDVR0OBBYEFKDpVVYome7QQSiNJbq6mfYQxhVWMAoGCCqGSM49BAMC\n\
-             A0gAMEUCIQCBEra4iHjPJaDF/2VVdTUzDkdjo8DjeJUnNHqtZ+IfjAIgRvSX0DoT\n\
-             yn+xeL6BR44TN5+OE+Hv8nSBQqOh7KwrV8I=\n"
-    ),
+    good: plain!("ca.pem", good!()),
     also: &[],
     needs: &[Need::Certificates],
     judge: |facts, sink| {
@@ -398,21 +347,14 @@ pub static TWICE: Rule = Rule {
     title: "a bundle holds a certificate once",
     why: "Twice does no harm, but shows that nobody knows what is in the bundle: removing one leaves the other trusted.",
     fix: "remove one of them",
-    bad: Example(
-        "//- ca.pem\n-----BEGIN CERTIFICATE-----\nMIIBljCCATygAwIBAgIUGDx6X5QACr/+JZHveoVcI1M9UiowCgYIKoZIzj0EAwIw\nKTEQMA4GA1UECgwHRXhhbXBsZTEVMBMGA1UEAwwMRXhhbXBsZSBSb290MB4XDTI0\nMDEwMTAwMDAwMFoXDTM0MDEwMTAwMDAwMFowKTEQMA4GA1UECgwHRXhhbXBsZTEV\nMBMGA1UEAwwMRXhhbXBsZSBSb290MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\nAEE98U1fyT/w6Rqrywf0s7MuWIji+eXuhTG586CYyAifv4rMadz+SJuW4h8reQYK\n9CcllCTa178d/O9MRjAAraNCMEAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8E\nBAMCAQYwHQYDVR0OBBYEFKDpVVYome7QQSiNJbq6mfYQxhVWMAoGCCqGSM49BAMC\nA0gAMEUCIQCBEra4iHjPJaDF/2VVdTUzDkdjo8DjeJUnNHqtZ+IfjAIgRvSX0DoT\nyn+xeL6BR44TN5+OE+Hv8nSBQqOh7KwrV8I=\n-----END CERTIFICATE-----\n«-----BEGIN CERTIFICATE-----»\nMIIBljCCATygAwIBAgIUGDx6X5QACr/+JZHveoVcI1M9UiowCgYIKoZIzj0EAwIw\nKTEQMA4GA1UECgwHRXhhbXBsZTEVMBMGA1UEAwwMRXhhbXBsZSBSb290MB4XDTI0\nMDEwMTAwMDAwMFoXDTM0MDEwMTAwMDAwMFowKTEQMA4GA1UECgwHRXhhbXBsZTEV\nMBMGA1UEAwwMRXhhbXBsZSBSb290MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\nAEE98U1fyT/w6Rqrywf0s7MuWIji+eXuhTG586CYyAifv4rMadz+SJuW4h8reQYK\n9CcllCTa178d/O9MRjAAraNCMEAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8E\nBAMCAQYwHQYDVR0OBBYEFKDpVVYome7QQSiNJbq6mfYQxhVWMAoGCCqGSM49BAMC\nA0gAMEUCIQCBEra4iHjPJaDF/2VVdTUzDkdjo8DjeJUnNHqtZ+IfjAIgRvSX0DoT\nyn+xeL6BR44TN5+OE+Hv8nSBQqOh7KwrV8I=\n-----END CERTIFICATE-----\n",
-    ),
-    good: plain!(
-        "ca.pem",
-        "MIIBljCCATygAwIBAgIUGDx6X5QACr/+JZHveoVcI1M9UiowCgYIKoZIzj0EAwIw\n\
-             KTEQMA4GA1UECgwHRXhhbXBsZTEVMBMGA1UEAwwMRXhhbXBsZSBSb290MB4XDTI0\n\
-             MDEwMTAwMDAwMFoXDTM0MDEwMTAwMDAwMFowKTEQMA4GA1UECgwHRXhhbXBsZTEV\n\
-             MBMGA1UEAwwMRXhhbXBsZSBSb290MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
-             AEE98U1fyT/w6Rqrywf0s7MuWIji+eXuhTG586CYyAifv4rMadz+SJuW4h8reQYK\n\
-             9CcllCTa178d/O9MRjAAraNCMEAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8E\n\
-             BAMCAQYwHQYDVR0OBBYEFKDpVVYome7QQSiNJbq6mfYQxhVWMAoGCCqGSM49BAMC\n\
-             A0gAMEUCIQCBEra4iHjPJaDF/2VVdTUzDkdjo8DjeJUnNHqtZ+IfjAIgRvSX0DoT\n\
-             yn+xeL6BR44TN5+OE+Hv8nSBQqOh7KwrV8I=\n"
-    ),
+    bad: Example(concat!(
+        "//- ca.pem\n-----BEGIN CERTIFICATE-----\n",
+        good!(),
+        "-----END CERTIFICATE-----\n«-----BEGIN CERTIFICATE-----»\n",
+        good!(),
+        "-----END CERTIFICATE-----\n"
+    )),
+    good: plain!("ca.pem", good!()),
     also: &[],
     needs: &[Need::Certificates],
     judge: twice,

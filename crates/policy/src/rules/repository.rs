@@ -22,6 +22,11 @@ fn of_project(facts: &Facts, codes: &[Code], sink: &mut Sink<'_>) {
             Some(fix) => sink.find_with(place, finding.message.clone(), fix.clone()),
             None => sink.find(place, finding.message.clone()),
         };
+        // Whether a BuildConfig's repository is this one is not certain.
+        let another = finding.code == Code::MissingContext && place != found.place;
+        if another {
+            sink.at_most(Level::Warning);
+        }
         // Streams of other projects of the cluster are not seen.
         let elsewhere = finding.code == Code::NotBuilt && finding.message.contains("stream");
         if finding.level == project::Level::Info || elsewhere {
