@@ -277,10 +277,10 @@ pub static SEVERAL: Rule = Rule {
                 let mut last: BTreeMap<&str, Span> = BTreeMap::new();
                 for instruction in &stage.instructions {
                     let name = instruction.kind.name();
-                    if matches!(name, "CMD" | "ENTRYPOINT" | "HEALTHCHECK") {
-                        if let Some(before) = last.insert(name, instruction.span) {
-                            sink.find(file.place(before), format!("a later {name} replaces this one"));
-                        }
+                    if matches!(name, "CMD" | "ENTRYPOINT" | "HEALTHCHECK")
+                        && let Some(before) = last.insert(name, instruction.span)
+                    {
+                        sink.find(file.place(before), format!("a later {name} replaces this one"));
                     }
                 }
             }

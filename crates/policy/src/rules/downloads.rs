@@ -115,7 +115,7 @@ pub static PIPE_TO_SHELL: Rule = Rule {
 /// Whether an interpreter reads its program from standard input: `python3 -c '...'` and `sh script` read data.
 fn reads_program(command: &Invocation) -> bool {
     let mut arguments = command.arguments().iter();
-    while let Some(word) = arguments.next() {
+    for word in arguments {
         let text = word.text();
         match text.as_str() {
             "-" | "-s" | "--" | "/dev/stdin" => return true,
@@ -297,11 +297,11 @@ fn is_checked(stage: &StageFacts, instruction: &InstructionFacts, download: &Dow
 fn follow(command: &Invocation, files: &mut BTreeSet<String>) {
     if matches!(command.program(), Some("mv" | "cp" | "ln" | "install")) && files.len() < 50 {
         let words: Vec<String> = command.arguments().iter().map(Value::text).collect();
-        if let [.., source, target] = words.as_slice() {
-            if files.contains(source) {
-                files.insert(target.clone());
-                files.insert(target.rsplit('/').next().unwrap_or(target).to_owned());
-            }
+        if let [.., source, target] = words.as_slice()
+            && files.contains(source)
+        {
+            files.insert(target.clone());
+            files.insert(target.rsplit('/').next().unwrap_or(target).to_owned());
         }
     }
 }

@@ -36,10 +36,10 @@ pub static LAST_ROOT: Rule = Rule {
                     _ => None,
                 })
             });
-            if let Some((span, user)) = last_user {
-                if user.known().is_some_and(is_root) {
-                    sink.find(file.place(span), "the image runs as root").about(file.image.as_deref());
-                }
+            if let Some((span, user)) = last_user
+                && user.known().is_some_and(is_root)
+            {
+                sink.find(file.place(span), "the image runs as root").about(file.image.as_deref());
             }
         }
     },
@@ -254,10 +254,10 @@ fn each_chmod(file: &DockerfileFacts, mut say: impl FnMut(&str, Span, &[String])
                 Some("install" | "mkdir") => {
                     let arguments = command.arguments();
                     for (index, word) in arguments.iter().enumerate() {
-                        if matches!(word.known(), Some("-m" | "--mode")) {
-                            if let Some(mode) = arguments.get(index + 1) {
-                                say(&mode.text(), mode.inner_span(), &[]);
-                            }
+                        if matches!(word.known(), Some("-m" | "--mode"))
+                            && let Some(mode) = arguments.get(index + 1)
+                        {
+                            say(&mode.text(), mode.inner_span(), &[]);
                         }
                     }
                 }

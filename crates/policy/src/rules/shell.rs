@@ -517,14 +517,13 @@ pub static BUNDLE_OVERWRITTEN: Rule = Rule {
                             sink.find(file.place(redirect.target.span), "this bundle belongs to a package");
                         }
                     }
-                    if matches!(command.program(), Some("cp" | "mv" | "install" | "ln")) {
-                        if let Some(last) = command
+                    if matches!(command.program(), Some("cp" | "mv" | "install" | "ln"))
+                        && let Some(last) = command
                             .arguments()
                             .last()
                             .filter(|last| command.arguments().len() > 1 && theirs(&last.text()))
-                        {
-                            sink.find(file.place(last.inner_span()), "this bundle belongs to a package");
-                        }
+                    {
+                        sink.find(file.place(last.inner_span()), "this bundle belongs to a package");
                     }
                 }
             }
@@ -564,13 +563,13 @@ fn judge_versions(facts: &Facts, sink: &mut crate::Sink<'_>) {
                 };
                 let product = crate::lifecycle::product(&stem);
                 let of_base = base.map(crate::lifecycle::of_image).unwrap_or_default();
-                if let Some(release) = of_base.iter().find(|release| Some(release.product) == product) {
-                    if !agrees(value, &release.version) {
-                        sink.find(
-                            file.place(*span),
-                            format!("the base says {} {}", release.title(), release.version),
-                        );
-                    }
+                if let Some(release) = of_base.iter().find(|release| Some(release.product) == product)
+                    && !agrees(value, &release.version)
+                {
+                    sink.find(
+                        file.place(*span),
+                        format!("the base says {} {}", release.title(), release.version),
+                    );
                 }
             }
             for own in &stage.instructions {

@@ -41,7 +41,7 @@ fn prebuilt(name: &str) -> Option<&'static str> {
         return (!base.contains("-sources.") && !base.ends_with(".src.rpm")).then_some(*what);
     }
     let source = ["src", "source", "sources"];
-    let words: Vec<&str> = base.split(|next: char| matches!(next, '-' | '_' | '.')).collect();
+    let words: Vec<&str> = base.split(['-', '_', '.']).collect();
     if words.iter().any(|word| source.contains(word)) {
         return None;
     }

@@ -117,3 +117,8 @@ fn ids_are_unique_and_words_are_whole() {
         assert_eq!(find(rule.id).map(|found| found.id), Some(rule.id));
     }
 }
+
+#[test]
+fn the_page_of_rules_is_current() {
+    expect_test::expect_file!["../../../../docs/rules.md"].assert_eq(&crate::render::index());
+}
