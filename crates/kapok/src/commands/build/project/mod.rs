@@ -3,6 +3,7 @@
 pub mod bases;
 pub mod budget;
 mod ending;
+mod inputs;
 pub mod prepare;
 mod workshop;
 

@@ -10,10 +10,10 @@ use build::schedule::Need;
 use dockerfile::Source;
 use oci::Reference;
 use project::{
-    BaseKind, CommandForm, Context, DockerfileSource, Image, ImageName, InputKind, NodeKind, TestKind,
-    WhichFrom,
+    BaseKind, CommandForm, Context, DockerfileSource, Image, ImageName, NodeKind, TestKind, WhichFrom,
 };
 
+use super::inputs::{self, Overlay};
 use crate::cli;
 use crate::cli::build::Build;
 use crate::cli::values::Assignment;
@@ -51,6 +51,7 @@ pub struct Job {
     pub history: project::HistoryLimits,
     _agents: Agents,
     _contexts: Prepared,
+    _overlay: Option<Overlay>,
 }
 
 /// What making jobs needs.
@@ -89,6 +90,16 @@ impl Making<'_> {
             // As the project calls it, wherever the user is.
             DockerfileSource::Path(path) => Source::new(path.value.clone(), request.source.text.clone()),
         };
+        let overlay = inputs::overlay(
+            self.program,
+            self.arguments,
+            self.means.store,
+            image,
+            request.context.as_deref(),
+        )?;
+        if let Some(overlay) = &overlay {
+            request.context = Some(overlay.directory.clone());
+        }
         request.project = self.loaded.root.display().to_string();
         request.name.clone_from(&image.name);
         request.no_cache |= image.no_cache;
@@ -126,6 +137,7 @@ impl Making<'_> {
             history: image.history,
             _agents: agents,
             _contexts: prepared,
+            _overlay: overlay,
         })
     }
 
@@ -150,17 +162,6 @@ impl Making<'_> {
             // Its text comes later; something must be read until then, and it is never looked at.
             DockerfileSource::Inline { place, .. } => Some(here(&place.file)),
         };
-        if let Some(input) = image.inputs.iter().find(|input| !is_supported(&input.kind)) {
-            let what = match &input.kind {
-                InputKind::Secret(name) => format!("the secret `{name}` of a cluster"),
-                InputKind::ConfigMap { name, .. } => format!("the config map `{name}`"),
-                InputKind::Image { source, .. } => format!("`{source}` of another image"),
-            };
-            self.program.warn(&format!(
-                "image `{}`: {what} does not come into the build context here ({})",
-                image.name, input.place
-            ));
-        }
         let mut build_arg: Vec<Assignment> = image
             .args
             .iter()
@@ -256,10 +257,6 @@ fn text(name: &ImageName) -> String {
         ImageName::StreamTag { name, tag, .. } => format!("{name}:{tag}"),
         ImageName::StreamImage { name, .. } => name.clone(),
     }
-}
-
-fn is_supported(_: &InputKind) -> bool {
-    false
 }
 
 /// What a step may use; what it is expected to use counts where no limit is set.

@@ -187,7 +187,6 @@ impl Shop<'_> {
         if let Some(failure) = shared.failure.take() {
             return Err(Trouble::Other(failure));
         }
-        drop(doors);
         if let Some(slot) = lock(&self.plain).get_mut(seat.image) {
             *slot = built.platforms.first().map(|platform| platform.plain);
         }

@@ -1,0 +1,155 @@
+//! What comes into a build context besides the repository's files: config maps and secrets of a cluster, as files.
+//!
+//! The context is then a copy of the directory, of hard links where that is possible, with those files in it.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Component, Path, PathBuf};
+
+use oci::store::{Store, WorkDir};
+use project::{Image, Input, InputKind};
+
+use crate::cli::build::Build;
+use crate::cli::values::SecretFrom;
+use crate::failure::Failure;
+use crate::program::Program;
+
+/// A build context with more in it, as long as it is needed.
+pub struct Overlay {
+    /// Its directory.
+    pub directory: PathBuf,
+    _work: WorkDir,
+}
+
+/// The files that an image's inputs are, by their paths in the context; and inputs that cannot be had here.
+fn files(
+    program: &Program,
+    flags: &Build,
+    image: &Image,
+) -> Result<(Vec<(String, Vec<u8>)>, Vec<String>), Failure> {
+    let (mut files, mut lacking) = (Vec::new(), Vec::new());
+    for input in &image.inputs {
+        let at = |name: &str| format!("{}/{name}", input.destination.trim_matches('/'));
+        match &input.kind {
+            InputKind::ConfigMap { name, data } if data.is_empty() => {
+                lacking.push(lack(input, &format!("the config map `{name}` is not declared here")));
+            }
+            InputKind::ConfigMap { data, .. } => {
+                files.extend(data.iter().map(|(name, text)| (at(name), text.clone().into_bytes())));
+            }
+            InputKind::Secret(name) => match secret(program, flags, name)? {
+                Some(found) => files.extend(found.into_iter().map(|(name, bytes)| (at(&name), bytes))),
+                None => lacking.push(lack(
+                    input,
+                    &format!("the secret `{name}` is a cluster's; give its files with `--secret id={name},src=PATH`"),
+                )),
+            },
+            InputKind::Image { source, .. } => {
+                lacking.push(lack(input, &format!("`{source}` of another image does not come into the build context")));
+            }
+        }
+    }
+    Ok((files, lacking))
+}
+
+fn lack(input: &Input, what: &str) -> String {
+    format!("{what} ({})", input.place)
+}
+
+/// The files of a secret that the command line gives: those of a directory, or one.
+fn secret(program: &Program, flags: &Build, name: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, Failure> {
+    let Some(flag) = flags.secret.iter().find(|flag| flag.id == name) else { return Ok(None) };
+    let SecretFrom::File(path) = &flag.from else { return Ok(None) };
+    let path = program.environment.directory.join(path);
+    let failed = || Failure::file("read the secret", &path);
+    let read = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        fs::read(path).map(|bytes| (name, bytes))
+    };
+    if !path.is_dir() {
+        return Ok(Some(vec![read(&path).map_err(failed())?]));
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&path).map_err(failed())? {
+        let entry = entry.map_err(failed())?.path();
+        if entry.is_file() {
+            files.push(read(&entry).map_err(failed())?);
+        }
+    }
+    Ok(Some(files))
+}
+
+/// The build context of an image that has inputs; nothing where it has none. What cannot be had is said.
+pub fn overlay(
+    program: &Program,
+    flags: &Build,
+    store: &Store,
+    image: &Image,
+    context: Option<&Path>,
+) -> Result<Option<Overlay>, Failure> {
+    let (files, lacking) = files(program, flags, image)?;
+    for what in lacking {
+        program.warn(&format!("image `{}`: {what}", image.name));
+    }
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let work = store.work_dir()?;
+    let directory = work.path().join("context");
+    let failed = || Failure::file("copy the build context to", &directory);
+    match context {
+        Some(context) => copy(context, &directory).map_err(failed())?,
+        None => fs::create_dir(&directory).map_err(failed())?,
+    }
+    for (path, bytes) in files {
+        // A manifest of somebody's must not write elsewhere.
+        let inside = Path::new(&path).components().filter(|part| matches!(part, Component::Normal(_)));
+        let target = directory.join(inside.collect::<PathBuf>());
+        if let Some(above) = target.parent() {
+            fs::create_dir_all(above).map_err(failed())?;
+        }
+        // A name of a file in the repository must not be written through.
+        let _ = fs::remove_file(&target);
+        fs::write(&target, bytes).map_err(failed())?;
+    }
+    Ok(Some(Overlay { directory, _work: work }))
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir(to)?;
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            // The repository's own history is in no image.
+            if entry.file_name() != ".git" {
+                copy(&path, &target)?;
+            }
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(&path)?, &target)?;
+        } else if kind.is_file() && fs::hard_link(&path, &target).is_err() {
+            fs::copy(&path, &target)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_the_same_and_the_original_stays() {
+        let place = tempfile::tempdir().expect("a directory");
+        let (from, to) = (place.path().join("from"), place.path().join("to"));
+        fs::create_dir_all(from.join("a/b")).expect("made");
+        fs::write(from.join("a/b/c"), "text").expect("written");
+        symlink("a/b", from.join("link")).expect("made");
+        copy(&from, &to).expect("copied");
+        assert_eq!(fs::read_to_string(to.join("link/c")).expect("read"), "text");
+        fs::remove_file(to.join("a/b/c")).expect("removed");
+        assert!(from.join("a/b/c").exists());
+    }
+}
