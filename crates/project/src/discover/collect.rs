@@ -1,6 +1,6 @@
 //! Everything that manifests and Dockerfiles say, put together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::object::{Object, objects};
 use super::remote::{Same, normal, same};
@@ -155,12 +155,13 @@ pub fn collect(files: &dyn Files, given: &Given) -> Project {
     let mut world = World::new(files, given);
     let (count, objects) = applied(&mut world);
     let mut project = Project::default();
+    let mut collected = Collected::default();
     let mut configs = 0;
     for object in &objects {
         if object.is_build_config() {
             configs += 1;
             if let Some(image) = build_config::image(object, &mut world) {
-                add(&mut project.images, image);
+                collected.add(image);
             }
         } else if object.is_image_stream() {
             let stream = image_stream::stream(object);
@@ -169,6 +170,7 @@ pub fn collect(files: &dyn Files, given: &Given) -> Project {
             }
         }
     }
+    project.images = collected.images;
     project.pipelines = pipelines(&objects);
     add_dockerfiles(&mut world, &mut project);
     project.source = if configs > 0 {
@@ -223,32 +225,36 @@ fn best(ways: Vec<Vec<Object>>) -> Vec<Object> {
     all
 }
 
-/// Adds an image. The same BuildConfig in several namespaces is one image with several outputs; two of the same name are
-/// told apart by their namespaces where they have any.
-fn add(images: &mut Vec<Image>, mut image: Image) {
-    let same_place = |known: &&mut Image| known.declared == image.declared && known.name == image.name;
-    if let Some(known) = images.iter_mut().find(same_place) {
-        let comparable = |image: &Image| Image { namespace: None, ..image.clone() };
-        if comparable(known) == comparable(&image) {
-            let namespace = image.namespace.clone();
-            let more: Vec<Output> =
-                image.outputs.into_iter().map(|output| in_namespace(output, &namespace)).collect();
-            known.outputs.extend(more);
-            return;
-        }
-    }
-    let taken = |name: &str| images.iter().any(|known| known.name == name);
-    if taken(&image.name) {
-        let other =
-            images.iter().find(|known| known.name == image.name).and_then(|known| known.namespace.clone());
-        if let (Some(namespace), true) = (&image.namespace, image.namespace != other) {
-            let full = format!("{namespace}/{}", image.name);
-            if !taken(&full) {
-                image.name = full;
+/// Images by name while they are collected.
+#[derive(Default)]
+struct Collected {
+    images: Vec<Image>,
+    names: HashMap<String, usize>,
+}
+
+impl Collected {
+    /// Adds an image. The same BuildConfig in several namespaces is one image with several outputs; two of the same name are
+    /// told apart by their namespaces where they have any.
+    fn add(&mut self, mut image: Image) {
+        if let Some(known) = self.names.get(&image.name).map(|at| &mut self.images[*at]) {
+            let comparable = |image: &Image| Image { namespace: None, outputs: Vec::new(), ..image.clone() };
+            if known.declared == image.declared && comparable(known) == comparable(&image) {
+                let namespace = image.namespace.clone();
+                let more = image.outputs.into_iter().map(|output| in_namespace(output, &namespace));
+                let more: Vec<Output> = more.filter(|output| !known.outputs.contains(output)).collect();
+                known.outputs.extend(more);
+                return;
+            }
+            if let (Some(namespace), true) = (&image.namespace, image.namespace != known.namespace) {
+                let full = format!("{namespace}/{}", image.name);
+                if !self.names.contains_key(&full) {
+                    image.name = full;
+                }
             }
         }
+        self.names.entry(image.name.clone()).or_insert(self.images.len());
+        self.images.push(image);
     }
-    images.push(image);
 }
 
 fn in_namespace(output: Output, namespace: &Option<String>) -> Output {

@@ -358,7 +358,10 @@ fn image_streams_are_compared_with_builds() {
         stream("ubi", "8", "example.com/ubi8:8"),
     ];
     let tree = format!("//- /b.yaml\n{base}{}//- /chain/base/Dockerfile\nFROM scratch\n", streams.concat());
-    check(&tree, &Given::default(), expect![[r#"
+    check(
+        &tree,
+        &Given::default(),
+        expect![[r#"
         1 BuildConfig
           base chain-base
         [undeclared] chain/base/Dockerfile:1:1: info: no BuildConfig builds `chain/base/Dockerfile`
@@ -368,5 +371,6 @@ fn image_streams_are_compared_with_builds() {
             the later of the two is what everybody gets
         [near-match] b.yaml:22:22: warning: the image stream tag `notebook:3` is imported from `quay.io/o/base:3`, and the project builds `base`
             what `base` builds does not reach it unless somebody sends it there
-    "#]]);
+    "#]],
+    );
 }

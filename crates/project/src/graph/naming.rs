@@ -80,7 +80,7 @@ fn outside(draft: &Draft<'_>, user: usize, written: &str, external: &str, place:
         let fix = format!("write `FROM {}` if the project's own is meant", near[0]);
         return Some(Finding::warning(Code::NearMatch, place.clone(), message).fix(fix).about(near));
     }
-    let fix = draft.names.meant(external, user).map(|meant| format!("did you mean `{meant}`?"));
+    let fix = draft.names.meant(external).map(|meant| format!("did you mean `{meant}`?"));
     if local {
         let message = format!("nothing here builds `{written}`");
         return Some(Finding::error(Code::NotBuilt, place.clone(), message).fix_opt(fix));
@@ -114,7 +114,7 @@ fn near(draft: &Draft<'_>, user: usize, name: &str) -> Option<String> {
     if let Some(image) = near.first() {
         return Some(format!("the project builds `{}`", draft.project.images[*image].name));
     }
-    draft.names.meant(name, user).map(|meant| format!("did you mean `{meant}`?"))
+    draft.names.meant(name).map(|meant| format!("did you mean `{meant}`?"))
 }
 
 /// Names and tags that two images have.

@@ -1,5 +1,7 @@
 //! Image streams: what builds write to must be declared somewhere.
 
+use std::collections::BTreeMap;
+
 use super::build::{Draft, list};
 use crate::finding::{Code, Finding};
 use crate::model::{ImageName, Origin};
@@ -18,18 +20,18 @@ fn undeclared(draft: &mut Draft<'_>) {
     if streams.is_empty() {
         return;
     }
+    let mut by_name: BTreeMap<&str, Vec<Option<&str>>> = BTreeMap::new();
+    for stream in streams {
+        by_name.entry(&stream.name).or_default().push(stream.namespace.as_deref());
+    }
     let images = draft.project.images.iter().filter(|image| image.origin == Origin::BuildConfig);
     let mut findings = Vec::new();
     for image in images {
         for output in &image.outputs {
             let ImageName::StreamTag { namespace, name, .. } = &output.name else { continue };
-            let namespace = namespace.as_ref().or(image.namespace.as_ref());
-            let declared = streams.iter().any(|stream| {
-                let agrees = stream.namespace.is_none()
-                    || namespace.is_none()
-                    || stream.namespace.as_ref() == namespace;
-                stream.name == *name && agrees
-            });
+            let namespace = namespace.as_deref().or(image.namespace.as_deref());
+            let agrees = |own: &Option<&str>| own.is_none() || namespace.is_none() || *own == namespace;
+            let declared = by_name.get(name.as_str()).is_some_and(|streams| streams.iter().any(agrees));
             if !declared {
                 let message =
                     format!("`{}` writes to the image stream `{name}`, which is not declared", image.name);
@@ -48,23 +50,26 @@ fn undeclared(draft: &mut Draft<'_>) {
 fn imported(draft: &mut Draft<'_>) {
     /// No image: whoever asks is none.
     const NOBODY: usize = usize::MAX;
+    let mut written: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    for image in &draft.project.images {
+        for output in &image.outputs {
+            if let ImageName::StreamTag { name, tag, .. } = &output.name {
+                written.insert((name, tag), &image.name);
+            }
+        }
+    }
     let mut findings = Vec::new();
     for stream in &draft.project.image_streams {
         for tag in &stream.tags {
             let Some(from) = &tag.from else { continue };
             let name = |image: &usize| draft.project.images[*image].name.as_str();
-            let written = draft.project.images.iter().find(|image| {
-                image.outputs.iter().any(|output| {
-                    matches!(&output.name, ImageName::StreamTag { name, tag: own, .. } if *name == stream.name && *own == tag.tag)
-                })
-            });
-            if let Some(image) = written {
+            if let Some(image) = written.get(&(stream.name.as_str(), tag.tag.as_str())) {
                 let message = format!(
-                    "`{}:{}` is imported from `{from}`, and `{}` writes it",
-                    stream.name, tag.tag, image.name
+                    "`{}:{}` is imported from `{from}`, and `{image}` writes it",
+                    stream.name, tag.tag
                 );
                 let found = Finding::warning(Code::DuplicateTag, tag.place.clone(), message);
-                findings.push(found.fix("the later of the two is what everybody gets").about([&image.name]));
+                findings.push(found.fix("the later of the two is what everybody gets").about([*image]));
                 continue;
             }
             let Meaning::External(external) = draft.names.meaning(from, stream.namespace.as_deref(), NOBODY)

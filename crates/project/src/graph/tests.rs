@@ -238,3 +238,23 @@ fn thousands_of_images_take_no_time() {
     // A second is the promise of an optimised program.
     assert!(took.as_secs() < 10, "{took:?}");
 }
+
+#[test]
+fn thousands_of_build_configs_take_no_time() {
+    let mut tree = String::new();
+    for number in 0..2000 {
+        let base = if number < 10 { "tool-x:1".to_owned() } else { format!("i{}:1", number / 3) };
+        tree += &format!(
+            "//- /b/{number}.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {{name: i{number}}}\nspec:\n  source: {{contextDir: i{number}}}\n  \
+             strategy: {{dockerStrategy: {{from: {{kind: ImageStreamTag, name: '{base}'}}}}}}\n  output: {{to: {{kind: ImageStreamTag, name: 'i{number}:1'}}}}\n  \
+             triggers: [{{type: ImageChange}}]\n---\napiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata: {{name: i{number}}}\n//- /i{number}/Dockerfile\nFROM unknown{number}-base\n"
+        );
+    }
+    let files = Memory::parse(&tree);
+    let begun = std::time::Instant::now();
+    let project = load(&files, &Given::default());
+    let graph = graph(&project, &files);
+    let took = begun.elapsed();
+    assert_eq!((project.images.len(), graph.edges.len()), (2000, 2000));
+    assert!(took.as_secs() < 10, "{took:?}");
+}

@@ -2,6 +2,7 @@
 
 mod official;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use oci::Reference;
@@ -74,7 +75,12 @@ pub struct Names {
     loose: BTreeMap<String, BTreeSet<usize>>,
     /// Domains with the first parts of paths that the project's own outputs go to.
     places: BTreeSet<String>,
+    /// Names with a slip in them, and what was meant: everybody builds on the same few images from outside.
+    slips: RefCell<HashMap<String, Option<String>>>,
 }
+
+/// Of more names nobody looks for slips: each is compared with those of all images.
+const MAX_SLIPS: usize = 256;
 
 /// Image streams may import from each other; nobody chains more.
 const MAX_IMPORTS: usize = 8;
@@ -97,6 +103,7 @@ impl Names {
             tags: vec![BTreeSet::new(); project.images.len()],
             loose: BTreeMap::new(),
             places: BTreeSet::new(),
+            slips: RefCell::default(),
         };
         for (number, base) in project.bases.iter().enumerate() {
             names.bases.entry(base.name.clone()).or_insert(number);
@@ -302,14 +309,21 @@ impl Names {
     }
 
     /// The image of the project whose name was perhaps meant by a name with a slip in it.
-    pub fn meant(&self, external: &str, user: usize) -> Option<&str> {
+    pub fn meant(&self, external: &str) -> Option<String> {
         let word = last_part(external);
-        let own = |images: &Vec<usize>| images.iter().any(|image| *image != user);
-        let candidates = self.plain.iter().filter(|(_, images)| own(images)).map(|(name, _)| name.as_str());
-        let mut candidates: Vec<&str> =
-            candidates.filter(|name| *name != word && is_slip(word, name)).collect();
+        let mut slips = self.slips.borrow_mut();
+        if let Some(known) = slips.get(word) {
+            return known.clone();
+        }
+        if slips.len() >= MAX_SLIPS {
+            return None;
+        }
+        let names = self.plain.keys().map(String::as_str);
+        let mut candidates: Vec<&str> = names.filter(|name| *name != word && is_slip(word, name)).collect();
         candidates.sort_unstable();
-        dockerfile::suggest::nearest(word, candidates)
+        let meant = dockerfile::suggest::nearest(word, candidates).map(str::to_owned);
+        slips.insert(word.to_owned(), meant.clone());
+        meant
     }
 
     /// The place of the project's own outputs that a reference goes to as well: `quay.io/org`.
