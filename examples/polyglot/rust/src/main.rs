@@ -1,3 +1,5 @@
+//! Says a number by way of a crate.
+
 fn main() {
     println!("rust: {}", itoa::Buffer::new().format(42));
 }
