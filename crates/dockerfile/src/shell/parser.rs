@@ -546,23 +546,25 @@ impl<'a> Parser<'a> {
                 end = self.at;
                 continue;
             }
-            if simple.words.is_empty() {
-                if let Some(assignment) = self.assignment() {
-                    simple.assignments.push(assignment);
-                    end = self.at;
-                    continue;
-                }
+            if simple.words.is_empty()
+                && let Some(assignment) = self.assignment()
+            {
+                simple.assignments.push(assignment);
+                end = self.at;
+                continue;
             }
-            if self.starts("(") && simple.words.len() == 1 && simple.assignments.is_empty() {
-                if let Some(name) = simple.words[0].bare().map(str::to_owned) {
-                    self.bump();
-                    self.blanks();
-                    if self.take(")") {
-                        return self.function_body(name);
-                    }
-                    self.error(self.at - 1, self.at, "a parenthesis where none may stand");
-                    continue;
+            if self.starts("(")
+                && simple.words.len() == 1
+                && simple.assignments.is_empty()
+                && let Some(name) = simple.words[0].bare().map(str::to_owned)
+            {
+                self.bump();
+                self.blanks();
+                if self.take(")") {
+                    return self.function_body(name);
                 }
+                self.error(self.at - 1, self.at, "a parenthesis where none may stand");
+                continue;
             }
             match self.word(Until::Blank) {
                 Some(word) => simple.words.push(word),

@@ -153,44 +153,61 @@ fn compound_commands() {
             run ‹$S›
         "#]],
     );
-    check("f() { get \"$1\" -o $2; }; f x y; { g; h; } > /o; (cd /t && i); j", expect![[r#"
+    check(
+        "f() { get \"$1\" -o $2; }; f x y; { g; h; } > /o; (cd /t && i); j",
+        expect![[r#"
         get x -o y
         g [Write /o]
         h [Write /o]
         cd /t
         i in /t
         j
-    "#]]);
-    check("curl x | (cd /opt && tar xz); curl y | while read l; do echo $l; done", expect![[r#"
+    "#]],
+    );
+    check(
+        "curl x | (cd /opt && tar xz); curl y | while read l; do echo $l; done",
+        expect![[r#"
         curl x (1/2)
         cd /opt (fed)
         tar xz (fed) in /opt
         curl y (1/2)
         read l (fed) maybe forgiven
         echo ‹$l› (fed) maybe
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn prefixes_and_scripts_within() {
-    check("sudo -u app env A=1 nice -n 5 timeout 10 make -j2", expect![[r#"
+    check(
+        "sudo -u app env A=1 nice -n 5 timeout 10 make -j2",
+        expect![[r#"
         A=1 make -j2 via sudo via env via nice via timeout
-    "#]]);
-    check("bash -exo pipefail -c 'a | b; echo $V' && sh -c \"c $V\" && eval d e", expect![[r#"
+    "#]],
+    );
+    check(
+        "bash -exo pipefail -c 'a | b; echo $V' && sh -c \"c $V\" && eval d e",
+        expect![[r#"
         a (1/2) via bash -e pipefail
         b (2/2) via bash -e pipefail
         echo 1.2 via bash -e pipefail
         c 1.2 via sh
         d e via eval
-    "#]]);
-    check("find / -name x -exec rm -f {} + ; ls | xargs -n1 rm; su - app -c 'pip install y'", expect![[r#"
+    "#]],
+    );
+    check(
+        "find / -name x -exec rm -f {} + ; ls | xargs -n1 rm; su - app -c 'pip install y'",
+        expect![[r#"
         find / -name x -exec rm -f {} +
         rm -f {} via find
         ls (1/2)
         rm (2/2) via xargs
         pip install y via su
-    "#]]);
-    check("set -euxo pipefail; a | b; cd src; c; cd ..; d; export E=1 && f $E", expect![[r#"
+    "#]],
+    );
+    check(
+        "set -euxo pipefail; a | b; cd src; c; cd ..; d; export E=1 && f $E",
+        expect![[r#"
         set -euxo pipefail
         a (1/2) -e pipefail
         b (2/2) -e pipefail
@@ -200,14 +217,18 @@ fn prefixes_and_scripts_within() {
         d -e pipefail
         export E=1 -e pipefail
         f 1 -e pipefail
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn redirections_and_documents() {
-    check("pip install a>=1 b<2 2>&1 >/dev/null &>/log", expect![[r#"
+    check(
+        "pip install a>=1 b<2 2>&1 >/dev/null &>/log",
+        expect![[r#"
         pip install a b [Write =1] [Read 2] [Duplicate 1] [Write /dev/null] [WriteBoth /log]
-    "#]]);
+    "#]],
+    );
     check(
         "cat > /etc/x <<EOF\nv=$V\nEOF\nbash <<'S'\necho $V\nS\nsha256sum -c <<< \"abc  /x\"",
         expect![[r#"
@@ -216,10 +237,13 @@ fn redirections_and_documents() {
             sha256sum -c [String 'abc  /x']
         "#]],
     );
-    check("tee /a <<-E\n\tone\n\tE\nnext", expect![[r#"
+    check(
+        "tee /a <<-E\n\tone\n\tE\nnext",
+        expect![[r#"
         tee /a [Document(0) E]
         next
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -109,13 +109,11 @@ pub static PIPE_TO_SHELL: Rule = Rule {
             }
         });
     },
-    ..Rule::BLANK
 };
 
 /// Whether an interpreter reads its program from standard input: `python3 -c '...'` and `sh script` read data.
 fn reads_program(command: &Invocation) -> bool {
-    let mut arguments = command.arguments().iter();
-    for word in arguments {
+    for word in command.arguments() {
         let text = word.text();
         match text.as_str() {
             "-" | "-s" | "--" | "/dev/stdin" => return true,

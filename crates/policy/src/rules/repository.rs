@@ -3,16 +3,24 @@
 use project::Code;
 
 use super::manifests::{image_parts, images, switch_off};
-use crate::facts::Facts;
 use crate::facts::manifest::{is_placeholder, is_secret_name, is_template};
+use crate::facts::{Facts, ProjectFinding};
 use crate::finding::Place;
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Need, Rule, Sink};
 
 /// What the project's graph says of these codes.
-fn of_project(facts: &Facts, codes: &[Code], sink: &mut Sink<'_>) {
+pub(super) fn of_project(facts: &Facts, codes: &[Code], sink: &mut Sink<'_>) {
     for found in facts.project_findings.iter().filter(|found| codes.contains(&found.finding.code)) {
         let finding = &found.finding;
+        // Of an image that needs itself everything else follows from that.
+        let cycle = |other: &ProjectFinding| {
+            other.finding.code == Code::Cycle
+                && other.finding.images.iter().any(|name| finding.images.contains(name))
+        };
+        if finding.code == Code::TriggerContradicts && facts.project_findings.iter().any(cycle) {
+            continue;
+        }
         let place = if finding.code == Code::MissingContext {
             context_place(facts, found.place)
         } else {

@@ -204,6 +204,9 @@ fn each_setting(file: &DockerfileFacts, mut say: impl FnMut(&str, Span, Span, &V
     }
 }
 
+/// What a token begins with, how much follows at least, of which characters, and what it is.
+type Form = (&'static str, usize, fn(char) -> bool, &'static str);
+
 /// Tokens that are known by their form.
 pub(super) fn known_secret(text: &str) -> Option<&'static str> {
     let word = |prefix: &str, length: usize, fits: fn(char) -> bool| {
@@ -215,7 +218,7 @@ pub(super) fn known_secret(text: &str) -> Option<&'static str> {
     };
     let plain: fn(char) -> bool = |next| next.is_ascii_alphanumeric() || next == '_' || next == '-';
     let upper: fn(char) -> bool = |next| next.is_ascii_uppercase() || next.is_ascii_digit();
-    let forms: [(&str, usize, fn(char) -> bool, &str); 12] = [
+    let forms: [Form; 12] = [
         ("AKIA", 16, upper, "an AWS access key"),
         ("ASIA", 16, upper, "an AWS access key"),
         ("ghp_", 36, plain, "a GitHub token"),

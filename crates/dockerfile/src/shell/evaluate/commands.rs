@@ -2,7 +2,7 @@
 
 use super::Evaluation;
 use super::prefix::{self, Inner};
-use super::state::{Pipelines, State};
+use super::state::{Pipelines, State, Way};
 use super::value::{Piece, Value};
 use super::{Invocation, RedirectTo};
 use crate::shell::mapped::Mapped;
@@ -84,7 +84,7 @@ impl<'s> State<'s> {
             Compound::Group(list) => self.list(list, script),
             Compound::Subshell(list) => self.in_subshell(|state| state.list(list, script)),
             Compound::If(branches, otherwise) => {
-                let mut ways: Vec<Box<dyn FnOnce(&mut Self) + '_>> = Vec::new();
+                let mut ways: Vec<Way<'_, 's>> = Vec::new();
                 for (condition, list) in branches {
                     ways.push(Box::new(move |state: &mut Self| {
                         state.condition(condition, script);
@@ -113,7 +113,7 @@ impl<'s> State<'s> {
                 if let Some(at) = certain {
                     return self.list(&arms[at].1, script);
                 }
-                let mut ways: Vec<Box<dyn FnOnce(&mut Self) + '_>> = Vec::new();
+                let mut ways: Vec<Way<'_, 's>> = Vec::new();
                 for ((_, list), fits) in arms.iter().zip(fits) {
                     if fits != Some(false) {
                         ways.push(Box::new(move |state: &mut Self| state.list(list, script)));
@@ -277,10 +277,10 @@ impl<'s> State<'s> {
                 return;
             }
         }
-        if let Some(name) = invocation.words.first().and_then(Value::known) {
-            if let Some(body) = self.functions.get(name).copied() {
-                return self.call(body, &invocation, script);
-            }
+        if let Some(name) = invocation.words.first().and_then(Value::known)
+            && let Some(body) = self.functions.get(name).copied()
+        {
+            return self.call(body, &invocation, script);
         }
         self.builtin(&invocation);
         self.invocations.push(invocation);
@@ -375,10 +375,10 @@ impl<'s> State<'s> {
             Some("popd") => self.directory = None,
             Some("export" | "readonly" | "local" | "declare" | "typeset") => {
                 for word in arguments {
-                    if let Some((name, value)) = word.split_once('=') {
-                        if let Some(name) = name.known() {
-                            self.set(name, value.known().map(str::to_owned));
-                        }
+                    if let Some((name, value)) = word.split_once('=')
+                        && let Some(name) = name.known()
+                    {
+                        self.set(name, value.known().map(str::to_owned));
                     }
                 }
             }

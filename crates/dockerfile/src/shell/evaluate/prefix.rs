@@ -226,12 +226,12 @@ fn su(invocation: &Invocation, program: &str) -> Inner {
             None => Inner::None,
         };
     }
-    if program == "runuser" {
-        if let Some(at) = arguments.iter().position(|word| word.known() == Some("-u")) {
-            let from = at + 2 + usize::from(text(at + 2) == "--");
-            if from < arguments.len() {
-                return Inner::Command { words: arguments[from..].to_vec(), assignments: Vec::new() };
-            }
+    if program == "runuser"
+        && let Some(at) = arguments.iter().position(|word| word.known() == Some("-u"))
+    {
+        let from = at + 2 + usize::from(text(at + 2) == "--");
+        if from < arguments.len() {
+            return Inner::Command { words: arguments[from..].to_vec(), assignments: Vec::new() };
         }
     }
     Inner::None

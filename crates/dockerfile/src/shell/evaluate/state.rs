@@ -14,6 +14,9 @@ const MAX_STEPS: usize = 20_000;
 /// Functions within functions, scripts within scripts.
 const MAX_DEPTH: usize = 12;
 
+/// One of several ways that a script may go.
+pub(super) type Way<'w, 's> = Box<dyn FnOnce(&mut State<'s>) + 'w>;
+
 /// Follows a script.
 pub(super) struct State<'s> {
     pub variables: Variables,
@@ -128,7 +131,7 @@ impl<'s> State<'s> {
     }
 
     /// Follows several ways of which one is taken. What they leave different is not known afterwards.
-    pub fn branches(&mut self, ways: Vec<Box<dyn FnOnce(&mut Self) + '_>>, or_none: bool) {
+    pub fn branches(&mut self, ways: Vec<Way<'_, 's>>, or_none: bool) {
         let before = (self.variables.clone(), self.directory.clone());
         let mut ends = Vec::new();
         self.conditional += 1;

@@ -73,7 +73,7 @@ pub enum Base {
     /// An earlier stage.
     Stage(usize),
     /// An image.
-    Image(ImageName),
+    Image(Box<ImageName>),
 }
 
 /// The name of an image, with its variables substituted.

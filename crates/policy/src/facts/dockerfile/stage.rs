@@ -208,7 +208,11 @@ impl Reader<'_> {
                 (name, place)
             })
             .collect();
-        Base::Image(ImageName { reference: known.and_then(|name| name.parse().ok()), value, from_args })
+        Base::Image(Box::new(ImageName {
+            reference: known.and_then(|name| name.parse().ok()),
+            value,
+            from_args,
+        }))
     }
 
     fn instruction(

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use project::Code;
 use project::yaml::Node;
 
 use crate::facts::Facts;
 use crate::facts::manifest::{Object, is_template};
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Need, Rule, Sink};
+use crate::rules::repository::of_project;
 
 fn builds(facts: &Facts) -> impl Iterator<Item = &Object> {
     facts.objects_of("build.openshift.io", "BuildConfig").filter(|build| !build.partial)
@@ -113,6 +115,8 @@ pub static TRIGGER: Rule = Rule {
         for build in builds(facts) {
             triggers(build, sink);
         }
+        // What a build uses its Dockerfile says, too.
+        of_project(facts, &[Code::TriggerContradicts], sink);
     },
 };
 
@@ -132,30 +136,11 @@ fn triggers(build: &Object, sink: &mut Sink<'_>) {
         if name != "ImageChange" {
             continue;
         }
-        let uses: Vec<(Option<&str>, &str)> = build
-            .node
-            .items_at("spec.source.images")
-            .iter()
-            .filter_map(|image| stream_tag(image.get("from")?))
-            .chain(base)
-            .collect();
-        match from {
-            None if base.is_none() => {
-                sink.find(
-                    place,
-                    format!("{} waits for an image, and is based on no stream of images", build.title()),
-                );
-            }
-            // A base that only the Dockerfile names may be the stream's image, under its full name.
-            Some(from)
-                if !uses.is_empty()
-                    && !uses.contains(&from)
-                    && !is_template(from.1)
-                    && uses.iter().all(|used| !is_template(used.1)) =>
-            {
-                sink.find(place, format!("{} waits for `{}`, which it does not use", build.title(), from.1));
-            }
-            _ => {}
+        if from.is_none() && base.is_none() {
+            sink.find(
+                place,
+                format!("{} waits for an image, and is based on no stream of images", build.title()),
+            );
         }
         if output.is_some() && from.or(base) == output {
             sink.find(place, format!("{} starts itself: it waits for what it pushes", build.title()));
@@ -216,7 +201,14 @@ pub static FLOATING: Rule = Rule {
     judge: |facts, sink| {
         for build in builds(facts) {
             if let Some(name) = base(build).and_then(|base| base.get("name")) {
-                floating(build, name, "is based on", sink);
+                let built = builds(facts).any(|other| {
+                    let output = other.node.at("spec.output.to").and_then(stream_tag);
+                    output.is_some_and(|(_, own)| Some(own) == name.text())
+                });
+                // What the repository builds itself moves when its maintainers say so.
+                if floating(build, name, "is based on", sink) && built {
+                    sink.at_most(Level::Info);
+                }
             }
             if let Some(name) = build.node.at("spec.output.to.name")
                 && floating(build, name, "pushes", sink)
