@@ -99,6 +99,11 @@ impl RunGateway {
         self.gateway().map_err(|error| error.to_string())?.changed(intake)
     }
 
+    /// Whether the names in a Git repository mean something else by now.
+    pub fn refs_moved(&self, intake: &Intake, wanted: &[String]) -> Result<bool, String> {
+        self.gateway().map_err(|error| error.to_string())?.refs_moved(intake, wanted)
+    }
+
     /// A document, as a step would get it.
     pub fn document(&self, url: &str) -> Result<Option<Vec<u8>>, String> {
         self.gateway().map_err(|error| error.to_string())?.document(url)

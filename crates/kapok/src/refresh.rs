@@ -46,7 +46,7 @@ impl<'a> Refresh<'a> {
     /// What of a record's documents changed.
     pub fn changed_of<'r>(&self, record: &'r Record) -> Vec<&'r Intake> {
         let intakes: Vec<&Intake> = record.intakes.iter().filter(|intake| may_change(intake)).collect();
-        self.find_out(&intakes);
+        self.find_out(&intakes, &commits(record));
         let known = self.known();
         intakes.into_iter().filter(|intake| known.get(&asked(intake)).copied().unwrap_or(false)).collect()
     }
@@ -55,8 +55,12 @@ impl<'a> Refresh<'a> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, intake: &Intake) {
-        let changed = match self.gateway.changed(intake) {
+    fn ask(&self, intake: &Intake, commits: &[String]) {
+        let answer = match is_of_git(intake) {
+            true => self.gateway.refs_moved(intake, commits),
+            false => self.gateway.changed(intake),
+        };
+        let changed = match answer {
             Ok(changed) => changed,
             Err(reason) => {
                 let message = format!("nobody can say whether {} has changed: {reason}", intake.url);
@@ -68,7 +72,7 @@ impl<'a> Refresh<'a> {
     }
 
     /// Finds out what is not known yet.
-    fn find_out(&self, intakes: &[&Intake]) {
+    fn find_out(&self, intakes: &[&Intake], commits: &[String]) {
         let unknown: BTreeMap<Asked, &Intake> = {
             let known = self.known();
             let new = intakes.iter().map(|intake| (asked(intake), *intake));
@@ -78,9 +82,9 @@ impl<'a> Refresh<'a> {
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
         std::thread::scope(|scope| {
             for _ in 1..AT_ONCE {
-                scope.spawn(|| while_some(next, |intake| self.ask(intake)));
+                scope.spawn(|| while_some(next, |intake| self.ask(intake, commits)));
             }
-            while_some(next, |intake| self.ask(intake));
+            while_some(next, |intake| self.ask(intake, commits));
         });
     }
 }
@@ -95,11 +99,25 @@ fn asked(intake: &Intake) -> Asked {
     (intake.url.clone(), intake.request, intake.digest)
 }
 
-/// Whether asking again tells something: a document that may change, by a request that has no body.
+/// Whether it is a question of Git's smart http: which objects names mean, or the objects.
+fn is_of_git(intake: &Intake) -> bool {
+    intake.method == "POST" && intake.url.ends_with("/git-upload-pack")
+}
+
+/// The commits that a record's steps fetched.
+fn commits(record: &Record) -> Vec<String> {
+    let purls =
+        record.intakes.iter().filter(|intake| is_of_git(intake)).filter_map(|intake| intake.purl.as_deref());
+    let commit = |purl: &str| Some(purl.split('?').next()?.rsplit_once('@')?.1.to_owned());
+    purls.filter_map(commit).collect()
+}
+
+/// Whether asking again tells something: a document that may change, by a request that has no body, or names in a
+/// repository of Git.
 fn may_change(intake: &Intake) -> bool {
     intake.mutable
         && intake.verdict.is_allowed()
-        && matches!(intake.method.as_str(), "" | "GET")
+        && (matches!(intake.method.as_str(), "" | "GET") || is_of_git(intake))
         && intake.url.starts_with("http")
 }
 
@@ -138,5 +156,8 @@ mod tests {
         ] {
             assert!(!may_change(&other), "{other:?}");
         }
+        let method = "POST".to_owned();
+        let git = Intake { method, url: "http://h/r.git/git-upload-pack".to_owned(), ..index };
+        assert!(may_change(&git));
     }
 }

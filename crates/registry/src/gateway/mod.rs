@@ -108,6 +108,13 @@ impl Gateway {
         self.0.options.runtime.wait(self.0.changed(intake)).map_err(|no_answer| no_answer.reason())
     }
 
+    /// Whether the names that a recorded answer of Git names mean other objects by now, those of `wanted` objects if there
+    /// are any. For threads that are not the runtime's.
+    pub fn refs_moved(&self, intake: &Intake, wanted: &[String]) -> Result<bool, String> {
+        let asked = self.0.refs_moved(intake, wanted);
+        self.0.options.runtime.wait(asked).map_err(|no_answer| no_answer.reason())
+    }
+
     /// A document by a plain GET, as a step would get it; nothing where its upstream has none. For threads that are not
     /// the runtime's.
     pub fn document(&self, url: &str) -> Result<Option<Vec<u8>>, String> {

@@ -98,6 +98,15 @@ pub fn refs(body: &[u8]) -> Vec<NamedRef> {
     found
 }
 
+/// A request of version 2 for everything that a clone looks at.
+pub fn ask_for_refs() -> Vec<u8> {
+    let packet = |line: &str| format!("{:04x}{line}", line.len() + 4);
+    let arguments =
+        ["peel\n", "symrefs\n", "ref-prefix HEAD\n", "ref-prefix refs/heads/\n", "ref-prefix refs/tags/\n"];
+    let arguments: String = arguments.into_iter().map(packet).collect();
+    format!("{}0001{arguments}0000", packet("command=ls-refs\n")).into_bytes()
+}
+
 /// The first object that a request wants: with a clone, what the repository's HEAD names.
 pub fn wanted(body: &[u8]) -> Option<&str> {
     let mut lines = Lines(body).take(MOST_LINES).flatten();
@@ -290,6 +299,12 @@ mod tests {
         );
         assert_eq!(Ask::parse(b"0000"), None);
         assert_eq!(Ask::parse(b"garbage"), None);
+    }
+
+    #[test]
+    fn what_is_asked_of_a_repository_is_understood() {
+        let ask = Ask::parse(&ask_for_refs()).unwrap();
+        assert_eq!((ask.command.as_str(), ask.others.len(), ask.wants.len()), ("ls-refs", 5, 0));
     }
 
     #[test]

@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use oci::record::Intake;
 use oci::store::Download;
 
 use super::fetch::{Answered, Fetch, Keep};
 use super::inquiry::conditions;
 use crate::gateway::Shared;
+use crate::gateway::body::whole;
 use crate::gateway::kept::{Head, Request};
 use crate::gateway::spool::Broken;
 use crate::gateway::upstream::{NoAnswer, chain};
-use crate::packages::Address;
+use crate::packages::{Address, git};
+
+/// Bytes of an answer that names everything in a repository; the largest have some ten millions.
+const REFS: u64 = 32 << 20;
 
 impl Shared {
     /// Whether the answer to a request is another one by now. The new one is kept for the step that asks again.
@@ -53,6 +58,49 @@ impl Shared {
         };
         let same_status = source.head.status == intake.status.unwrap_or(200);
         Ok(!same_status || intake.digest.is_some_and(|digest| digest != whole.digest))
+    }
+
+    /// Whether names in a Git repository name other objects by now than an answer to `ls-refs` said. Of these names only
+    /// those count that named something `wanted`, if there are any: a branch that the step did not fetch may move. Other
+    /// answers, such as a pack, say nothing of names.
+    pub(in crate::gateway) async fn refs_moved(
+        self: &Arc<Shared>,
+        intake: &Intake,
+        wanted: &[String],
+    ) -> Result<bool, NoAnswer> {
+        let Some(digest) = intake.digest.filter(|_| intake.size <= REFS) else { return Ok(false) };
+        let kept = self.options.store.read_blob(&digest).map_err(|error| NoAnswer::failed(chain(&error)))?;
+        let mut named = git::refs(&kept);
+        if named.iter().any(|named| wanted.contains(&named.object)) {
+            named.retain(|named| wanted.contains(&named.object));
+        }
+        if named.is_empty() {
+            return Ok(false);
+        }
+        let address = Address::parse(&intake.url).ok_or_else(|| NoAnswer::failed("it has no URL"))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("content-type", "application/x-git-upload-pack-request"),
+            ("accept", "application/x-git-upload-pack-result"),
+            ("git-protocol", "version=2"),
+            ("user-agent", "git/kapok"),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let body = Some(whole(git::ask_for_refs()));
+        let fetch = Fetch { method: Method::POST, url: intake.url.clone(), headers, body, private: false };
+        let Answered::Upstream(fetched) = self.fetch(fetch, &address).await? else { return Ok(false) };
+        let status = fetched.incoming.response.status();
+        if status != StatusCode::OK {
+            return Err(NoAnswer::failed(format!("it answers {status}")));
+        }
+        let limit = usize::try_from(REFS).unwrap_or(usize::MAX);
+        let body = Limited::new(fetched.incoming.response.into_body(), limit).collect().await;
+        let now = git::refs(&body.map_err(|error| NoAnswer::failed(error.to_string()))?.to_bytes());
+        let same = |before: &git::NamedRef| {
+            now.iter().any(|now| now.name == before.name && now.object == before.object)
+        };
+        Ok(!named.iter().all(same))
     }
 
     /// The request that a record speaks of, and the answer that it had.

@@ -199,3 +199,29 @@ fn a_part_of_something_large_is_only_that() {
         assert_eq!((intake.status, intake.request), (Some(206), Some(Digest::of(b"range=bytes=0-2\n"))));
     });
 }
+
+#[test]
+fn a_branch_that_moved_is_noticed_and_others_may_move() {
+    let (a, b, c) = ("1".repeat(40), "2".repeat(40), "3".repeat(40));
+    let refs = |main: &str, other: &str| {
+        let packet = |line: String| format!("{:04x}{line}", line.len() + 4);
+        packet(format!("{main} refs/heads/main\n")) + &packet(format!("{other} refs/heads/other\n")) + "0000"
+    };
+    let answers = [refs(&a, &b), refs(&a, &b), refs(&a, &c), refs(&c, &b)];
+    run(World::new(), async |world| {
+        let counter = Counter::default();
+        let upstream = Upstream::plain(move |_| say("", &answers[counter.next()])).await;
+        let body = "0014command=ls-refs\n0000";
+        let request = format!(
+            "POST /r.git/git-upload-pack HTTP/1.1\r\nHost: up.example.org\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        world.raw("up.example.org", upstream.port, &request).await;
+        let shared = world.step.step().shared.clone();
+        let intakes = tokio::task::block_in_place(|| world.settled());
+        let wanted = [a.clone()];
+        for moved in [false, false, true] {
+            assert_eq!(shared.refs_moved(&intakes[0], &wanted).await, Ok(moved));
+        }
+    });
+}
