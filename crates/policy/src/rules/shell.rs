@@ -473,6 +473,68 @@ pub static CA_LATE: Rule = Rule {
     ..Rule::BLANK
 };
 
+/// An image without the organisation's CA.
+pub static CA_MISSING: Rule = Rule {
+    id: "ca-missing",
+    family: Family::Certificates,
+    levels: Levels::of(None, None, Some(Level::Warning)),
+    title: "the organisation's CA certificates are in the image",
+    why: "Programs that meet the organisation's own servers need its CA. Where it is missing, somebody turns verification off. \
+          Images on a base of the project have it from there, and `ca` in kapok.yaml puts it into every image.",
+    fix: "copy the certificates into the trust store's directory and update it, or name them with `ca` in kapok.yaml",
+    bad: Example(
+        "FROM «registry.access.redhat.com/ubi9/ubi:9.6»\nRUN dnf install -y git-2.47.1 && dnf clean all\n",
+    ),
+    good: Example(
+        "FROM registry.access.redhat.com/ubi9/ubi:9.6\nCOPY ca.crt /etc/pki/ca-trust/source/anchors/\nRUN update-ca-trust\nFROM registry.access.redhat.com/ubi9/ubi:9.6 AS other\nRUN --mount=type=bind,source=ca,target=/ca trust anchor /ca/x.crt\n",
+    ),
+    needs: &[Need::Instructions, Need::Commands, Need::Tree],
+    judge: |facts, sink| {
+        if facts.project.ca.is_some() {
+            return;
+        }
+        for file in &facts.dockerfiles {
+            let Some(last) = file.stages.last() else { continue };
+            let Some(root) = file.root(last.index) else { continue };
+            // An image of one's own has what it has from its own Dockerfile.
+            let vendor = root.reference.as_ref().is_some_and(|reference| {
+                super::base::is_ubi(reference)
+                    || reference.path().starts_with("library/") && reference.domain() == "docker.io"
+            });
+            let installs = file
+                .chain(last.index)
+                .into_iter()
+                .any(|stage| stage.instructions.iter().any(|own| installs_certificates(file, stage, own)));
+            if vendor && !installs {
+                let first = file.chain(last.index).last().map_or(last.image_span, |stage| stage.image_span);
+                sink.find(file.place(first), "nothing installs the organisation's CA certificates")
+                    .about(file.image.as_deref());
+            }
+        }
+    },
+    ..Rule::BLANK
+};
+
+/// Whether an instruction brings certificates into the image's trust.
+fn installs_certificates(file: &DockerfileFacts, stage: &StageFacts, own: &InstructionFacts) -> bool {
+    let places = ["ca-trust", "ca-certificates", "/etc/ssl/certs", "/etc/pki/tls", "cacerts"];
+    let destination = match &file.instruction(stage, own).kind {
+        InstructionKind::Copy(copy) => copy.destination.raw.as_str(),
+        InstructionKind::Add(add) => add.destination.raw.as_str(),
+        InstructionKind::Env(pairs) => {
+            let names = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE"];
+            return pairs.iter().any(|pair| names.contains(&pair.key.raw.as_str()));
+        }
+        _ => "",
+    };
+    let programs = ["update-ca-trust", "update-ca-certificates", "trust", "keytool"];
+    places.iter().any(|place| destination.contains(place))
+        || own
+            .commands
+            .iter()
+            .any(|command| command.program().is_some_and(|program| programs.contains(&program)))
+}
+
 /// A bundle of another tool that is overwritten.
 pub static BUNDLE_OVERWRITTEN: Rule = Rule {
     id: "ca-bundle-overwritten",
@@ -656,6 +718,7 @@ pub const RULES: &[&Rule] = &[
     &EXPORT_LOST,
     &MISSPELT_PATH,
     &CA_LATE,
+    &CA_MISSING,
     &BUNDLE_OVERWRITTEN,
     &VERSION_TWICE,
 ];
