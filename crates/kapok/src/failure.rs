@@ -318,9 +318,9 @@ impl Failure {
     pub fn hint(&self) -> Option<String> {
         match self {
             Failure::Usage { hint, .. } => hint.clone(),
-            Failure::Denied { .. } => {
-                Some("`--no-check` builds all the same; a waiver or `# kapok: ignore=RULE reason` says why".into())
-            }
+            Failure::Denied { .. } => Some(
+                "`--no-check` builds all the same; a waiver or `# kapok: ignore=RULE reason` says why".into(),
+            ),
             Failure::Sandbox(error) => error.hint(),
             Failure::Apt(error) => error.hint(),
             Failure::Store(error) => store_hint(error),

@@ -120,7 +120,7 @@ fn places(program: &Program, paths: &[PathBuf]) -> Result<(PathBuf, Vec<String>)
 }
 
 /// The nearest directory above with a `kapok.yaml`, else this one.
-fn project_directory(here: &Path) -> PathBuf {
+pub fn project_directory(here: &Path) -> PathBuf {
     let found = here.ancestors().find(|directory| directory.join("kapok.yaml").is_file());
     found.unwrap_or(here).to_owned()
 }

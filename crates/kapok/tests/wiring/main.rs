@@ -1,6 +1,7 @@
 //! The real program, one to three tests a command: what is wired to what. Behaviour is tested beside the code.
 
 mod build;
+mod check;
 mod environment;
 mod graph;
 mod house;

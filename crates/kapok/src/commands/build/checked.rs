@@ -1,12 +1,13 @@
 //! The Dockerfile of a build, judged before its first step.
 
 use build::engine::Request;
-use policy::{Facts, Level, Waivers, render};
+use policy::{Facts, Judgement, Level, Waivers, render};
 
 use crate::cli::build::{Build, Progress};
-use crate::commands::check::standards;
+use crate::commands::check::{project_directory, standards};
 use crate::failure::Failure;
 use crate::program::Program;
+use crate::repository::Repository;
 use crate::settings::Settings;
 
 /// What the plan of a build says itself, with its own words and exit code.
@@ -20,15 +21,50 @@ const OF_THE_PLAN: [&str; 7] = [
     "variable-undeclared",
 ];
 
-/// Judges; errors of the profile stop the build, warnings are one line.
-pub fn check(program: &Program, arguments: &Build, settings: &Settings, request: &Request) -> Result<(), Failure> {
+/// Judges one Dockerfile; errors of the profile stop the build, warnings are one line.
+pub fn check(
+    program: &Program,
+    arguments: &Build,
+    settings: &Settings,
+    request: &Request,
+) -> Result<(), Failure> {
     let standards = standards(settings, None);
-    let facts = Facts::of_dockerfile(&request.source.name, &request.source.text, &request.build_args);
-    let mut judgement = policy::judge(&facts, &standards, &Waivers::none(), Vec::new());
-    let of_file = |finding: &policy::Finding| {
-        facts.source(finding.place.source).name == request.source.name && !OF_THE_PLAN.contains(&finding.rule.as_ref())
+    let mut facts = Facts::of_dockerfile(&request.source.name, &request.source.text, &request.build_args);
+    let root = project_directory(&program.environment.directory);
+    let waivers = match Repository::open(&root, &[settings.check.waivers().to_owned()]) {
+        Ok(repository) => Waivers::load(&mut facts, &repository, settings.check.waivers()),
+        Err(_) => Waivers::none(),
     };
-    judgement.findings.retain(of_file);
+    let mut judgement = policy::judge(&facts, &standards, &waivers, Vec::new());
+    let name = &request.source.name;
+    judgement.findings.retain(|finding| facts.source(finding.place.source).name == *name);
+    decide(program, arguments, &facts, judgement)
+}
+
+/// Judges the Dockerfiles of a project, by its files and waivers.
+pub fn check_project(
+    program: &Program,
+    arguments: &Build,
+    settings: &Settings,
+    files: &Repository,
+) -> Result<(), Failure> {
+    let mut facts = Facts::gather(files);
+    let waivers = Waivers::load(&mut facts, files, settings.check.waivers());
+    let mut judgement = policy::judge(&facts, &standards(settings, None), &waivers, Vec::new());
+    let dockerfiles: Vec<&str> = facts.dockerfiles.iter().map(|file| file.path.as_str()).collect();
+    judgement
+        .findings
+        .retain(|finding| dockerfiles.contains(&facts.source(finding.place.source).name.as_str()));
+    decide(program, arguments, &facts, judgement)
+}
+
+fn decide(
+    program: &Program,
+    arguments: &Build,
+    facts: &Facts,
+    mut judgement: Judgement,
+) -> Result<(), Failure> {
+    judgement.findings.retain(|finding| !OF_THE_PLAN.contains(&finding.rule.as_ref()));
     let count = |level| judgement.findings.iter().filter(|finding| finding.level == level).count();
     let (errors, warnings) = (count(Level::Error), count(Level::Warning));
     if errors > 0 && arguments.no_check {
@@ -37,7 +73,7 @@ pub fn check(program: &Program, arguments: &Build, settings: &Settings, request:
     }
     if errors > 0 {
         judgement.findings.retain(|finding| finding.level == Level::Error);
-        program.terminal.say(&render::human(&facts, &judgement, program.terminal.colour));
+        program.terminal.say(&render::human(facts, &judgement, program.terminal.colour));
         let message = format!("the check found {}; nothing was built", counted(errors, "error"));
         return Err(Failure::Denied { message });
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use build::engine::{Cancel, Event, Storm, StormImage};
 use build::schedule::Work;
 
+use super::checked;
 use super::context::Means;
 use crate::cli::build::{Build, Progress};
 use crate::exit::Exit;
@@ -68,6 +69,7 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
             _ => program.say(text),
         }
     })?;
+    checked::check_project(program, arguments, &settings, &loaded.files)?;
     let store = Arc::new(program.store(&settings)?);
     bases::provide(program, arguments, loaded, &settings, &store, &wanted)?;
     let fetch = HttpFetch::new(&program.environment);
