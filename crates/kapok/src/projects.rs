@@ -50,6 +50,23 @@ pub fn authorities(loaded: &Loaded) -> Result<Vec<u8>, Failure> {
     std::fs::read(&path).map_err(Failure::file("read", path))
 }
 
+/// The certificate authorities of the project that a directory is in: the file that its nearest `kapok.yaml` names, and what
+/// that holds. An image that is built alone trusts them and has them as one that is built with all others does.
+pub fn authorities_near(directory: &Path) -> Result<Option<(PathBuf, Vec<u8>)>, Failure> {
+    let Ok(directory) = directory.canonicalize() else { return Ok(None) };
+    let Some(root) = directory.ancestors().find(|above| above.join("kapok.yaml").is_file()) else {
+        return Ok(None);
+    };
+    let path = root.join("kapok.yaml");
+    let text = std::fs::read(&path).map_err(Failure::file("read", &path))?;
+    let files = project::files::Memory::new([("kapok.yaml".to_owned(), text)]);
+    let declared = project::declaration::load(&files, "kapok.yaml").and_then(|project| project.ca);
+    let Some(ca) = declared else { return Ok(None) };
+    let path = root.join(ca.value);
+    let bytes = std::fs::read(&path).map_err(Failure::file("read", &path))?;
+    Ok(Some((path, bytes)))
+}
+
 fn load_at(root: &Path, read: fn(&dyn Files, &Given) -> Project) -> Result<Loaded, Failure> {
     let files = Repository::open(root, &[]).map_err(Failure::file("list", root))?;
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -10,10 +10,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use oci::Digest;
 use oci::config::History;
 use oci::record::{Record, Usage, Written};
 use oci::tree::Kind;
+use oci::{Descriptor, Digest, ImageConfig};
 
 use super::error::StepError;
 use super::event::Event;
@@ -140,6 +140,16 @@ impl World<'_> {
 /// The line of the image's history that stands for the layer.
 pub fn history(created: Option<&String>) -> History {
     History { created: created.cloned(), created_by: Some(CREATED_BY.to_owned()), ..History::default() }
+}
+
+/// Takes the layer off an image again, if it is its last.
+pub fn without(config: &mut ImageConfig, layers: &mut Vec<Descriptor>) {
+    let is_last = config.history.last().is_some_and(|last| last.created_by.as_deref() == Some(CREATED_BY));
+    if is_last && !layers.is_empty() {
+        config.history.pop();
+        config.rootfs.diff_ids.pop();
+        layers.pop();
+    }
 }
 
 /// The files of the layer by path, without the first slash, and keystores that cannot be read.
@@ -277,5 +287,21 @@ mod tests {
         let new = bundle_with(old.as_bytes(), &[one.clone(), two.clone()]).unwrap();
         assert_eq!(pem::certificates(&new), [one.clone(), two.clone()]);
         assert_eq!(bundle_with(&new, &[one, two]), None);
+    }
+
+    #[test]
+    fn the_layer_comes_off_only_where_it_is_the_last() {
+        let mut config = ImageConfig::for_platform(&oci::Platform::linux("amd64"));
+        let blob = |text: &str| Descriptor::of(oci::descriptor::media_type::OCI_LAYER_GZIP, text.as_bytes());
+        let line = |by: &str| History { created_by: Some(by.to_owned()), ..History::default() };
+        config.history = vec![line("RUN true"), history(None)];
+        config.rootfs.diff_ids =
+            ["a", "b"].map(|text| oci::DiffId(Digest::of(text.as_bytes()))).into_iter().collect();
+        let mut layers = vec![blob("a"), blob("b")];
+        without(&mut config, &mut layers);
+        assert_eq!((&layers, config.history.len()), (&vec![blob("a")], 1));
+        assert_eq!(config.rootfs.diff_ids, [oci::DiffId(Digest::of(b"a"))]);
+        without(&mut config, &mut layers);
+        assert_eq!(layers, [blob("a")]);
     }
 }

@@ -24,6 +24,8 @@ pub struct StoreImages<'a> {
     upstream: Option<&'a dyn Upstream>,
     /// Ask the registry even if the store has the name: `--pull`.
     pull: bool,
+    /// Leave out the layer of an organisation's certificates of what was built here.
+    bare: bool,
     answered: Mutex<Answered>,
 }
 
@@ -46,7 +48,13 @@ impl Images for StoreImages<'_> {
 impl<'a> StoreImages<'a> {
     /// Nothing asked yet.
     pub fn new(store: &'a Store, upstream: Option<&'a dyn Upstream>, pull: bool) -> StoreImages<'a> {
-        StoreImages { store, upstream, pull, answered: Mutex::default() }
+        StoreImages { store, upstream, pull, bare: false, answered: Mutex::default() }
+    }
+
+    /// For an image that gets its own layer of certificates: what it is built on comes without one, so that a change of the
+    /// certificates runs no step again.
+    pub fn bare(self, bare: bool) -> StoreImages<'a> {
+        StoreImages { bare, ..self }
     }
 
     fn by_reference(&self, name: &str, platform: &Platform) -> Result<BaseImage, ImageError> {
@@ -184,13 +192,17 @@ impl<'a> StoreImages<'a> {
                 available: self.platforms(digest),
             });
         };
-        let config = image.config.value().clone();
+        let mut config = image.config.value().clone();
+        let mut layers = image.manifest.value().layers.clone();
+        if self.bare && found == Found::Store {
+            super::certificates::without(&mut config, &mut layers);
+        }
         let epoch = config.created.as_deref().and_then(oci::time::parse_rfc3339);
         Ok(BaseImage {
             name: name.to_owned(),
             digest: image.descriptor.digest,
             config,
-            layers: image.manifest.value().layers.clone(),
+            layers,
             epoch,
             found: Some(found),
         })

@@ -36,7 +36,8 @@ pub fn plans_among(
     let (dockerfile, found) = dockerfile::parse(&request.source.text);
     // What is wrong with it is told when the context is opened.
     let ignore = request.ignore.as_ref().map(|source| Patterns::parse(&source.text).0);
-    let images = StoreImages::new(doors.store, doors.upstream, request.pull);
+    let images = StoreImages::new(doors.store, doors.upstream, request.pull)
+        .bare(!request.finishing.authorities.is_empty());
     let images = ProjectImages { seat, others: MaterialImages { images, materials: doors.materials } };
     let given = !request.platforms.is_empty();
     let platforms = if given { request.platforms.clone() } else { vec![request.build_platform.clone()] };

@@ -117,7 +117,10 @@ pub fn words_mean(program: &Program, word: &str, alone: bool) -> Result<Meaning,
 
 fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     result::check(program, arguments)?;
-    let settings = program.settings_for(&settings_directory(program, &arguments.input.context))?;
+    let place = settings_directory(program, &arguments.input.context);
+    let mut settings = program.settings_for(&place)?;
+    let authorities = projects::authorities_near(&place)?;
+    settings.network.ca.extend(authorities.iter().map(|(path, _)| path.clone()));
     let store = Arc::new(program.store(&settings)?);
     // Without sandboxes a build of COPYs still works; it is refused when a step needs one.
     let spawner = program.spawner();
@@ -128,6 +131,7 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
         arguments.from_vendor.as_deref().map(|path| vendor::take_in(program, &store, path)).transpose()?;
     let mut prepared = request::prepare(program, &arguments.input, &settings, &means)?;
     let _agents = request::complete(&mut prepared.request, program, arguments, &settings)?;
+    prepared.request.finishing.authorities = authorities.map(|(_, bytes)| bytes).unwrap_or_default();
     checked::check(program, arguments, &settings, &prepared.request)?;
     let registries = program.registries(&settings);
     let gated = GatedFetch::new(&fetch, &settings);
