@@ -131,6 +131,52 @@ fn a_project_with_mistakes_is_not_built() {
 }
 
 #[test]
+fn variables_limits_overrides_and_config_maps_of_manifests_are_what_a_cluster_makes_of_them() {
+    let here = TestEnvironment::new();
+    here.write(
+        "build.yaml",
+        "apiVersion: build.openshift.io/v1
+kind: BuildConfig
+metadata: {name: app}
+spec:
+  source:
+    contextDir: app
+    configMaps:
+      - configMap: {name: settings}
+        destinationDir: etc
+  strategy:
+    dockerStrategy:
+      from: {kind: ImageStreamTag, name: 'base:latest'}
+      env: [{name: GREETING, value: 'a \"$word\"'}]
+  output: {to: {kind: ImageStreamTag, name: 'app:1'}}
+---
+apiVersion: build.openshift.io/v1
+kind: BuildConfig
+metadata: {name: base}
+spec:
+  source: {contextDir: base}
+  strategy: {dockerStrategy: {}}
+  output: {to: {kind: ImageStreamTag, name: 'base:latest'}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {app.conf: 'listen = 8080'}
+",
+    );
+    here.write("base/Dockerfile", "FROM scratch\nCOPY file /base\n");
+    here.write("base/file", "base");
+    here.write("app/Dockerfile", "FROM scratch AS one\nCOPY etc/app.conf /x\nFROM somewhere.example.org/else\nCOPY --from=one /x /app.conf\n");
+    let built = here.kapok("build").ok().stderr;
+    assert!(built.contains("2 BuildConfigs") && built.contains("2 of 2 images complete"), "{built}");
+    let inspected = here.kapok("inspect app:1").ok().stdout;
+    assert!(inspected.contains(r#"GREETING=a \"$word\""#), "{inspected}");
+    let files = here.kapok("explain app").ok().stdout;
+    assert!(files.contains("COPY etc/app.conf /x"), "{files}");
+    here.kapok("status").ok();
+}
+
+#[test]
 fn a_storm_that_is_killed_is_completed_by_the_next_build() {
     let here = TestEnvironment::new();
     if !here.shell_image() {

@@ -98,6 +98,9 @@ impl Trust {
 /// For the fuzzer: a certificate, and a bundle, from anybody's image.
 #[doc(hidden)]
 pub fn fuzz_trust(data: &[u8]) {
+    if let Ok(Some(new)) = keystore::with(data, &[b"ours".to_vec()]) {
+        assert_eq!(keystore::with(&new, &[b"ours".to_vec()]), Ok(None));
+    }
     let Ok(authorities) = Authorities::new(data, data) else {
         for certificate in pem::certificates(data).iter().map(Vec::as_slice).chain([data]) {
             pem::public_key(certificate);

@@ -17,7 +17,7 @@ use crate::cli::Format;
 use crate::cli::build::{Build, Plan as Arguments};
 use crate::commands::build::context::Means;
 use crate::commands::build::failed;
-use crate::commands::build::project::prepare::{Job, Making};
+use crate::commands::build::project::prepare::{self, Job, Making};
 use crate::commands::build::project::{budget, storm_images};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -137,7 +137,7 @@ impl Workshop for Foresight<'_> {
     type Failure = Lacking;
 
     fn find(&self, of: usize, name: &str) -> Option<usize> {
-        self.jobs[of].names.get(name).copied()
+        prepare::find(self.jobs, of, name)
     }
 
     fn build(&self, seat: &Seat<'_>) -> Result<BuildReport, (Verdict, Lacking)> {

@@ -54,6 +54,19 @@ pub struct Job {
     _overlay: Option<Overlay>,
 }
 
+/// The job that a name in an image's Dockerfile means: as the graph has it, else by the name or a tag that an image gets, for the
+/// graph does not know the arguments of the command line.
+pub fn find(jobs: &[Job], of: usize, name: &str) -> Option<usize> {
+    if let Some(job) = jobs[of].names.get(name) {
+        return Some(*job);
+    }
+    let name = name.strip_prefix("localhost/").unwrap_or(name);
+    let name = name.parse::<Reference>().ok()?;
+    let tagged = if name.tag().is_some() { name } else { name.with_tag("latest").ok()? };
+    let is = |job: &Job| job.request.tags.contains(&tagged);
+    jobs.iter().position(is).filter(|job| *job != of)
+}
+
 /// What making jobs needs.
 pub struct Making<'a> {
     /// The process.

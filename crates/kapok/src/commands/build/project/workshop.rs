@@ -13,7 +13,7 @@ use build::sandbox::Spawner;
 use oci::store::{Batch, NewBuild, Store};
 use oci::{Digest, LayerId};
 
-use super::prepare::Job;
+use super::prepare::{self, Job};
 use crate::changes;
 use crate::cli::build::Build;
 use crate::clock;
@@ -83,11 +83,7 @@ impl Workshop for Shop<'_> {
     type Failure = Failed;
 
     fn find(&self, of: usize, name: &str) -> Option<usize> {
-        let names = &self.jobs[of].names;
-        names.get(name).copied().or_else(|| {
-            // A trigger of a base, or a context that the command line names, may call an image what nobody else does.
-            self.jobs.iter().position(|job| job.name == name && self.jobs[of].needs.contains(&job.image))
-        })
+        prepare::find(self.jobs, of, name)
     }
 
     fn build(&self, seat: &Seat<'_>) -> Result<Made, (Verdict, Failed)> {
