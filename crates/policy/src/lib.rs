@@ -13,7 +13,7 @@ mod finding;
 mod ignore;
 mod judge;
 mod level;
-mod lifecycle;
+pub mod lifecycle;
 pub mod rego;
 pub mod render;
 mod rule;

@@ -2,6 +2,7 @@
 
 mod certificate;
 pub mod commands;
+mod declared;
 pub mod dockerfile;
 mod files;
 pub mod manifest;
@@ -16,6 +17,7 @@ use ::dockerfile::{Source, Span};
 use crate::finding::Place;
 
 pub use certificate::{Certificate, Content, PrivateKey, fuzz_certificates};
+pub use declared::DeclaredVersion;
 pub use dockerfile::BuildInput;
 pub use files::{CommittedFile, Files};
 pub use repository::{Binary, ProjectFinding};
@@ -61,6 +63,8 @@ pub struct Facts {
     pub image_names: std::collections::BTreeSet<String>,
     /// Requirement files in which every line has a digest.
     pub hashed_requirements: std::collections::BTreeSet<String>,
+    /// Versions of languages that the projects' own files ask for.
+    pub declared_versions: Vec<DeclaredVersion>,
     /// Dockerfiles, by path.
     pub dockerfiles: Vec<dockerfile::DockerfileFacts>,
     /// Objects of manifests, by file.
@@ -95,6 +99,7 @@ impl Facts {
             sources: Vec::new(),
             files: Vec::new(),
             dockerfiles: Vec::new(),
+            declared_versions: Vec::new(),
             hashed_requirements: files::hashed_requirements(files),
             image_names: std::collections::BTreeSet::new(),
             objects: Vec::new(),
@@ -114,6 +119,7 @@ impl Facts {
         settings::gather(&mut facts, files);
         repository::gather(&mut facts, files);
         dockerfile::gather(&mut facts, files);
+        declared::gather(&mut facts, files);
         certificate::gather(&mut facts, files);
         facts
     }

@@ -140,10 +140,12 @@ pub static FLOOR: Rule = Rule {
           3.8, Java 11 and Go 1.17; `check.floors` sets others.",
     fix: "move to a supported release",
     bad: Example(
-        "FROM «python:3.6-slim»\nRUN dnf install -y «java-1.8.0-openjdk»\nARG GO_VERSION=«1.16.3»\n",
+        "//- Dockerfile\nFROM «python:3.6-slim»\nRUN dnf install -y «java-1.8.0-openjdk»\nARG GO_VERSION=«1.16.3»\n//- go.mod\nmodule example.com/x\n\ngo «1.15»\n//- pom.xml\n<properties>\n  <maven.compiler.source>«1.8»</maven.compiler.source>\n</properties>\n",
     ),
-    good: Example("FROM python:3.14-slim\nRUN dnf install -y java-21-openjdk python3\nARG GO_VERSION=1.27\n"),
-    needs: &[Need::Instructions, Need::Packages, Need::Tree],
+    good: Example(
+        "//- Dockerfile\nFROM python:3.14-slim\nRUN dnf install -y java-21-openjdk python3\nARG GO_VERSION=1.27\n//- go.mod\nmodule example.com/x\n\ngo 1.27.1\n//- pom.xml\n<java.version>17</java.version>\n<version>8</version>\n",
+    ),
+    needs: &[Need::Instructions, Need::Packages, Need::Files, Need::Tree],
     judge: |facts, sink| {
         let standards = sink.standards;
         each_release(facts, |file, span, release| {
@@ -153,6 +155,14 @@ pub static FLOOR: Rule = Rule {
                 sink.find(file.place(span), message).about(file.image.as_deref());
             }
         });
+        for declared in &facts.declared_versions {
+            let release = &declared.release;
+            if let Some(floor) = standards.floors.get(release.product).filter(|floor| release.is_below(floor))
+            {
+                let message = format!("{} {} is older than {floor}", release.title(), release.version);
+                sink.find(declared.place, message);
+            }
+        }
     },
     ..Rule::BLANK
 };
