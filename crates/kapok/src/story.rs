@@ -158,7 +158,10 @@ mod tests {
             detail,
         };
         let told = Told::of(build);
-        assert_eq!((told.state(), takes(std::slice::from_ref(&told))), (State::Failed, Some(Duration::from_millis(7))));
+        assert_eq!(
+            (told.state(), takes(std::slice::from_ref(&told))),
+            (State::Failed, Some(Duration::from_millis(7)))
+        );
         assert_eq!(told.report, Some(image));
     }
 }
