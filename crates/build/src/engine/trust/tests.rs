@@ -109,6 +109,12 @@ fn without_a_bundle_there_is_the_environment_alone() {
     assert_eq!(trust.variable("SSL_CERT_FILE"), "/run/kapok/ca.pem");
     assert_eq!(trust.file("ca.pem"), text(1) + &text(2));
     assert!(trust.stand_ins.is_empty());
+    // A package that brings the first bundle brings it without the authority: apt's own hook adds that.
+    assert!(
+        trust.file("apt.conf").contains("DPkg::Post-Invoke")
+            && trust.file("apt.conf").contains("/run/kapok/hook")
+    );
+    assert!(trust.file("hook").contains("cat \"$ours\" >> \"$bundle\""));
 }
 
 #[test]
