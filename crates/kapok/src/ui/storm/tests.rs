@@ -128,14 +128,14 @@ fn eighty_columns() {
         79,
         23,
         &expect![[r#"
-         ✓ company-base       Complete   1 run, 1 cached                 0.3s
-         ● airflow-scheduler  Running    1/2 RUN pip install --no-bi…    9.6s of  1m35s
-         · airflow-webserver  New
-         · notebook           Pending    try 2 after PullBuilderImag…         of  40.0s
-         ✗ tool               Failed     DockerBuildFailed               0.5s
-         – on-tool            Cancelled  DependencyFailed
-         3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
-    "#]],
+             ✓ company-base       Complete   1 run, 1 cached                 0.3s
+             ● airflow-scheduler  Running    1/2 RUN pip install --no-bi…    9.6s of  1m35s
+             · airflow-webserver  New
+             · notebook           Pending    try 2 after PullBuilderImag…         of  40.0s
+             ✗ tool               Failed     DockerBuildFailed               0.5s
+             – on-tool            Cancelled  DependencyFailed
+             3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
+        "#]],
     );
 }
 
@@ -145,14 +145,14 @@ fn two_hundred_columns() {
         199,
         23,
         &expect![[r#"
-         ✓ company-base       Complete   1 run, 1 cached                                                                                                                                         0.3s
-         ● airflow-scheduler  Running    1/2 RUN pip install --no-binary :all: apache-airflow==2.9.3                                                                                             9.6s of  1m35s
-         · airflow-webserver  New
-         · notebook           Pending    try 2 after PullBuilderImageFailed                                                                                                                           of  40.0s
-         ✗ tool               Failed     DockerBuildFailed                                                                                                                                       0.5s
-         – on-tool            Cancelled  DependencyFailed
-         3 of 6 images, 1 running, 1 failed                                                                                                                          ━━━━━━━─────────────────   10.0s of  2m10s
-    "#]],
+             ✓ company-base       Complete   1 run, 1 cached                                                                                                                                         0.3s
+             ● airflow-scheduler  Running    1/2 RUN pip install --no-binary :all: apache-airflow==2.9.3                                                                                             9.6s of  1m35s
+             · airflow-webserver  New
+             · notebook           Pending    try 2 after PullBuilderImageFailed                                                                                                                           of  40.0s
+             ✗ tool               Failed     DockerBuildFailed                                                                                                                                       0.5s
+             – on-tool            Cancelled  DependencyFailed
+             3 of 6 images, 1 running, 1 failed                                                                                                                          ━━━━━━━─────────────────   10.0s of  2m10s
+        "#]],
     );
 }
 
@@ -162,14 +162,14 @@ fn a_narrow_terminal() {
         39,
         23,
         &expect![[r#"
-         ✓ company-base     …    0.3s
-         ● airflow-scheduler…    9.6s of  1m35s
-         · airflow-webserver…
-         · notebook         …         of  40.0s
-         ✗ tool             …    0.5s
-         – on-tool          …
-         3 of 6 images, 1 ru…   10.0s of  2m10s
-    "#]],
+             ✓ company-base     …    0.3s
+             ● airflow-scheduler…    9.6s of  1m35s
+             · airflow-webserver…
+             · notebook         …         of  40.0s
+             ✗ tool             …    0.5s
+             – on-tool          …
+             3 of 6 images, 1 ru…   10.0s of  2m10s
+        "#]],
     );
 }
 
@@ -179,18 +179,18 @@ fn a_low_terminal_shows_what_runs() {
         79,
         4,
         &expect![[r#"
-         ● airflow-scheduler  Running    1/2 RUN pip install --no-bi…    9.6s of  1m35s
-         ✗ tool               Failed     DockerBuildFailed               0.5s
-           and 4 more
-         3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
-    "#]],
+             ● airflow-scheduler  Running    1/2 RUN pip install --no-bi…    9.6s of  1m35s
+             ✗ tool               Failed     DockerBuildFailed               0.5s
+               and 4 more
+             3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
+        "#]],
     );
     frame(
         79,
         1,
         &expect![[r#"
-         3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
-    "#]],
+             3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
+        "#]],
     );
 }
 
@@ -202,14 +202,14 @@ fn before_anything_is_known() {
         79,
         false,
         &expect![[r#"
-         · company-base       New                                             of  20.0s
-         · airflow-scheduler  New                                             of  1m35s
-         · airflow-webserver  New
-         · notebook           New                                             of  40.0s
-         · tool               New                                             of  10.0s
-         · on-tool            New
-         0 of 6 images                       ────────────────────────    0.0s of  2m10s
-    "#]],
+             · company-base       New                                             of  20.0s
+             · airflow-scheduler  New                                             of  1m35s
+             · airflow-webserver  New
+             · notebook           New                                             of  40.0s
+             · tool               New                                             of  10.0s
+             · on-tool            New
+             0 of 6 images                       ────────────────────────    0.0s of  2m10s
+        "#]],
     );
 }
 
