@@ -1,6 +1,9 @@
 //! Certificates among the files: what each says of itself.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use dockerfile::Span;
+use project::yaml::Node;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
@@ -62,6 +65,7 @@ pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
             read(facts, source, false);
         }
     }
+    inside_secrets(facts);
     let known: std::collections::BTreeSet<String> =
         facts.sources.iter().map(|source| source.name.clone()).collect();
     let paths: Vec<String> = facts
@@ -106,6 +110,24 @@ pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
             Err(_) => {}
         }
     }
+}
+
+/// A Secret holds its certificates in base64; the key's place stands for them.
+fn inside_secrets(facts: &mut Facts) {
+    let mut found = Vec::new();
+    for secret in facts.objects_of("", "Secret") {
+        for pair in secret.node.get("data").map_or(&[][..], Node::pairs) {
+            let plain: String = pair.value.text().unwrap_or_default().split_whitespace().collect();
+            let Ok(bytes) = STANDARD.decode(plain) else { continue };
+            let Ok(text) = String::from_utf8(bytes) else { continue };
+            let certificates = pem::blocks(&text).into_iter().filter(|block| block.label == "CERTIFICATE");
+            for (index, block) in certificates.enumerate() {
+                let content = block.bytes.as_deref().and_then(content);
+                found.push(Certificate { place: secret.place(pair.span), content, index, own_file: false });
+            }
+        }
+    }
+    facts.certificates.extend(found);
 }
 
 fn named(path: &str) -> bool {

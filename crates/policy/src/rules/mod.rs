@@ -5,6 +5,7 @@ mod certificates;
 mod correctness;
 mod downloads;
 mod languages;
+mod makefiles;
 mod manifests;
 mod packages;
 mod privilege;
@@ -42,6 +43,7 @@ fn sorted() -> Vec<&'static Rule> {
         variables::RULES,
         shell::RULES,
         certificates::RULES,
+        makefiles::RULES,
         repository::RULES,
         settings::RULES,
         waivers::RULES,
