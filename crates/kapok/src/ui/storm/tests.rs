@@ -110,7 +110,7 @@ fn seen() -> (StormState, Vec<String>, Vec<Line>) {
 
 fn check(lines: &[Line], columns: usize, colour: bool, expected: &Expect) {
     let text: Vec<String> =
-        lines.iter().map(|line| line.fit(columns, colour).trim_end().to_owned() + "\n").collect();
+        lines.iter().map(|line| format!("|{}\n", line.fit(columns, colour).trim_end())).collect();
     assert!(lines.iter().all(|line| crate::ui::text::width(&line.fit(columns, false)) <= columns));
     expected.assert_eq(&text.concat());
 }
@@ -125,13 +125,13 @@ fn frame(columns: usize, rows: usize, expected: &Expect) {
 #[test]
 fn eighty_columns() {
     let expected = expect![[r#"
-         ✓ company-base       Complete   1 run, 1 cached                 0.3s
-         ● airflow-scheduler  Running    1/2 RUN pip install --no-bi…    9.6s of  1m35s
-         · airflow-webserver  New
-         · notebook           Pending    try 2 after PullBuilderImag…         of  40.0s
-         ✗ tool               Failed     DockerBuildFailed               0.5s
-         – on-tool            Cancelled  DependencyFailed
-         3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
+        | ✓ company-base       Complete   1 run, 1 cached                 0.3s
+        | ● airflow-scheduler  Running    1/2 RUN pip install --no-bi…    9.6s of  1m35s
+        | · airflow-webserver  New
+        | · notebook           Pending    try 2 after PullBuilderImag…         of  40.0s
+        | ✗ tool               Failed     DockerBuildFailed               0.5s
+        | – on-tool            Cancelled  DependencyFailed
+        | 3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
     "#]];
     frame(79, 23, &expected);
 }
@@ -139,13 +139,13 @@ fn eighty_columns() {
 #[test]
 fn two_hundred_columns() {
     let expected = expect![[r#"
-         ✓ company-base       Complete   1 run, 1 cached                                                                                                                                         0.3s
-         ● airflow-scheduler  Running    1/2 RUN pip install --no-binary :all: apache-airflow==2.9.3                                                                                             9.6s of  1m35s
-         · airflow-webserver  New
-         · notebook           Pending    try 2 after PullBuilderImageFailed                                                                                                                           of  40.0s
-         ✗ tool               Failed     DockerBuildFailed                                                                                                                                       0.5s
-         – on-tool            Cancelled  DependencyFailed
-         3 of 6 images, 1 running, 1 failed                                                                                                                          ━━━━━━━─────────────────   10.0s of  2m10s
+        | ✓ company-base       Complete   1 run, 1 cached                                                                                                                                         0.3s
+        | ● airflow-scheduler  Running    1/2 RUN pip install --no-binary :all: apache-airflow==2.9.3                                                                                             9.6s of  1m35s
+        | · airflow-webserver  New
+        | · notebook           Pending    try 2 after PullBuilderImageFailed                                                                                                                           of  40.0s
+        | ✗ tool               Failed     DockerBuildFailed                                                                                                                                       0.5s
+        | – on-tool            Cancelled  DependencyFailed
+        | 3 of 6 images, 1 running, 1 failed                                                                                                                          ━━━━━━━─────────────────   10.0s of  2m10s
     "#]];
     frame(199, 23, &expected);
 }
@@ -153,13 +153,13 @@ fn two_hundred_columns() {
 #[test]
 fn a_narrow_terminal() {
     let expected = expect![[r#"
-         ✓ company-base     …    0.3s
-         ● airflow-scheduler…    9.6s of  1m35s
-         · airflow-webserver…
-         · notebook         …         of  40.0s
-         ✗ tool             …    0.5s
-         – on-tool          …
-         3 of 6 images, 1 ru…   10.0s of  2m10s
+        | ✓ company-base     …    0.3s
+        | ● airflow-scheduler…    9.6s of  1m35s
+        | · airflow-webserver…
+        | · notebook         …         of  40.0s
+        | ✗ tool             …    0.5s
+        | – on-tool          …
+        | 3 of 6 images, 1 ru…   10.0s of  2m10s
     "#]];
     frame(39, 23, &expected);
 }
@@ -167,14 +167,14 @@ fn a_narrow_terminal() {
 #[test]
 fn a_low_terminal_shows_what_runs() {
     let expected = expect![[r#"
-         ● airflow-scheduler  Running    1/2 RUN pip install --no-bi…    9.6s of  1m35s
-         ✗ tool               Failed     DockerBuildFailed               0.5s
-           and 4 more
-         3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
+        | ● airflow-scheduler  Running    1/2 RUN pip install --no-bi…    9.6s of  1m35s
+        | ✗ tool               Failed     DockerBuildFailed               0.5s
+        |   and 4 more
+        | 3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
     "#]];
     frame(79, 4, &expected);
     let expected = expect![[r#"
-         3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
+        | 3 of 6 images, 1 running, 1 failed  ━━━━━━━─────────────────   10.0s of  2m10s
     "#]];
     frame(79, 1, &expected);
 }
@@ -183,13 +183,13 @@ fn a_low_terminal_shows_what_runs() {
 fn before_anything_is_known() {
     let lines = live::frame(&begin(), Duration::ZERO, 23);
     let expected = expect![[r#"
-         · company-base       New                                             of  20.0s
-         · airflow-scheduler  New                                             of  1m35s
-         · airflow-webserver  New
-         · notebook           New                                             of  40.0s
-         · tool               New                                             of  10.0s
-         · on-tool            New
-         0 of 6 images                       ────────────────────────    0.0s of  2m10s
+        | · company-base       New                                             of  20.0s
+        | · airflow-scheduler  New                                             of  1m35s
+        | · airflow-webserver  New
+        | · notebook           New                                             of  40.0s
+        | · tool               New                                             of  10.0s
+        | · on-tool            New
+        | 0 of 6 images                       ────────────────────────    0.0s of  2m10s
     "#]];
     check(&lines, 79, false, &expected);
 }
@@ -198,7 +198,7 @@ fn before_anything_is_known() {
 fn what_stays_above() {
     let (.., above) = seen();
     let expected = expect![[r#"
-        notebook: PullBuilderImageFailed: cannot reach `registry.example.org`; try 2 i…
+        |notebook: PullBuilderImageFailed: cannot reach `registry.example.org`; try 2 i…
     "#]];
     check(&above, 79, false, &expected);
 }
@@ -208,9 +208,9 @@ fn colours() {
     let (state, ..) = seen();
     let lines = live::frame(&state, Duration::from_secs(10), 3);
     let expected = expect![[r#"
-        [33m ● [0m[1mairflow-scheduler  [0mRunning    [2m1/2 RUN pip install --no-bi…[0m    9.6s[2m of  1m35s[0m
-        [2m   and 5 more[0m
-        [2m 3 of 6 images, 1 running, 1 failed[0m  [32m━━━━━━━[0m[2m─────────────────[0m   10.0s[2m of  2m10s[0m
+        |[33m ● [0m[1mairflow-scheduler  [0mRunning    [2m1/2 RUN pip install --no-bi…[0m    9.6s[2m of  1m35s[0m
+        |[2m   and 5 more[0m
+        |[2m 3 of 6 images, 1 running, 1 failed[0m  [32m━━━━━━━[0m[2m─────────────────[0m   10.0s[2m of  2m10s[0m
     "#]];
     check(&lines, 79, true, &expected);
 }
