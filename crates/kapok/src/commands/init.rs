@@ -4,8 +4,6 @@
 mod tests;
 mod written;
 
-use std::io::Write;
-
 use crate::cli::project::Init;
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -61,6 +61,8 @@ pub struct Facts {
     pub files: Vec<CommittedFile>,
     /// The names of the images that the repository builds, without registry and tag.
     pub image_names: std::collections::BTreeSet<String>,
+    /// Names of images, as Dockerfiles have them, that mean an image or a declared base of this repository.
+    pub own_references: std::collections::BTreeSet<String>,
     /// Requirement files in which every line has a digest.
     pub hashed_requirements: std::collections::BTreeSet<String>,
     /// Versions of languages that the projects' own files ask for.
@@ -102,6 +104,7 @@ impl Facts {
             declared_versions: Vec::new(),
             hashed_requirements: files::hashed_requirements(files),
             image_names: std::collections::BTreeSet::new(),
+            own_references: std::collections::BTreeSet::new(),
             objects: Vec::new(),
             documents: Vec::new(),
             broken_manifests: Vec::new(),

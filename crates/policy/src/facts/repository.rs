@@ -40,6 +40,9 @@ pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
             .project_findings
             .push(ProjectFinding { place: Place::new(source, finding.place.span), finding });
     }
+    let own = |edge: &&project::Edge| !matches!(graph.nodes[edge.from.0].kind, project::NodeKind::External);
+    let references = graph.edges.iter().filter(own).filter_map(|edge| edge.reference.parse().ok());
+    facts.own_references = references.map(|reference: oci::Reference| reference.to_string()).collect();
     facts.project = project;
     let paths: Vec<String> = facts.files.iter().map(|file| file.path.clone()).collect();
     for path in paths {

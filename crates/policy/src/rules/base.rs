@@ -283,11 +283,18 @@ pub(super) fn is_ubi(reference: &Reference) -> bool {
     (red_hat || hub) && reference.path().split('/').any(ubi)
 }
 
-/// Whether a name is that of an image that this repository builds: its last part is an image's.
+/// Whether a name is that of an image that this repository builds: the project's graph says so, or its last part is an
+/// image's.
 fn is_project_image(facts: &Facts, reference: &Reference) -> bool {
-    facts.image_names.contains(reference.path().rsplit('/').next().unwrap_or_default())
-        && (reference.domain() != "docker.io" || !reference.path().starts_with("library/"))
-        && !is_ubi(reference)
+    is_own(facts, reference)
+        || facts.image_names.contains(reference.path().rsplit('/').next().unwrap_or_default())
+            && (reference.domain() != "docker.io" || !reference.path().starts_with("library/"))
+            && !is_ubi(reference)
+}
+
+/// Whether a name means an image of the project, or a base that it declares: no registry is asked for it.
+fn is_own(facts: &Facts, reference: &Reference) -> bool {
+    facts.own_references.contains(&reference.to_string())
 }
 
 /// A name without a registry.
@@ -300,11 +307,14 @@ pub static UNQUALIFIED: Rule = Rule {
           the first one that has the name wins.",
     fix: "write the registry: `docker.io/library/debian`",
     bad: Example("FROM «debian:13»\n"),
-    good: Example("FROM docker.io/library/debian:13\nFROM localhost:5000/x:1\nFROM scratch\n"),
+    good: Example(
+        "//- kapok.yaml\nimages:\n  base: base\n  app: app\n//- base/Dockerfile\nFROM docker.io/library/debian:13\nFROM localhost:5000/x:1\nFROM scratch\n//- app/Dockerfile\nFROM base\n",
+    ),
     judge: |facts, sink| {
         each_image(facts, |file, _, name, place, _| {
             let text = name.value.prefix();
-            if name.value.is_unknown() || text.is_empty() || name.reference.is_none() {
+            let Some(reference) = &name.reference else { return };
+            if name.value.is_unknown() || text.is_empty() || is_own(facts, reference) {
                 return;
             }
             let first = text.split('/').next().unwrap_or_default();

@@ -21,12 +21,11 @@ pub struct Overlay {
     _work: WorkDir,
 }
 
+/// Files by name, with their content.
+type NamedFiles = Vec<(String, Vec<u8>)>;
+
 /// The files that an image's inputs are, by their paths in the context; and inputs that cannot be had here.
-fn files(
-    program: &Program,
-    flags: &Build,
-    image: &Image,
-) -> Result<(Vec<(String, Vec<u8>)>, Vec<String>), Failure> {
+fn files(program: &Program, flags: &Build, image: &Image) -> Result<(NamedFiles, Vec<String>), Failure> {
     let (mut files, mut lacking) = (Vec::new(), Vec::new());
     for input in &image.inputs {
         let at = |name: &str| format!("{}/{name}", input.destination.trim_matches('/'));
@@ -57,7 +56,7 @@ fn lack(input: &Input, what: &str) -> String {
 }
 
 /// The files of a secret that the command line gives: those of a directory, or one.
-fn secret(program: &Program, flags: &Build, name: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, Failure> {
+fn secret(program: &Program, flags: &Build, name: &str) -> Result<Option<NamedFiles>, Failure> {
     let Some(flag) = flags.secret.iter().find(|flag| flag.id == name) else { return Ok(None) };
     let SecretFrom::File(path) = &flag.from else { return Ok(None) };
     let path = program.environment.directory.join(path);

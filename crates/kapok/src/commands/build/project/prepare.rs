@@ -29,8 +29,6 @@ use crate::settings::Settings;
 
 /// An image that will be built.
 pub struct Job {
-    /// Its position in the project.
-    pub image: usize,
     /// Its name.
     pub name: String,
     /// What the engine is asked for.
@@ -138,7 +136,6 @@ impl Making<'_> {
         let need = need(image, request);
         let (needs, names) = self.needs(number, wanted);
         Ok(Job {
-            image: number,
             name: image.name.clone(),
             request: request.clone(),
             plans,
