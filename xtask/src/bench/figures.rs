@@ -102,7 +102,7 @@ impl Stage {
     }
 
     /// A layout of Debian's minimal system.
-    fn debian(&self) -> io::Result<&Path> {
+    pub fn debian(&self) -> io::Result<&Path> {
         if let Some(layout) = self.debian.get() {
             return Ok(layout);
         }
@@ -130,7 +130,7 @@ impl Stage {
 
     /// A cold build of Kapok starts in a store that knows the base and nothing else: it would find a layer that
     /// it writes again, and its compressed form, by content. The peers compress again in any case.
-    fn forget(&self, builder: &Builder, debian: Option<&Path>, job: Job<'_>) -> io::Result<()> {
+    pub fn forget(&self, builder: &Builder, debian: Option<&Path>, job: Job<'_>) -> io::Result<()> {
         let Builder::Kapok(store) = builder else { return Ok(()) };
         if store.exists() {
             must(Command::new("rm").arg("-rf").arg(store), LIMIT)?;
@@ -307,7 +307,7 @@ fn large_layer(stage: &Stage) -> io::Result<Figure> {
 }
 
 fn packages(stage: &Stage) -> io::Result<Figure> {
-    let list = if stage.tiny { "libcap2-bin" } else { "python3-pip git openssh-client curl build-essential" };
+    let list = if stage.tiny { "libcap2-bin" } else { super::network::PACKAGES };
     let text = format!(
         "ARG BASE\nFROM $BASE\nRUN apt-get update && apt-get install -y --no-install-recommends {list}\n"
     );

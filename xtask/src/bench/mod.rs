@@ -3,6 +3,7 @@
 mod builders;
 mod figures;
 mod measure;
+mod network;
 mod registry;
 
 use std::io;
@@ -40,7 +41,7 @@ pub struct Figure {
 pub fn run(options: &Options) -> io::Result<Tally> {
     let stage = figures::Stage::new(options.tiny)?;
     let mut tally = Tally::default();
-    for (name, measure) in figures::ALL.iter().chain(registry::ALL) {
+    for (name, measure) in figures::ALL.iter().chain(network::ALL).chain(registry::ALL) {
         if options.case.as_deref().is_some_and(|part| !name.contains(part)) {
             continue;
         }

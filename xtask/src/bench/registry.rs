@@ -189,7 +189,8 @@ fn pull(stage: &Stage) -> io::Result<Figure> {
 }
 
 /// A web server that runs; ended with this value.
-struct Nginx(Child);
+/// A server of files; it ends with this value.
+pub struct Nginx(Child);
 
 impl Drop for Nginx {
     fn drop(&mut self) {
@@ -205,14 +206,25 @@ impl Drop for Nginx {
 impl Nginx {
     /// Serves a directory; its address.
     fn start(directory: &Path) -> io::Result<(Nginx, String)> {
+        Nginx::start_with(directory, false)
+    }
+
+    /// The same over TLS, with `own.crt` and `own.key` of the directory.
+    pub fn start_with(directory: &Path, tls: bool) -> io::Result<(Nginx, String)> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let config = directory.join("nginx.conf");
         let root = directory.display();
+        let tls = match tls {
+            true => {
+                format!(" ssl;\n    ssl_certificate {root}/own.crt;\n    ssl_certificate_key {root}/own.key")
+            }
+            false => String::new(),
+        };
         fs::write(
             &config,
             format!(
                 "daemon off;\nuser root;\nworker_processes auto;\npid {root}/nginx.pid;\nerror_log {root}/nginx.log;\n\
-                 events {{}}\nhttp {{\n  access_log off;\n  sendfile on;\n  tcp_nopush on;\n  server {{\n    listen {address};\n    root {root};\n  }}\n}}\n"
+                 events {{}}\nhttp {{\n  access_log off;\n  sendfile on;\n  tcp_nopush on;\n  server {{\n    listen {address}{tls};\n    root {root};\n  }}\n}}\n"
             ),
         )?;
         let mut command = Command::new("nginx");
