@@ -1,5 +1,7 @@
-//! Tests of a whole project with the real program: the example of a platform's images, as three kinds of file declare it.
+//! Tests of a whole project with the real program: the example of a platform's images, as three kinds of file declare it, and
+//! the journeys of the documentation.
 
+mod journeys;
 mod rainforest;
 
 use std::io;
@@ -17,5 +19,5 @@ pub struct Options {
 /// Runs every test.
 pub fn run(options: &Options) -> io::Result<Tally> {
     let world = World::new()?;
-    Ok(run_section(&world, "project", &[rainforest::TESTS], options.case.as_deref()))
+    Ok(run_section(&world, "project", &[rainforest::TESTS, journeys::TESTS], options.case.as_deref()))
 }

@@ -8,8 +8,8 @@
 //!
 //! let script = shell::parse(&Mapped::plain("V=1.2; curl -L https://example.com/tool-$V.tgz | tar xz", 0));
 //! let commands = shell::evaluate(&script, Evaluation::default());
-//! assert_eq!(commands.invocations[0].words[2].text(), "https://example.com/tool-1.2.tgz");
-//! assert_eq!(commands.invocations[1].program(), Some("tar"));
+//! assert_eq!(commands.invocations[1].words[2].text(), "https://example.com/tool-1.2.tgz");
+//! assert_eq!(commands.invocations[2].program(), Some("tar"));
 //! ```
 
 mod evaluate;

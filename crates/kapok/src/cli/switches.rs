@@ -114,6 +114,6 @@ mod tests {
         assert!(message("kapok build -q= .").contains("expected `true` or `false`"));
         assert!(message("kapok build . --quite=true").contains("--quiet"));
         assert!(message("kapok build --memory=lots .").contains("512m"));
-        assert!(!message("kapok build").contains("BOOL"));
+        assert!(!message("kapok run").contains("BOOL"));
     }
 }

@@ -88,8 +88,7 @@ fn a_value_that_has_no_form_is_refused_before_anything_happens() {
         "kapok build . --output type=zip,dest=x",
         "kapok build . --source-date-epoch yesterday",
         "kapok build . --add-host nowhere",
-        "kapok build",
-        "kapok build one two",
+        "kapok run",
         "kapok gc --keep-storage x",
     ] {
         let refused = Cli::try_parse_from(line.split_whitespace());
