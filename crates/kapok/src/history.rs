@@ -97,7 +97,7 @@ pub fn find(store: &Store, address: Option<&StepAddress>) -> Result<Past, Failur
 pub fn find_here(program: &Program, store: &Store, address: Option<&StepAddress>) -> Result<Past, Failure> {
     let name = address.map_or("", |address| address.image.as_str());
     let directory = &program.environment.directory;
-    let root = crate::lock::project(directory).or_else(|| directory.canonicalize().ok());
+    let root = crate::projects::root(directory).or_else(|| directory.canonicalize().ok());
     if let Some(root) = root.filter(|_| !name.is_empty()) {
         let builds = store.builds_of(&root.display().to_string(), name, FEW)?;
         let known = builds.into_iter().filter(|build| build.state != BuildState::Running).map(Past::of);

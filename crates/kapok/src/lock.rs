@@ -24,6 +24,7 @@ use registry::gateway::{Mode, Pin, Pins};
 use crate::failure::Failure;
 use crate::files;
 use crate::program::Program;
+use crate::projects;
 use crate::settings::SettingsError;
 
 pub use repositories::LockedGit;
@@ -72,7 +73,7 @@ impl Place {
             Some(file) => file.parent().unwrap_or(working).to_owned(),
             None => context.canonicalize().unwrap_or_else(|_| context.to_owned()),
         };
-        let directory = project(context).unwrap_or(begin);
+        let directory = projects::root(context).unwrap_or(begin);
         let name = match &file {
             Some(file) => file.strip_prefix(&directory).unwrap_or(file).display().to_string(),
             None => dockerfile.to_owned(),
@@ -81,12 +82,6 @@ impl Place {
         let name = target.map_or_else(|| name.clone(), |target| format!("{name}#{target}"));
         Place { path: directory.join(FILE_NAME), name }
     }
-}
-
-/// The directory of the nearest `kapok.yaml`, as the settings find it.
-pub fn project(directory: &Path) -> Option<PathBuf> {
-    let directory = directory.canonicalize().ok()?;
-    directory.ancestors().find(|above| above.join("kapok.yaml").is_file()).map(Path::to_owned)
 }
 
 /// Reads a lock; `None` where there is no such file.

@@ -23,13 +23,18 @@ pub struct Loaded {
     pub graph: Graph,
 }
 
+/// The directory of the nearest `kapok.yaml`, as the settings find it.
+pub fn root(directory: &Path) -> Option<PathBuf> {
+    let directory = directory.canonicalize().ok()?;
+    directory.ancestors().find(|above| above.join("kapok.yaml").is_file()).map(Path::to_owned)
+}
+
 /// The project that a directory is in: that of the nearest `kapok.yaml` with images, else what is found below the directory
 /// itself.
 pub fn load(directory: &Path) -> Result<Loaded, Failure> {
     let directory = directory.canonicalize().map_err(Failure::file("open", directory))?;
-    let nearest = directory.ancestors().find(|above| above.join("kapok.yaml").is_file());
-    if let Some(root) = nearest.filter(|root| *root != directory) {
-        let loaded = load_at(root, project::load)?;
+    if let Some(root) = root(&directory).filter(|root| *root != directory) {
+        let loaded = load_at(&root, project::load)?;
         if matches!(loaded.project.source, project::ProjectSource::KapokYaml(_)) {
             return Ok(loaded);
         }
@@ -53,13 +58,8 @@ pub fn authorities(loaded: &Loaded) -> Result<Vec<u8>, Failure> {
 /// The certificate authorities of the project that a directory is in: the file that its nearest `kapok.yaml` names, and what
 /// that holds. An image that is built alone trusts them and has them as one that is built with all others does.
 pub fn authorities_near(directory: &Path) -> Result<Option<(PathBuf, Vec<u8>)>, Failure> {
-    let Ok(directory) = directory.canonicalize() else { return Ok(None) };
-    let Some(root) = directory.ancestors().find(|above| above.join("kapok.yaml").is_file()) else {
-        return Ok(None);
-    };
-    let path = root.join("kapok.yaml");
-    let text = std::fs::read(&path).map_err(Failure::file("read", &path))?;
-    let files = project::files::Memory::new([("kapok.yaml".to_owned(), text)]);
+    let Some(root) = root(directory) else { return Ok(None) };
+    let files = Repository::unlisted(&root);
     let declared = project::declaration::load(&files, "kapok.yaml").and_then(|project| project.ca);
     let Some(ca) = declared else { return Ok(None) };
     let path = root.join(ca.value);

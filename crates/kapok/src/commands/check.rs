@@ -121,8 +121,7 @@ fn places(program: &Program, paths: &[PathBuf]) -> Result<(PathBuf, Vec<String>)
 
 /// The nearest directory above with a `kapok.yaml`, else this one.
 pub fn project_directory(here: &Path) -> PathBuf {
-    let found = here.ancestors().find(|directory| directory.join("kapok.yaml").is_file());
-    found.unwrap_or(here).to_owned()
+    crate::projects::root(here).unwrap_or_else(|| here.to_owned())
 }
 
 /// A path without `.` and `..`.

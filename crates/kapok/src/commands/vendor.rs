@@ -46,7 +46,7 @@ pub fn run(program: &Program, arguments: &Vendor) -> Result<Exit, Failure> {
     let here = &program.environment.directory;
     let path = match &arguments.lock {
         Some(path) => here.join(path),
-        None => lock::project(here).unwrap_or_else(|| here.clone()).join(FILE_NAME),
+        None => crate::projects::root(here).unwrap_or_else(|| here.clone()).join(FILE_NAME),
     };
     let mut lock = lock::read(&path)?.ok_or_else(|| {
         Failure::usage_with(format!("there is no `{}`", path.display()), "write it with `kapok build --lock`")

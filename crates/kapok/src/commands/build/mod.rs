@@ -102,7 +102,7 @@ pub fn words_mean(program: &Program, word: &str, alone: bool) -> Result<Meaning,
         return Ok(Meaning::Context);
     }
     let is_directory = !word.is_empty() && here.join(word).is_dir();
-    if is_directory && crate::lock::project(here).is_none() {
+    if is_directory && projects::root(here).is_none() {
         return Ok(Meaning::Context);
     }
     let loaded = projects::load(here)?;
