@@ -7,8 +7,8 @@ use oci::Reference;
 use super::form::Form;
 use super::tests_key;
 use crate::model::{
-    BaseOverride, CommandForm, Context, DockerfileSource, HistoryLimits, Image, ImageName, Limits, Located,
-    Origin, Output, Test, TestKind, WhichFrom,
+    BaseOverride, CommandForm, Context, DeclaredBy, DockerfileSource, HistoryLimits, Image, ImageName,
+    Limits, Located, Output, Test, TestKind, WhichFrom,
 };
 use crate::quantity;
 use crate::yaml::{Node, Pair, Value};
@@ -88,7 +88,7 @@ fn image(form: &mut Form<'_>, pair: &Pair) -> Option<Image> {
     };
     let context_at = context_node.map(|node| form.place(node.span));
     let mut image =
-        Image { context, context_at, ..Image::new(&pair.key, Origin::KapokYaml, declared, dockerfile) };
+        Image { context, context_at, ..Image::new(&pair.key, DeclaredBy::KapokYaml, declared, dockerfile) };
     for field in &fields {
         read_field(form, &mut image, &field.key, &field.value);
     }

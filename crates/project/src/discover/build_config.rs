@@ -6,9 +6,9 @@ use super::remote::Same;
 use crate::files::{is_directory, is_file, join};
 use crate::finding::{Code, Finding};
 use crate::model::{
-    Argument, BaseOverride, CommandForm, Context, DockerfileSource, HistoryLimits, Image, ImageName, Input,
-    InputKind, Limits, Located, Origin, Output, RunPolicy, Test, TestKind, Trigger, TriggerKind, Unsupported,
-    WhichFrom,
+    Argument, BaseOverride, CommandForm, Context, DeclaredBy, DockerfileSource, HistoryLimits, Image,
+    ImageName, Input, InputKind, Limits, Located, Output, RunPolicy, Test, TestKind, Trigger, TriggerKind,
+    Unsupported, WhichFrom,
 };
 use crate::place::Place;
 use crate::quantity;
@@ -24,7 +24,7 @@ pub fn image(object: &Object, world: &mut World<'_>) -> Option<Image> {
     list_unknown(object, spec, world);
     let (context, directory) = context(object, spec, world);
     let dockerfile = dockerfile(object, spec, strategy, &directory);
-    let mut image = Image::new(object.name(), Origin::BuildConfig, object.named_at(), dockerfile);
+    let mut image = Image::new(object.name(), DeclaredBy::BuildConfig, object.named_at(), dockerfile);
     image.context = context;
     image.context_at = spec.at("source.contextDir").map(|node| object.place(node.span));
     image.namespace = object.namespace().map(str::to_owned);

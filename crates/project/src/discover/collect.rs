@@ -10,7 +10,7 @@ use super::{
 use crate::Files;
 use crate::files::{file_name, is_directory, join, parent};
 use crate::finding::{Code, Finding};
-use crate::model::{Image, ImageName, Located, Origin, Output, Project, ProjectSource, Unsupported};
+use crate::model::{DeclaredBy, Image, ImageName, Located, Output, Project, ProjectSource, Unsupported};
 
 /// What is known while a repository is read.
 pub struct World<'f> {
@@ -291,7 +291,7 @@ fn add_dockerfiles(world: &mut World<'_>, project: &mut Project) {
     makefile::compare(world.files, &lines, &mut project.images, &mut world.findings);
     for image in &mut found {
         image.wanted = !declared;
-        if declared && image.origin == Origin::Dockerfile {
+        if declared && image.declared_by == DeclaredBy::Dockerfile {
             let message = format!("no BuildConfig builds `{}`", image.declared.file);
             let finding = Finding::note(Code::Undeclared, image.declared.clone(), message);
             world.findings.push(finding.about([&image.name]));

@@ -8,7 +8,7 @@ use super::{Given, read};
 use crate::Files;
 use crate::files::{file_name, is_directory, is_file, join, parent};
 use crate::finding::Finding;
-use crate::model::{Context, DockerfileSource, Image, Located, Origin, Unsupported};
+use crate::model::{Context, DeclaredBy, DockerfileSource, Image, Located, Unsupported};
 use crate::place::Place;
 
 /// Whether a file of this name is a Dockerfile: `Dockerfile`, `Dockerfile.web`, `web.Dockerfile`, and the same with
@@ -74,7 +74,7 @@ pub fn images(
         .map(|(path, context)| {
             let place = Place::start(path);
             let file = DockerfileSource::Path(Located { value: path.to_owned(), place: place.clone() });
-            Image { context, ..Image::new(&names[path], Origin::Dockerfile, place, file) }
+            Image { context, ..Image::new(&names[path], DeclaredBy::Dockerfile, place, file) }
         })
         .collect()
 }

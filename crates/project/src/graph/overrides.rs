@@ -2,7 +2,7 @@
 
 use super::build::{Draft, Reading, list};
 use crate::finding::{Code, Finding};
-use crate::model::{BaseOverride, ImageName, Origin, WhichFrom};
+use crate::model::{BaseOverride, DeclaredBy, ImageName, WhichFrom};
 use crate::names::last_part;
 use crate::uses::From;
 
@@ -14,7 +14,7 @@ pub fn check(draft: &mut Draft<'_>, readings: &[Option<Reading>]) {
         let Some(replaced) = &reading.uses.replaced else { continue };
         let old = &reading.uses.froms[replaced.index];
         let line = reading.place(old.span).line;
-        let who = who(image.origin);
+        let who = who(image.declared_by);
         let which = match from.which {
             WhichFrom::First => "first",
             WhichFrom::Last => "last",
@@ -41,11 +41,11 @@ pub fn check(draft: &mut Draft<'_>, readings: &[Option<Reading>]) {
     }
 }
 
-fn who(origin: Origin) -> &'static str {
-    match origin {
-        Origin::BuildConfig => "`dockerStrategy.from`",
-        Origin::Makefile => "`--from`",
-        Origin::KapokYaml | Origin::Dockerfile => "`from`",
+fn who(declared_by: DeclaredBy) -> &'static str {
+    match declared_by {
+        DeclaredBy::BuildConfig => "`dockerStrategy.from`",
+        DeclaredBy::Makefile => "`--from`",
+        DeclaredBy::KapokYaml | DeclaredBy::Dockerfile => "`from`",
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{Draft, End, list};
 use crate::finding::{Code, Finding};
-use crate::model::{ImageName, Origin, Pipeline, PipelineTask, Project};
+use crate::model::{DeclaredBy, ImageName, Pipeline, PipelineTask, Project};
 
 /// Compares every pipeline with the images' needs.
 pub fn check(draft: &mut Draft<'_>) {
@@ -42,7 +42,7 @@ fn unknown_builds(project: &Project, pipeline: &Pipeline) -> Vec<Finding> {
     let names: Vec<&str> = project
         .images
         .iter()
-        .filter(|image| image.origin == Origin::BuildConfig)
+        .filter(|image| image.declared_by == DeclaredBy::BuildConfig)
         .map(|image| image.name.as_str())
         .collect();
     if names.is_empty() {
@@ -167,8 +167,10 @@ fn order(draft: &Draft<'_>, pipeline: &Pipeline, tasks: &BTreeMap<usize, usize>)
 /// Images that a pipeline of builds leaves out.
 fn missing(draft: &Draft<'_>, pipeline: &Pipeline, tasks: &BTreeMap<usize, usize>) -> Option<Finding> {
     let all = draft.project.images.iter().enumerate();
-    let configured: Vec<usize> =
-        all.filter(|(_, image)| image.origin == Origin::BuildConfig).map(|(number, _)| number).collect();
+    let configured: Vec<usize> = all
+        .filter(|(_, image)| image.declared_by == DeclaredBy::BuildConfig)
+        .map(|(number, _)| number)
+        .collect();
     // One that builds a few of many is about those few.
     if tasks.len() < 2 || tasks.len() * 2 < configured.len() {
         return None;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::build::{Draft, list};
 use crate::finding::{Code, Finding};
-use crate::model::{ImageName, Origin};
+use crate::model::{DeclaredBy, ImageName};
 use crate::names::Meaning;
 
 /// Image streams against what BuildConfigs write to them.
@@ -24,7 +24,7 @@ fn undeclared(draft: &mut Draft<'_>) {
     for stream in streams {
         by_name.entry(&stream.name).or_default().push(stream.namespace.as_deref());
     }
-    let images = draft.project.images.iter().filter(|image| image.origin == Origin::BuildConfig);
+    let images = draft.project.images.iter().filter(|image| image.declared_by == DeclaredBy::BuildConfig);
     let mut findings = Vec::new();
     for image in images {
         for output in &image.outputs {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::EdgeKind;
 use super::build::{Draft, End, list};
 use crate::finding::{Code, Finding};
-use crate::model::{Image, ImageName, Origin, Trigger, TriggerKind};
+use crate::model::{DeclaredBy, Image, ImageName, Trigger, TriggerKind};
 use crate::names::Meaning;
 
 /// Judges the triggers of every BuildConfig.
@@ -16,7 +16,7 @@ pub fn check(draft: &mut Draft<'_>) {
     }
     let mut findings = Vec::new();
     for (number, image) in draft.project.images.iter().enumerate() {
-        if image.origin == Origin::BuildConfig {
+        if image.declared_by == DeclaredBy::BuildConfig {
             let used = used.get(&number).map(Vec::as_slice).unwrap_or_default();
             findings.extend(image_findings(draft, number, image, used));
         }

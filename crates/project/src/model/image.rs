@@ -5,9 +5,9 @@ use std::fmt;
 use super::{Located, Test};
 use crate::place::Place;
 
-/// Where one image was declared.
+/// What kind of source says that an image is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Origin {
+pub enum DeclaredBy {
     /// `kapok.yaml`.
     KapokYaml,
     /// An OpenShift BuildConfig.
@@ -25,8 +25,8 @@ pub struct Image {
     pub name: String,
     /// Where it is declared.
     pub declared: Place,
-    /// By what.
-    pub origin: Origin,
+    /// By what kind of source.
+    pub declared_by: DeclaredBy,
     /// Whether it is built when nobody names it. A Dockerfile that the project's manifests do not mention is not, unless
     /// another image needs it.
     pub wanted: bool,
@@ -299,11 +299,11 @@ impl DockerfileSource {
 
 impl Image {
     /// An image of which only name and place are known.
-    pub fn new(name: &str, origin: Origin, declared: Place, dockerfile: DockerfileSource) -> Image {
+    pub fn new(name: &str, declared_by: DeclaredBy, declared: Place, dockerfile: DockerfileSource) -> Image {
         Image {
             name: name.to_owned(),
             declared,
-            origin,
+            declared_by,
             wanted: true,
             context: Context::Empty,
             context_at: None,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use oci::Reference;
 
-use crate::model::{ImageName, Origin, Project};
+use crate::model::{DeclaredBy, ImageName, Project};
 
 pub use official::is_official;
 
@@ -96,7 +96,7 @@ impl Names {
             by_hand: project
                 .images
                 .iter()
-                .map(|image| matches!(image.origin, Origin::Makefile | Origin::Dockerfile))
+                .map(|image| matches!(image.declared_by, DeclaredBy::Makefile | DeclaredBy::Dockerfile))
                 .collect(),
             streams: HashMap::new(),
             imports: HashMap::new(),

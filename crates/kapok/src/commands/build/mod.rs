@@ -107,8 +107,10 @@ pub fn words_mean(program: &Program, word: &str, alone: bool) -> Result<Meaning,
     }
     let loaded = projects::load(here)?;
     // A directory means its files, unless somebody declared an image of that name.
-    let declared =
-        loaded.project.image(word).is_some_and(|image| image.origin != ::project::Origin::Dockerfile);
+    let declared = loaded
+        .project
+        .image(word)
+        .is_some_and(|image| image.declared_by != ::project::DeclaredBy::Dockerfile);
     match is_directory && !declared {
         true => Ok(Meaning::Context),
         false => Ok(Meaning::Project(Box::new(loaded))),
@@ -160,6 +162,7 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
         cache: None,
         layers: None,
         gateway: Some(&gateway),
+        judge: None,
         materials: match &refresh {
             Some(refresh) => Some(refresh),
             None => locking.as_ref().map(|locking| locking as &dyn Materials),

@@ -1,7 +1,7 @@
 //! The graph for programs.
 
 use dockerfile::Level;
-use project::{Image, NodeKind, Origin, Place};
+use project::{DeclaredBy, Image, NodeKind, Place};
 use serde_json::{Value, json};
 
 use super::Shown;
@@ -71,11 +71,11 @@ fn node(shown: &Shown<'_>, number: usize) -> Value {
     let mut value = with_place(json!({ "name": node.name, "kind": node.kind.name() }), &node.place);
     if let NodeKind::Image(image) = node.kind {
         let image: &Image = &shown.loaded.project.images[image];
-        value["declared-by"] = json!(match image.origin {
-            Origin::KapokYaml => "kapok.yaml",
-            Origin::BuildConfig => "BuildConfig",
-            Origin::Makefile => "Makefile",
-            Origin::Dockerfile => "Dockerfile",
+        value["declared-by"] = json!(match image.declared_by {
+            DeclaredBy::KapokYaml => "kapok.yaml",
+            DeclaredBy::BuildConfig => "BuildConfig",
+            DeclaredBy::Makefile => "Makefile",
+            DeclaredBy::Dockerfile => "Dockerfile",
         });
         value["context"] = json!(image.context.directory());
         value["dockerfile"] = json!(image.dockerfile.path());

@@ -10,7 +10,9 @@ use super::read;
 use crate::Files;
 use crate::files::{file_name, is_directory, is_file, join, parent};
 use crate::finding::Finding;
-use crate::model::{Argument, BaseOverride, Context, Image, ImageName, Located, Origin, Output, WhichFrom};
+use crate::model::{
+    Argument, BaseOverride, Context, DeclaredBy, Image, ImageName, Located, Output, WhichFrom,
+};
 use crate::place::{Place, Text};
 use dockerfile::Span;
 
@@ -293,7 +295,7 @@ pub fn apply(builds: &[Build], images: &mut [Image]) {
         // Of several builds of one file, what they agree on is all that is known of it.
         let Some((first, others)) = own.split_first() else { continue };
         let Some(place) = &first.place else { continue };
-        image.origin = Origin::Makefile;
+        image.declared_by = DeclaredBy::Makefile;
         if let Some(context) = &first.context {
             image.context = Context::Directory(context.clone());
         }
