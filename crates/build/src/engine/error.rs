@@ -37,6 +37,9 @@ pub enum BuildError {
     /// What was built is not what its tests say.
     #[error("{}", .0.headline())]
     Check(Box<super::checks::CheckFailure>),
+    /// What was built may not have a name.
+    #[error("the image may not have a name: {0}")]
+    Denied(super::judging::Denial),
     /// Another image of the project, which it stands on, was not built.
     #[error("it stands on `{image}`, which was not built")]
     Needs {

@@ -1,5 +1,7 @@
 //! From finished stages to an image: configuration, manifest, index.
 
+use std::sync::Arc;
+
 use oci::descriptor::media_type;
 use oci::store::LayerBlob;
 use oci::{Descriptor, ImageConfig, ImageIndex, Manifest, Raw};
@@ -22,6 +24,8 @@ pub struct Documents {
     pub platforms: Vec<BuiltPlatform>,
     /// What each of them was made from.
     pub results: Vec<StageResult>,
+    /// What each of them has on top of that: certificates.
+    pub tops: Vec<Option<Arc<LazyLayer>>>,
 }
 
 /// The stages whose layers an image has: the target, and those that it stands on. Layers of other stages are copied
@@ -66,9 +70,13 @@ impl World<'_> {
             return seat.loss().map_or(Ok(None), Err);
         }
         let mut platforms = Vec::with_capacity(plans.len());
+        let mut tops = Vec::with_capacity(plans.len());
         for (plan, result) in plans.iter().zip(&results) {
             match self.finish_platform(plan, result)? {
-                Some(built) => platforms.push(built),
+                Some((built, top)) => {
+                    platforms.push(built);
+                    tops.push(top);
+                }
                 None => return Ok(None),
             }
         }
@@ -88,7 +96,7 @@ impl World<'_> {
             // Somebody wants the layers of the other stages too: what is begun would only be begun again.
             self.packer.settle();
         }
-        Ok(Some(Documents { image, platforms, results }))
+        Ok(Some(Documents { image, platforms, results, tops }))
     }
 
     /// Waits for all stages, and gives away what they lead to where nothing of it is due.
@@ -107,7 +115,7 @@ impl World<'_> {
         &self,
         plan: &Plan,
         result: &StageResult,
-    ) -> Result<Option<BuiltPlatform>, BuildError> {
+    ) -> Result<Option<(BuiltPlatform, Option<Arc<LazyLayer>>)>, BuildError> {
         let Some(stage) = plan.stage(plan.target) else { return Ok(None) };
         let mut descriptors: Vec<Descriptor> = Vec::new();
         let mut config = stage.config.clone();
@@ -122,18 +130,18 @@ impl World<'_> {
             config.rootfs.diff_ids.push(blob.diff_id);
         }
         let plain = documents(config.clone(), descriptors.clone()).1.digest();
-        match self.certificate_layer(stage, result) {
-            Ok(None) => {}
-            Ok(Some(layer)) => {
-                let Some(blob) = self.image_blob(&layer)? else { return Ok(None) };
-                descriptors.push(blob.descriptor);
-                config.rootfs.diff_ids.push(blob.diff_id);
-                config.history.push(certificates::history(config.created.as_ref()));
-            }
+        let top = match self.certificate_layer(stage, result) {
+            Ok(top) => top,
             Err(halt) => {
                 self.halt(halt);
                 return Ok(None);
             }
+        };
+        if let Some(layer) = &top {
+            let Some(blob) = self.image_blob(layer)? else { return Ok(None) };
+            descriptors.push(blob.descriptor);
+            config.rootfs.diff_ids.push(blob.diff_id);
+            config.history.push(certificates::history(config.created.as_ref()));
         }
         let layers_size = descriptors.iter().map(|layer| layer.size).sum::<u64>();
         let (config, manifest) = documents(config, descriptors);
@@ -141,7 +149,7 @@ impl World<'_> {
         let store = self.doors.store;
         store.put_blob(config.bytes())?;
         store.put_blob(manifest.bytes())?;
-        Ok(Some(BuiltPlatform {
+        let built = BuiltPlatform {
             platform: plan.platform.clone(),
             manifest: manifest.descriptor(media_type::OCI_MANIFEST),
             config: config.digest(),
@@ -149,12 +157,13 @@ impl World<'_> {
             size,
             layers: result.layers.known_ids(),
             all_layers: result.layers.iter().all(|layer| layer.known_id().is_some()),
-        }))
+        };
+        Ok(Some((built, top)))
     }
 
     /// Brings as much of the layers as somebody wants to have of the image.
     fn bring(&self, result: &StageResult) -> Result<(), Halt> {
-        let repacked = |layer: &&std::sync::Arc<LazyLayer>| {
+        let repacked = |layer: &&Arc<LazyLayer>| {
             layer.foreign_blob().is_some_and(|blob| !self.keeps(&blob) || blob.diff_id.is_none())
         };
         if self.request.keep == Keep::Files || result.layers.iter().any(|layer| repacked(&layer)) {

@@ -232,6 +232,25 @@ impl World<'_> {
         Ok(Snapshot::new(unpacked.collect()))
     }
 
+    /// The layers as a snapshot, if all of them are unpacked here already.
+    pub fn snapshot_if_here(&self, layers: &Layers) -> Result<Option<Snapshot>, Halt> {
+        if !self.are_here(layers)? {
+            return Ok(None);
+        }
+        let unpacked = layers.iter().filter_map(|layer| layer.layer.get().cloned());
+        Ok(Some(Snapshot::new(unpacked.collect())))
+    }
+
+    /// Whether all of the layers are unpacked here.
+    pub fn are_here(&self, layers: &Layers) -> Result<bool, Halt> {
+        for layer in layers.iter() {
+            if !layer.look(self.doors.store)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Brings the layers' blobs into the store, without unpacking them.
     pub fn bring_blobs<'l>(&self, layers: impl Iterator<Item = &'l Arc<LazyLayer>>) -> Result<(), Halt> {
         let blobs = layers.filter_map(|layer| layer.foreign_blob()).map(|blob| blob.descriptor);

@@ -20,6 +20,7 @@ mod error;
 mod event;
 mod finish;
 mod images;
+mod judging;
 mod key;
 mod layers;
 mod log;
@@ -76,10 +77,11 @@ pub use cachemount::{CacheMount, cache_mounts, remove_cache_mounts};
 pub use checks::{Check, CheckFailure, CheckKind, Finishing, Pattern, PatternError, Program};
 pub use error::{BuildError, Refusal, StepError, StepFailure};
 pub use event::{Event, Events, NoEvents, StepId, StepInfo};
+pub use judging::{Denial, Finished, Inside, Judge};
 pub use materials::Materials;
 pub use planning::plans;
 use planning::plans_among;
-pub use report::{BuildReport, RunPlace, StepReport, StepState};
+pub use report::{BuildReport, Overruled, RunPlace, StepReport, StepState};
 pub use request::{Built, BuiltPlatform, Difference, Keep, Request, UsedImage};
 pub use secrets::Secret;
 pub use snapshot::Snapshot;
@@ -171,7 +173,11 @@ fn build_planned(
         documents = run_all(&world, plans);
     }
     if let Ok(Some(made)) = &documents {
-        match world.check(plans, made) {
+        let passed = match world.judge(plans, made) {
+            Ok(Some(())) => world.check(plans, made),
+            other => other,
+        };
+        match passed {
             Ok(Some(())) => {}
             Ok(None) => documents = Ok(None),
             Err(error) => documents = Err(error),
@@ -225,7 +231,8 @@ fn world<'a>(
     (cache, seat): (Option<&'a dyn SharedCache>, Option<&'a Seat<'a>>),
 ) -> Result<World<'a>, BuildError> {
     let steps = step_infos(request, plans);
-    let progress = Progress { report: pending(&steps), ..Progress::default() };
+    let report = BuildReport { overruled: request.overruled.clone(), ..pending(&steps) };
+    let progress = Progress { report, ..Progress::default() };
     doors.events.event(Event::Planned { steps });
     let board = Arc::new(match seat {
         Some(seat) => Board::among(seat.commons.clone(), seat.rank, seat.need),

@@ -75,5 +75,5 @@ pub fn pending(steps: &[StepInfo]) -> BuildReport {
         inputs: BTreeMap::new(),
         run: None,
     };
-    BuildReport { steps: steps.iter().map(line).collect() }
+    BuildReport { steps: steps.iter().map(line).collect(), overruled: None }
 }

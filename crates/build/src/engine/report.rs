@@ -14,6 +14,17 @@ use super::StepId;
 pub struct BuildReport {
     /// All of them, also those that were not reached.
     pub steps: Vec<StepReport>,
+    /// What was overruled by those who wanted the image all the same; nothing where nobody overruled anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overruled: Option<Overruled>,
+}
+
+/// That somebody built without minding the standards (`--no-check`), and what they had to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overruled {
+    /// Errors of the check, each with its rule and place, in one line.
+    #[serde(default)]
+    pub findings: Vec<String>,
 }
 
 /// One step of a build.

@@ -90,6 +90,8 @@ pub struct Request {
     pub foresee: bool,
     /// The project that the image belongs to, for the history; empty where it stands for itself.
     pub project: String,
+    /// What was overruled before the build, for the history.
+    pub overruled: Option<super::report::Overruled>,
     /// Pack the layers of all stages, not of the image alone: a shared cache wants them.
     pub pack_all: bool,
 }

@@ -76,6 +76,7 @@ impl Lab {
             foresee: false,
             project: String::new(),
             empty_caches: false,
+            overruled: None,
         }
     }
 
@@ -97,6 +98,7 @@ impl Lab {
             cache: None,
             layers: None,
             gateway: None,
+            judge: None,
             materials: None,
             events,
             cancel,

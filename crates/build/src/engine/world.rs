@@ -11,6 +11,7 @@ use oci::{DiffId, Digest, LayerId, Reference};
 use super::board::{Board, Cancel};
 use super::downloads::Downloads;
 use super::event::{Event, Events};
+use super::judging::Judge;
 use super::layers::{ForeignBlob, Layers, LazyLayer};
 use super::materials::Materials;
 use super::packing::Packer;
@@ -60,6 +61,8 @@ pub struct Doors<'a> {
     pub gateway: Option<&'a dyn Gateway>,
     /// What the build may be made of, where something decides that.
     pub materials: Option<&'a dyn Materials>,
+    /// Who has the last word on a finished image; without one, nobody has.
+    pub judge: Option<&'a dyn Judge>,
     /// Who is told.
     pub events: &'a dyn Events,
     /// Stops the build from outside.

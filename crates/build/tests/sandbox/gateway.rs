@@ -218,6 +218,7 @@ impl<'a> House<'a> {
             foresee: false,
             project: String::new(),
             empty_caches: false,
+            overruled: None,
         }
     }
 
@@ -232,6 +233,7 @@ impl<'a> House<'a> {
             cache: None,
             layers: None,
             gateway,
+            judge: None,
             materials: None,
             events: &heard,
             cancel: Cancel::default(),

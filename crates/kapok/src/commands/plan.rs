@@ -56,6 +56,7 @@ pub fn run(program: &Program, arguments: &Arguments) -> Result<Exit, Failure> {
         cache: None,
         layers: None,
         gateway: None,
+        judge: None,
         materials: None,
         events: &warnings,
         cancel: Cancel::default(),

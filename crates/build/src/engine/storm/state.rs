@@ -76,6 +76,8 @@ pub enum Reason {
     DeadlineExceeded,
     /// A test of the image failed.
     TestFailed,
+    /// The organisation's standards do not allow the image.
+    CheckFailed,
     /// The hook after the last step failed.
     PostCommitHookFailed,
     /// The image is built and could not be sent.
@@ -101,6 +103,7 @@ impl Reason {
             Reason::BuildPodEvicted => "BuildPodEvicted",
             Reason::DeadlineExceeded => "DeadlineExceeded",
             Reason::TestFailed => "TestFailed",
+            Reason::CheckFailed => "CheckFailed",
             Reason::PostCommitHookFailed => "PostCommitHookFailed",
             Reason::PushImageToRegistryFailed => "PushImageToRegistryFailed",
             Reason::DependencyFailed => "DependencyFailed",
@@ -151,6 +154,7 @@ impl Verdict {
             BuildError::Step(failure) => of_step(&failure.cause),
             BuildError::Check(failure) if failure.hook => Verdict::failed(Reason::PostCommitHookFailed),
             BuildError::Check(_) => Verdict::failed(Reason::TestFailed),
+            BuildError::Denied(_) => Verdict::failed(Reason::CheckFailed),
             BuildError::Cancelled(_) => {
                 Verdict { state: State::Cancelled, ..Verdict::failed(Reason::CancelledBuild) }
             }

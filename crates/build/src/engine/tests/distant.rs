@@ -136,6 +136,7 @@ fn build_here(
         cache: Some(&doorway),
         layers: None,
         gateway: None,
+        judge: None,
         materials: None,
         events: &warnings,
         cancel: Cancel::default(),

@@ -92,6 +92,7 @@ pub fn prepare(
         foresee: false,
         project: String::new(),
         empty_caches: false,
+        overruled: None,
     };
     Ok(Prepared { request, _contexts: contexts })
 }

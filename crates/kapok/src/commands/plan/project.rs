@@ -151,6 +151,7 @@ impl Workshop for Foresight<'_> {
             cache: None,
             layers: None,
             gateway: Some(&self.gateway),
+            judge: None,
             materials: None,
             events: &engine::NoEvents,
             cancel: seat.cancel.clone(),

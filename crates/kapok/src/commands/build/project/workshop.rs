@@ -170,6 +170,7 @@ impl Shop<'_> {
             cache: None,
             layers: None,
             gateway: Some(gateway),
+            judge: None,
             materials: locking.as_ref().map(|locking| locking as &dyn Materials),
             events: &events,
             cancel: seat.cancel.clone(),
