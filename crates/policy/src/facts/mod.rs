@@ -10,6 +10,7 @@ mod pem;
 mod repository;
 pub mod settings;
 
+pub mod requirements;
 use std::borrow::Cow;
 
 use ::dockerfile::{Source, Span};
@@ -67,6 +68,8 @@ pub struct Facts {
     pub hashed_requirements: std::collections::BTreeSet<String>,
     /// Versions of languages that the projects' own files ask for.
     pub declared_versions: Vec<DeclaredVersion>,
+    /// Packages that the projects' own files ask for.
+    pub requirements: Vec<requirements::Requirement>,
     /// Dockerfiles, by path.
     pub dockerfiles: Vec<dockerfile::DockerfileFacts>,
     /// Objects of manifests, by file.
@@ -106,6 +109,7 @@ impl Facts {
             image_names: std::collections::BTreeSet::new(),
             own_references: std::collections::BTreeSet::new(),
             objects: Vec::new(),
+            requirements: Vec::new(),
             documents: Vec::new(),
             broken_manifests: Vec::new(),
             certificates: Vec::new(),
@@ -127,7 +131,9 @@ impl Facts {
         facts
     }
 
+        settings::inside_dockerfiles(&mut facts);
     /// The facts of one Dockerfile that is about to be built, whatever its name.
+        requirements::gather(&mut facts, files);
     pub fn of_dockerfile(name: &str, text: &str, args: &std::collections::BTreeMap<String, String>) -> Facts {
         let nothing = project::files::Memory::default();
         let mut facts = Facts::gather(&nothing);
@@ -142,6 +148,7 @@ impl Facts {
         SourceId(self.sources.len() - 1)
     }
 
+        settings::inside_dockerfiles(&mut facts);
     /// The text that a place is in.
     pub fn source(&self, id: SourceId) -> &Source {
         &self.sources[id.0]

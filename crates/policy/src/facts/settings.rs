@@ -1,8 +1,10 @@
 //! Settings of package managers and their kin: files of the repository, and texts inside manifests that become such files.
 
-use dockerfile::Span;
+use dockerfile::shell::Invocation;
+use dockerfile::{InstructionKind, Span};
 use project::yaml::Node;
 
+use super::dockerfile::{DockerfileFacts, InstructionFacts};
 use super::{Facts, Files, SourceId};
 use crate::finding::Place;
 
@@ -28,6 +30,8 @@ pub enum Tool {
     Conda,
     /// `.curlrc`, `.wgetrc`.
     Curl,
+    /// The options in a list of requirements.
+    Requirements,
 }
 
 /// Settings of one tool.
@@ -54,6 +58,7 @@ pub(crate) fn tool(path: &str) -> Option<Tool> {
         ".gitconfig" | "gitconfig" => Some(Tool::Git),
         ".condarc" | "condarc" => Some(Tool::Conda),
         ".curlrc" | "curlrc" | "_curlrc" | ".wgetrc" | "wgetrc" => Some(Tool::Curl),
+        _ if super::requirements::is_requirements(path) => Some(Tool::Requirements),
         _ if name.ends_with(".repo") => Some(Tool::Dnf),
         _ if apt || path.contains("sources.list.d/") => Some(Tool::Apt),
         _ => None,
@@ -88,6 +93,77 @@ pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
     facts.settings.extend(inside);
 }
 
+/// Settings that a Dockerfile writes: documents of COPY and of RUN, and lines that `echo` and `printf` add.
+pub(super) fn inside_dockerfiles(facts: &mut Facts) {
+    let mut found = Vec::new();
+    for file in &facts.dockerfiles {
+        for (_, own, instruction) in file.each() {
+            let (destination, documents) = match &instruction.kind {
+                InstructionKind::Copy(copy) => (&copy.destination, &copy.inline),
+                InstructionKind::Add(add) => (&add.destination, &add.inline),
+                _ => {
+                    let written = own.commands.iter().flat_map(|command| written(facts, file, own, command));
+                    found.extend(written);
+                    continue;
+                }
+            };
+            let destination = own.scope.expand(destination, file.escape()).text();
+            for document in documents {
+                let path = if destination.ends_with('/') {
+                    format!("{destination}{}", document.name)
+                } else {
+                    destination.clone()
+                };
+                let place = file.place(document.span);
+                found.extend(tool(&path).map(|tool| Settings { tool, place }));
+            }
+        }
+    }
+    found.sort_by_key(|settings| (settings.place.source, settings.place.span));
+    found.dedup_by_key(|settings| settings.place);
+    facts.settings.extend(found);
+}
+
+/// What a command writes into a file of settings.
+fn written(
+    facts: &Facts,
+    file: &DockerfileFacts,
+    own: &InstructionFacts,
+    command: &Invocation,
+) -> Vec<Settings> {
+    let piped = own.commands.iter().find(|other| {
+        other.pipeline == command.pipeline
+            && other.stage == command.stage + 1
+            && other.program() == Some("tee")
+    });
+    let target = match command.program() {
+        Some("cat" | "echo" | "printf") => match (command.output(), piped) {
+            (Some(target), _) => Some(target.clone()),
+            (None, Some(tee)) => tee.arguments().iter().find(|word| !word.text().starts_with('-')).cloned(),
+            (None, None) => None,
+        },
+        Some("tee") => command.arguments().iter().find(|word| !word.text().starts_with('-')).cloned(),
+        _ => None,
+    };
+    let Some(tool) = target.and_then(|target| tool(&target.text())) else { return Vec::new() };
+    let words = match command.program() {
+        Some("echo" | "printf") => command.arguments(),
+        _ => command.stdin.as_slice(),
+    };
+    let mut found = Vec::new();
+    for word in words {
+        let span = word.inner_span();
+        let mut start = span.start;
+        // Lines of `echo -e` and `printf` end with an escape.
+        for line in facts.text(file.place(span)).split(r"\n") {
+            let place = file.place(Span::new(start, start + line.len()));
+            found.push(Settings { tool, place });
+            start += line.len() + 2;
+        }
+    }
+    found
+}
+
 /// A line of settings: which section it stands in, its key, its value and where that stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry<'t> {
@@ -100,6 +176,9 @@ pub(crate) struct Entry<'t> {
 impl Settings {
     /// The lines `key = value` and `key: value`, those of continued values with the key above them.
     pub(crate) fn entries<'f>(&self, facts: &'f Facts) -> Vec<Entry<'f>> {
+        if self.tool == Tool::Requirements {
+            return self.options(facts);
+        }
         let mut found = Vec::new();
         let (mut section, mut last) = ("", "");
         let mut margin = None;
@@ -142,6 +221,27 @@ impl Settings {
                 }
                 None => {}
             }
+        }
+        found
+    }
+
+    /// The lines `--name value` and `--name=value`, names without their dashes.
+    fn options<'f>(&self, facts: &'f Facts) -> Vec<Entry<'f>> {
+        let mut found = Vec::new();
+        for (span, line) in facts.lines(self.place) {
+            let words = line.split(" #").next().unwrap_or(line).trim_end();
+            if !words.starts_with('-') {
+                continue;
+            }
+            let Some(at) = words.find([' ', '=']) else { continue };
+            let key = match &words[..at] {
+                "-i" => "index-url",
+                "-f" => "find-links",
+                name => name.trim_start_matches('-'),
+            };
+            let value = words[at + 1..].trim_start();
+            let end = span.start + words.len();
+            found.push(Entry { section: "", key, value, span: Span::new(end - value.len(), end) });
         }
         found
     }

@@ -11,6 +11,7 @@ mod packages;
 mod privilege;
 mod repository;
 mod secrets;
+mod requirements;
 mod settings;
 mod shell;
 mod source;
@@ -47,6 +48,7 @@ fn sorted() -> Vec<&'static Rule> {
         repository::RULES,
         settings::RULES,
         waivers::RULES,
+        requirements::RULES,
     ];
     let lists = lists.into_iter().chain(manifests::RULES);
     let mut rules: Vec<&'static Rule> = lists.flat_map(|list| list.iter().copied()).collect();

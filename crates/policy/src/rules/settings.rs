@@ -19,6 +19,9 @@ fn entries<'f>(facts: &'f Facts, tools: &'f [Tool]) -> impl Iterator<Item = (&'f
     of_tools.flat_map(move |settings| settings.entries(facts).into_iter().map(move |entry| (settings, entry)))
 }
 
+const TLS_TOOLS: [Tool; 7] =
+    [Tool::Pip, Tool::Requirements, Tool::Npm, Tool::Dnf, Tool::Apt, Tool::Git, Tool::Conda];
+
 /// Verification of servers turned off.
 pub static TLS: Rule = Rule {
     id: "settings-tls-off",
@@ -27,16 +30,16 @@ pub static TLS: Rule = Rule {
     title: "a package manager verifies whom it speaks with",
     why: "Anybody on the way can answer in the repository's place with packages of his own.",
     fix: "verify, and give the tool the authority's certificate",
-    bad: Example("//- pip.conf\n[global]\ntrusted-host = «nexus.example.com»\n"),
+    bad: Example(
+        "//- pip.conf\n[global]\ntrusted-host = «nexus.example.com»\n//- requirements.txt\n--trusted-host «nexus.example.com»\n//- Dockerfile\nFROM registry.example.com/base:1\nRUN mkdir -p /etc/x \\\n && echo '«insecure»' >> /root/.curlrc\nRUN cat <<EOF > /etc/pip.conf\n[global]\ntrusted-host = «nexus.example.com»\nEOF\nCOPY <<EOF /etc/yum.repos.d/a.repo\n[a]\nsslverify=«0»\nEOF\nRUN printf '[global]\\ntrusted-host = «h.example.com»\\n' | tee /etc/pip.conf\n",
+    ),
     good: Example("//- pip.conf\n[global]\ncert = /etc/pki/ca.crt\n"),
     also: &[],
     needs: &[Need::Files],
     judge: |facts, sink| {
-        for (settings, entry) in
-            entries(facts, &[Tool::Pip, Tool::Npm, Tool::Dnf, Tool::Apt, Tool::Git, Tool::Conda])
-        {
+        for (settings, entry) in entries(facts, &TLS_TOOLS) {
             let off = match (settings.tool, entry.key.to_ascii_lowercase().as_str()) {
-                (Tool::Pip, "trusted-host") => !entry.value.is_empty(),
+                (Tool::Pip | Tool::Requirements, "trusted-host") => !entry.value.is_empty(),
                 (Tool::Npm, "strict-ssl" | "enablestrictssl" | "enablestrictssl:")
                 | (Tool::Git, "sslverify") => is(entry.value, &["false", "0", "no"]),
                 (Tool::Dnf, "sslverify") => is(entry.value, &["false", "0", "no"]),
@@ -137,11 +140,13 @@ pub static SIGNATURE: Rule = Rule {
 /// URLs of indexes in settings, each with where it stands.
 fn indexes(facts: &Facts) -> Vec<(Settings, &str, Span, bool)> {
     let mut found = Vec::new();
-    for (settings, entry) in entries(facts, &[Tool::Pip, Tool::Npm, Tool::Dnf]) {
+    for (settings, entry) in entries(facts, &[Tool::Pip, Tool::Requirements, Tool::Npm, Tool::Dnf]) {
         let key = entry.key.to_ascii_lowercase();
         let extra = key == "extra-index-url";
         let index = match settings.tool {
-            Tool::Pip => matches!(key.as_str(), "index-url" | "index" | "extra-index-url" | "find-links"),
+            Tool::Pip | Tool::Requirements => {
+                matches!(key.as_str(), "index-url" | "index" | "extra-index-url" | "find-links")
+            }
             Tool::Npm => key == "registry" || key.ends_with(":registry") || key == "npmregistryserver",
             _ => matches!(key.as_str(), "baseurl" | "mirrorlist" | "metalink"),
         };

@@ -12,6 +12,7 @@ use super::dockerfile::{InstructionFacts, Scope};
 pub use downloads::{Download, Fetcher, Target};
 pub use options::{Argument, Arguments};
 pub use packages::{Action, Manager, ManagerCommand, PackageRequest, Pin, RequestKind};
+pub(in crate::facts) use packages::{conda_package, python_package};
 
 /// Reads what the commands of a RUN ask for.
 pub(super) fn read(facts: &mut InstructionFacts) {

@@ -89,6 +89,8 @@ impl Scope {
         const MARK: char = '\u{1}';
         let lookup = |name: &str| match self.get(name) {
             Some(Some(text)) => Some(text.to_owned()),
+            // An ARG that nobody gives a value to: what stands after `:-` is its value.
+            Some(None) if has_default(raw, name) => None,
             _ => Some(format!("{MARK}{name}{MARK}")),
         };
         let Ok(expanded) = expand(raw, Options::new(escape), &lookup) else {
@@ -112,4 +114,13 @@ impl Scope {
         let expanded = expand(raw, Options::new(escape), &|_: &str| None).unwrap_or_default();
         expanded.unmatched.into_iter().chain(expanded.matched).collect()
     }
+}
+
+/// Whether a word says what a variable is where it has no value: `${NAME:-this}`.
+fn has_default(raw: &str, name: &str) -> bool {
+    let braced = format!("${{{name}");
+    raw.match_indices(&braced).any(|(at, _)| {
+        let rest = &raw[at + braced.len()..];
+        rest.starts_with(":-") || rest.starts_with('-')
+    })
 }

@@ -12,6 +12,7 @@ use super::options::Arguments;
 use node::{npm, pnpm, yarn};
 use others::{build_tool, bundle, cargo, composer, gem, go};
 use python::{conda, pip, project_tool, uv};
+pub(in crate::facts) use python::{conda_package, python_package};
 use system::{dpkg, rpm, system};
 
 /// A package manager.

@@ -109,7 +109,7 @@ pub(super) fn pip_command(
 }
 
 /// `name[extra]==1.2; marker`, `name @ url`, a URL, a path.
-pub(super) fn python_package(value: Value) -> PackageRequest {
+pub(in crate::facts) fn python_package(value: Value) -> PackageRequest {
     let kind = kind_of(&value, &[".whl", ".tar.gz", ".zip", ".tgz", ".tar.bz2"]);
     let text = value.text();
     if let Some((name, url)) = text.split_once(" @ ") {
@@ -279,7 +279,7 @@ pub(super) fn conda(words: &[Value]) -> Option<ManagerCommand> {
 }
 
 /// `channel::name=1.2=build`, `name>=1`.
-pub(super) fn conda_package(value: Value) -> PackageRequest {
+pub(in crate::facts) fn conda_package(value: Value) -> PackageRequest {
     let text = value.text();
     let spec = text.rsplit("::").next().unwrap_or(&text);
     let end = spec.find(['=', '<', '>', '!', ' ', '[']).unwrap_or(spec.len());
