@@ -8,9 +8,9 @@ mod files;
 pub mod manifest;
 mod pem;
 mod repository;
+pub mod requirements;
 pub mod settings;
 
-pub mod requirements;
 use std::borrow::Cow;
 
 use ::dockerfile::{Source, Span};
@@ -66,10 +66,10 @@ pub struct Facts {
     pub own_references: std::collections::BTreeSet<String>,
     /// Requirement files in which every line has a digest.
     pub hashed_requirements: std::collections::BTreeSet<String>,
-    /// Versions of languages that the projects' own files ask for.
-    pub declared_versions: Vec<DeclaredVersion>,
     /// Packages that the projects' own files ask for.
     pub requirements: Vec<requirements::Requirement>,
+    /// Versions of languages that the projects' own files ask for.
+    pub declared_versions: Vec<DeclaredVersion>,
     /// Dockerfiles, by path.
     pub dockerfiles: Vec<dockerfile::DockerfileFacts>,
     /// Objects of manifests, by file.
@@ -105,11 +105,11 @@ impl Facts {
             files: Vec::new(),
             dockerfiles: Vec::new(),
             declared_versions: Vec::new(),
+            requirements: Vec::new(),
             hashed_requirements: files::hashed_requirements(files),
             image_names: std::collections::BTreeSet::new(),
             own_references: std::collections::BTreeSet::new(),
             objects: Vec::new(),
-            requirements: Vec::new(),
             documents: Vec::new(),
             broken_manifests: Vec::new(),
             certificates: Vec::new(),
@@ -126,19 +126,20 @@ impl Facts {
         settings::gather(&mut facts, files);
         repository::gather(&mut facts, files);
         dockerfile::gather(&mut facts, files);
+        settings::inside_dockerfiles(&mut facts);
         declared::gather(&mut facts, files);
+        requirements::gather(&mut facts, files);
         certificate::gather(&mut facts, files);
         facts
     }
 
-        settings::inside_dockerfiles(&mut facts);
     /// The facts of one Dockerfile that is about to be built, whatever its name.
-        requirements::gather(&mut facts, files);
     pub fn of_dockerfile(name: &str, text: &str, args: &std::collections::BTreeMap<String, String>) -> Facts {
         let nothing = project::files::Memory::default();
         let mut facts = Facts::gather(&nothing);
         let input = BuildInput { args: args.clone(), ..BuildInput::default() };
         dockerfile::add(&mut facts, &nothing, name.to_owned(), text.to_owned(), input);
+        settings::inside_dockerfiles(&mut facts);
         facts
     }
 
@@ -148,7 +149,6 @@ impl Facts {
         SourceId(self.sources.len() - 1)
     }
 
-        settings::inside_dockerfiles(&mut facts);
     /// The text that a place is in.
     pub fn source(&self, id: SourceId) -> &Source {
         &self.sources[id.0]

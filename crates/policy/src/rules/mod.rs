@@ -10,8 +10,8 @@ mod manifests;
 mod packages;
 mod privilege;
 mod repository;
-mod secrets;
 mod requirements;
+mod secrets;
 mod settings;
 mod shell;
 mod source;
@@ -46,9 +46,9 @@ fn sorted() -> Vec<&'static Rule> {
         certificates::RULES,
         makefiles::RULES,
         repository::RULES,
+        requirements::RULES,
         settings::RULES,
         waivers::RULES,
-        requirements::RULES,
     ];
     let lists = lists.into_iter().chain(manifests::RULES);
     let mut rules: Vec<&'static Rule> = lists.flat_map(|list| list.iter().copied()).collect();
