@@ -12,7 +12,7 @@ use testkit::archive::filler;
 
 use super::Figure;
 use super::builders::{Builder, Job};
-use super::measure::{median, sample};
+use super::measure::{median, sample, settle};
 use crate::command::{exists, must};
 use crate::differential::{self, Bases};
 use crate::workspace;
@@ -122,6 +122,27 @@ impl Stage {
         Ok(self.debian.get_or_init(|| layout))
     }
 
+    /// A layout of Debian's minimal system with more in it, from files of this machine: their paths and names.
+    pub fn debian_with(&self, name: &str, instructions: &str, files: &[(&str, &str)]) -> io::Result<PathBuf> {
+        let debian = self.debian()?;
+        let context = self.context(name, &format!("FROM debian\n{instructions}"))?;
+        for (path, name) in files {
+            fs::copy(path, context.join(name))?;
+        }
+        let base = format!("debian=oci-layout://{}", debian.display());
+        let layout = self.directory.path().join(format!("{name}-layout"));
+        let tag = format!("{name}:bench");
+        must(
+            &mut self.kapok(&["build", "--build-context", &base, "-t", &tag, &context.to_string_lossy()]),
+            LIMIT,
+        )?;
+        must(
+            &mut self.kapok(&["save", "--format", "oci-dir", "-o", &layout.to_string_lossy(), &tag]),
+            LIMIT,
+        )?;
+        Ok(layout)
+    }
+
     fn kapok(&self, words: &[&str]) -> Command {
         let mut command = Command::new(workspace::kapok());
         command.env("KAPOK_HOME", self.directory.path().join("kapok-store")).args(words);
@@ -162,7 +183,9 @@ impl Stage {
                 if !job.cached {
                     self.forget(builder, debian, job)?;
                 }
-                let taken = sample(&mut builder.command(&self.bases, debian, job)?)?;
+                let mut command = builder.command(&self.bases, debian, job)?;
+                settle()?;
+                let taken = sample(&mut command)?;
                 if let Builder::Kapok(_) = builder {
                     self.peak.set(self.peak.get().max(taken.peak));
                 }

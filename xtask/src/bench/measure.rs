@@ -46,6 +46,13 @@ pub fn sample(command: &mut Command) -> io::Result<Sample> {
     )))
 }
 
+/// Waits until the disk has what was written so far, so that nobody's turn pays for what came before it: for the
+/// removal of an old store as little as for what another builder wrote.
+pub fn settle() -> io::Result<()> {
+    let done = Command::new("sync").status()?;
+    if done.success() { Ok(()) } else { Err(io::Error::other(format!("sync: {done}"))) }
+}
+
 /// `VmHWM:   12345 kB` in bytes.
 fn high_water(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -10,7 +10,7 @@ use testkit::archive::filler;
 use super::Figure;
 use super::builders::{Builder, Job};
 use super::figures::{LIMIT, Measure, Stage, figure};
-use super::measure::{median, sample};
+use super::measure::{median, sample, settle};
 use super::registry::Nginx;
 use crate::command::{exists, must};
 
@@ -18,11 +18,18 @@ use crate::command::{exists, must};
 pub const ALL: &[(&str, Measure)] = &[
     ("the network of a step", set_up),
     ("apt-heavy build, its packages in the store", packages_there),
+    ("pip-heavy build, its packages in the store", wheels_there),
     ("a file of 1 GiB in the store, into a RUN", throughput),
 ];
 
 /// The packages of the apt-heavy build.
 pub const PACKAGES: &str = "python3-pip git openssh-client curl build-essential";
+
+/// What the pip-heavy build installs: what a notebook of a science team begins with.
+const WHEELS: &str = "jupyterlab==4.4.3 pandas==2.3.0 scikit-learn==1.7.0 matplotlib==3.10.3 pyarrow==20.0.0";
+
+/// The machine's certificate authorities, for the peers' steps: Kapok's gateway sees to its own.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The same steps with a gateway each, and with no network.
 fn set_up(stage: &Stage) -> io::Result<Figure> {
@@ -53,20 +60,68 @@ fn set_up(stage: &Stage) -> io::Result<Figure> {
 fn packages_there(stage: &Stage) -> io::Result<Figure> {
     let list = if stage.tiny() { "libcap2-bin" } else { PACKAGES };
     let install = format!("apt-get update && apt-get install -y --no-install-recommends {list}");
-    let head = "ARG BASE\nFROM $BASE\n";
-    let plain = stage.context("warm-plain", &format!("{head}RUN {install}\n"))?;
-    let fetch = stage.context(
-        "warm-fetch",
-        &format!("{head}RUN {}\n", install.replace("install -y", "install -y --download-only")),
-    )?;
     let mounts = "--mount=type=cache,target=/var/cache/apt,sharing=locked --mount=type=cache,target=/var/lib/apt,sharing=locked";
     let keep = "RUN rm -f /etc/apt/apt.conf.d/docker-clean \
                 && echo 'Binary::apt::APT::Keep-Downloaded-Packages \"true\";' > /etc/apt/apt.conf.d/keep-cache";
-    let mounted = stage.context("warm-mounts", &format!("{head}{keep}\nRUN {mounts} {install}\n"))?;
-    let debian = stage.debian()?;
+    let fetch = install.replace("install -y", "install -y --download-only");
+    there(
+        stage,
+        stage.debian()?,
+        &Recipes {
+            name: "apt",
+            plain: format!("RUN {install}"),
+            fetch: format!("RUN {fetch}"),
+            mounted: format!("{keep}\nRUN {mounts} {install}"),
+        },
+    )
+}
+
+/// The same with wheels, on a base with pip and with the machine's certificate authorities.
+fn wheels_there(stage: &Stage) -> io::Result<Figure> {
+    let list = if stage.tiny() { "idna==3.10" } else { WHEELS };
+    let base = stage.debian_with(
+        "pip",
+        "RUN apt-get update && apt-get install -y --no-install-recommends python3-pip ca-certificates\n\
+         COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt\n",
+        &[(AUTHORITIES, "ca-certificates.crt")],
+    )?;
+    let install = format!("pip install --break-system-packages {list}");
+    there(
+        stage,
+        &base,
+        &Recipes {
+            name: "pip",
+            plain: format!("RUN {}", install.replace("install ", "install --no-cache-dir ")),
+            fetch: format!("RUN pip download --no-cache-dir -d /tmp/wheels {list}"),
+            mounted: format!("RUN --mount=type=cache,target=/root/.cache/pip {install}"),
+        },
+    )
+}
+
+/// The same packages by instructions of three kinds.
+struct Recipes<'a> {
+    name: &'a str,
+    /// What everybody writes.
+    plain: String,
+    /// What brings the packages into Kapok's store, and nothing else.
+    fetch: String,
+    /// What somebody writes who knows cache mounts.
+    mounted: String,
+}
+
+/// With a cold cache of layers, while the packages are in Kapok's store and in BuildKit's mounts.
+fn there(stage: &Stage, base: &Path, recipes: &Recipes<'_>) -> io::Result<Figure> {
+    let context = |kind: &str, text: &str| {
+        stage.context(&format!("warm-{}-{kind}", recipes.name), &format!("ARG BASE\nFROM $BASE\n{text}\n"))
+    };
+    let plain = context("plain", &recipes.plain)?;
+    let fetch = context("fetch", &recipes.fetch)?;
+    let mounted = context("mounted", &recipes.mounted)?;
     let build = |builder: &Builder, context: &Path| {
         let job = Job { context, base: "debian", cached: false, jobs: None };
-        sample(&mut builder.command(stage.bases(), Some(debian), job)?).map(|taken| taken.wall)
+        let mut command = builder.command(stage.bases(), Some(base), job)?;
+        settle()?;
+        sample(&mut command).map(|taken| taken.wall)
     };
     let cold = Job { context: &plain, base: "debian", cached: false, jobs: None };
     let (mut ours, mut theirs, mut bare) = (Vec::new(), Vec::new(), Vec::new());
@@ -74,7 +129,7 @@ fn packages_there(stage: &Stage) -> io::Result<Figure> {
         for builder in stage.builders() {
             match builder {
                 Builder::Kapok(_) => {
-                    stage.forget(builder, Some(debian), cold)?;
+                    stage.forget(builder, Some(base), cold)?;
                     build(builder, &fetch)?;
                     ours.push(build(builder, &plain)?);
                 }
