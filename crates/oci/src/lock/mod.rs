@@ -30,7 +30,7 @@ use crate::record::{Intake, Verdict};
 use crate::{Digest, Platform};
 
 pub use error::LockError;
-pub use request::{RequestKey, normalised_url};
+pub use request::{RequestKey, names_somebody, normalised_url, without_secrets};
 
 /// The version of the format that this reads and writes.
 pub const VERSION: u32 = 1;

@@ -40,13 +40,11 @@ const SIGNATURES: &[&str] = &[
     "sr",
     "st",
     "sv",
-    "token",
     "verify",
     "x-amz-algorithm",
     "x-amz-credential",
     "x-amz-date",
     "x-amz-expires",
-    "x-amz-security-token",
     "x-amz-signature",
     "x-amz-signedheaders",
     "x-goog-algorithm",
@@ -55,6 +53,30 @@ const SIGNATURES: &[&str] = &[
     "x-goog-expires",
     "x-goog-signature",
     "x-goog-signedheaders",
+];
+
+/// Keys in queries whose values are somebody's own, wherever they stand: with them, others could ask as her.
+const SECRETS: &[&str] = &[
+    "access_token",
+    "access-token",
+    "accesstoken",
+    "api_key",
+    "api-key",
+    "apikey",
+    "auth_token",
+    "authtoken",
+    "client_secret",
+    "id_token",
+    "job_token",
+    "oauth_token",
+    "passwd",
+    "password",
+    "private_token",
+    "private-token",
+    "refresh_token",
+    "secret",
+    "token",
+    "x-amz-security-token",
 ];
 
 /// Words of which one must be there before the short keys above count as a signature.
@@ -69,7 +91,7 @@ impl RequestKey {
 }
 
 /// A URL in one form: scheme and host in lower case, no default port, no user, password or fragment, `/` for an empty
-/// path, no `.` and `..`, percent-encoding only where it is needed, no signatures that expire.
+/// path, no `.` and `..`, percent-encoding only where it is needed, no signatures that expire and no tokens.
 /// (RFC 3986, 6.2.2 and 6.2.3)
 pub fn normalised_url(url: &str) -> String {
     let url = url.split('#').next().unwrap_or_default();
@@ -87,13 +109,49 @@ pub fn normalised_url(url: &str) -> String {
     format!("{scheme}://{}{path}{mark}{}", encoded(authority, is_bad), query)
 }
 
+/// Whether a URL says who asks: a user, or a token in its query. What a storage signed for a while is not meant.
+pub fn names_somebody(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.contains('@') || (!is_signed(query) && pairs(query).any(|pair| SECRETS.contains(&&*key(pair))))
+}
+
+/// A URL, or a reference to one, without what lets others ask it: everything else is as it was.
+pub fn without_secrets(url: &str) -> String {
+    match url.split_once('?') {
+        Some((place, query)) => {
+            let query = without_signature(query);
+            let mark = if query.is_empty() { "" } else { "?" };
+            format!("{place}{mark}{query}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter(|pair| !pair.is_empty())
+}
+
+fn key(pair: &str) -> String {
+    pair.split('=').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+fn is_signed(query: &str) -> bool {
+    pairs(query).any(|pair| MARKS.contains(&&*key(pair)))
+}
+
 fn without_signature(query: &str) -> String {
-    let key = |pair: &&str| pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
-    let pairs = || query.split('&').filter(|pair| !pair.is_empty());
-    let signed = pairs().any(|pair| MARKS.contains(&key(&pair).as_str()));
-    let kept: Vec<&str> =
-        pairs().filter(|pair| !signed || !SIGNATURES.contains(&key(pair).as_str())).collect();
-    if signed { kept.join("&") } else { query.to_owned() }
+    let signed = is_signed(query);
+    let goes = |pair: &&str| {
+        let key = key(pair);
+        SECRETS.contains(&&*key) || (signed && SIGNATURES.contains(&&*key))
+    };
+    if !pairs(query).any(|pair| goes(&pair)) {
+        return query.to_owned();
+    }
+    let kept: Vec<&str> = pairs(query).filter(|pair| !goes(pair)).collect();
+    kept.join("&")
 }
 
 /// Letters, digits and `-._~` stand for themselves; other escapes have upper-case digits.
@@ -150,7 +208,9 @@ mod tests {
             ("https://s/x?X-Amz-Date=1&X-Amz-Signature=2&id=7&X-Amz-Expires=5", "https://s/x?id=7"),
             ("https://s/x?sp=r&sv=1&se=2&sig=abc", "https://s/x"),
             // Without a signature the short words are somebody's own.
-            ("https://s/x?sp=r&token=1", "https://s/x?sp=r&token=1"),
+            ("https://s/x?sp=r&page_token=1&&", "https://s/x?sp=r&page_token=1&&"),
+            ("https://s/x?sp=r&Token=1&&b", "https://s/x?sp=r&b"),
+            ("https://s/x?private%5Ftoken=1", "https://s/x"),
             ("https://s/..%2f../é?", "https://s/..%2F../%C3%A9"),
             ("https://s/%2e%2e/a/%2E", "https://s/a/"),
             ("nonsense here", "nonsense%20here"),
@@ -158,5 +218,17 @@ mod tests {
             assert_eq!(normalised_url(url), wanted, "{url}");
             assert_eq!(normalised_url(wanted), wanted, "{url}, twice");
         }
+    }
+
+    #[test]
+    fn who_asks_is_told_by_some() {
+        for url in ["https://u@h/x", "https://h/x?a=1&access_token=2", "https://h?API_KEY=1"] {
+            assert!(names_somebody(url), "{url}");
+        }
+        for url in ["https://h/x@1?a=b@c", "https://h/x?page_token=1", "https://h/x?sig=1&token=2"] {
+            assert!(!names_somebody(url), "{url}");
+        }
+        assert_eq!(without_secrets("/a b?x=1&sig=2&st=3#f"), "/a b?x=1");
+        assert_eq!(without_secrets("/a?x=%7e&y"), "/a?x=%7e&y");
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Asked {
     /// The URL, without user, password and fragment.
     pub url: String,
     pub address: Address,
-    /// It came with a user and a password.
+    /// It says who asks: a user and a password, a token.
     pub has_login: bool,
 }
 
@@ -88,7 +88,7 @@ impl Asked {
                 format!("{scheme}://{}{path}", place.authority())
             }
         };
-        let has_login = url.split('/').nth(2).is_some_and(|authority| authority.contains('@'));
+        let has_login = oci::lock::names_somebody(&url);
         let mut address = Address::parse(&url).ok_or(Unclear("the URL is none of http or https"))?;
         // Somebody looked a name up and wrote its address: the name is meant.
         if let Ok(Some(name)) = address.host.parse().map(|ip| names.name(ip)) {

@@ -129,6 +129,16 @@ impl Head {
         self
     }
 
+    /// The same without the signature of the place that it leads to: by then it has expired, and until then it is nobody's
+    /// business.
+    fn without_secrets(&self) -> Head {
+        let mut head = self.clone();
+        for (_, value) in head.headers.iter_mut().filter(|(name, _)| name == header::LOCATION.as_str()) {
+            *value = oci::lock::without_secrets(value);
+        }
+        head
+    }
+
     /// The whole size it told of.
     pub(super) fn length(&self) -> Option<u64> {
         self.length
@@ -227,7 +237,7 @@ impl Request {
 
     /// Keeps an answer whose body is in the store.
     pub(super) fn keep(&self, store: &Store, head: &Head, whole: Whole, fetched: i64) {
-        let Ok(answer) = serde_json::to_string(head) else { return };
+        let Ok(answer) = serde_json::to_string(&head.without_secrets()) else { return };
         let (digest, size) = (whole.digest, whole.size);
         store.keep_download(Download { request: self.key(), digest, size, answer, fetched });
     }
@@ -261,5 +271,8 @@ mod tests {
         assert_eq!(text, expected);
         let response = serde_json::from_str::<Head>(&text).unwrap().response(());
         assert_eq!(response.headers()["etag"], "\"e\"");
+        let mut head = Head::bare(302);
+        head.set(&header::LOCATION, "https://store.example.org/x?a=1&X-Amz-Signature=abc&X-Amz-Date=2");
+        assert_eq!(head.without_secrets().header(&header::LOCATION), Some("https://store.example.org/x?a=1"));
     }
 }

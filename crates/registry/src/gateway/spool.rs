@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use oci::Digest;
 use tokio::sync::{Notify, watch};
 
-pub(super) use pump::{Finish, Rules, pump};
+pub(super) use pump::{Finish, Resume, Rules, pump};
 pub(super) use reader::{Reader, SpoolBody};
 
 /// Bytes at the end of a body of known size that are held back.

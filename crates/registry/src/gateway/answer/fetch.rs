@@ -11,6 +11,7 @@ use oci::Digest;
 use oci::record::Verdict;
 use oci::store::{BlobWriter, Store};
 
+use super::rest::{Ask, Ongoing, Rest};
 use crate::gateway::Shared;
 use crate::gateway::body::Body;
 use crate::gateway::flights::Source;
@@ -35,6 +36,8 @@ pub(super) struct Fetched {
     pub incoming: Incomings,
     /// Where it came from, when that is another place.
     pub from: Option<String>,
+    /// How what is missing can be asked for, if it breaks off.
+    pub again: Option<Ask>,
 }
 
 /// What a place had to say.
@@ -58,10 +61,7 @@ impl Shared {
     pub(super) async fn fetch(&self, mut fetch: Fetch, address: &Address) -> Result<Answered, NoAnswer> {
         let Some(places) = mirrors::places(&self.options.mirrors, address) else {
             let url = fetch.url.clone();
-            return self
-                .fetch_at(&mut fetch, &url)
-                .await
-                .map(|incoming| Answered::Upstream(Fetched { incoming, from: None }));
+            return self.fetched(&mut fetch, &url).await.map(Answered::Upstream);
         };
         let mut last = Err(NoAnswer::Failed { reason: "no mirror has a place for it".to_owned() });
         for place in places {
@@ -69,10 +69,7 @@ impl Shared {
                 Place::File(path) => self.take_from_directory(path).await.map(Answered::Directory),
                 Place::Url(url) => match self.options.gate.address(fetch.method.as_str(), &url) {
                     Verdict::Refused { rule, reason } => Err(NoAnswer::Refused { rule, reason }),
-                    _ => self.fetch_at(&mut fetch, &url).await.map(|incoming| {
-                        let from = (url != fetch.url).then_some(url);
-                        Answered::Upstream(Fetched { incoming, from })
-                    }),
+                    _ => self.fetched(&mut fetch, &url).await.map(Answered::Upstream),
                 },
             };
             let found = match &answered {
@@ -94,7 +91,14 @@ impl Shared {
         last
     }
 
-    async fn fetch_at(&self, fetch: &mut Fetch, url: &str) -> Result<Incomings, NoAnswer> {
+    async fn fetched(&self, fetch: &mut Fetch, url: &str) -> Result<Fetched, NoAnswer> {
+        let incoming = self.fetch_at(fetch, url).await?;
+        let again = Ask::of(fetch, url, &incoming.response);
+        Ok(Fetched { incoming, from: (url != fetch.url).then(|| url.to_owned()), again })
+    }
+
+    /// Asks at one place; the body goes with it.
+    pub(super) async fn fetch_at(&self, fetch: &mut Fetch, url: &str) -> Result<Incomings, NoAnswer> {
         let bad = |_| NoAnswer::Failed { reason: "its URL cannot be sent".to_owned() };
         let uri: Uri = url.parse().map_err(bad)?;
         let mut headers = fetch.headers.clone();
@@ -120,7 +124,7 @@ impl Shared {
 
     /// Leads a body into the store, and gives the end to read from.
     pub(super) fn take(self: &Arc<Shared>, fetched: Fetched, keep: Keep) -> Result<Source, NoAnswer> {
-        let Fetched { incoming: Incomings { mut response, place }, from } = fetched;
+        let Fetched { incoming: Incomings { mut response, place }, from, again } = fetched;
         let bodyless = keep.request.method == "HEAD" || matches!(response.status().as_u16(), 204 | 304);
         let total = if bodyless { Some(0) } else { announced(&response) };
         let unsure = total.is_none() && !is_delimited(&response);
@@ -142,9 +146,9 @@ impl Shared {
         let limits = &self.options.limits;
         let rules =
             Rules { silence: limits.silence, kept: limits.kept_body, window: limits.window, expected };
+        let rest = Rest::new(self.clone(), again, total, !rules.expected.is_empty());
         tokio::spawn(async move {
-            pump(response.into_body(), writer, spool, rules, finish).await;
-            drop(place);
+            pump(Ongoing::new(response.into_body(), place), rest, writer, spool, rules, finish).await;
             if let Some(over) = over {
                 over();
             }

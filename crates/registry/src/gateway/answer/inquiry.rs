@@ -5,9 +5,9 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use http::Method;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, COOKIE, ETAG, EXPECT, HOST,
-    HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, LAST_MODIFIED, PRAGMA, PROXY_AUTHORIZATION, RANGE, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, EXPECT, HOST, HeaderMap, HeaderName,
+    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
+    PRAGMA, PROXY_AUTHORIZATION, RANGE, USER_AGENT,
 };
 use http::request::Parts;
 use hyper::body::{Body, Incoming};
@@ -133,7 +133,7 @@ impl Inquiry {
 
     /// Whether it carries somebody's credentials.
     pub(super) fn is_private(&self) -> bool {
-        self.asked.has_login || self.headers.contains_key(AUTHORIZATION) || self.headers.contains_key(COOKIE)
+        self.asked.has_login || self.headers.keys().any(names_somebody)
     }
 
     fn text(&self, name: &HeaderName) -> Option<&str> {
@@ -216,6 +216,14 @@ impl Inquiry {
         headers.extend(conditions);
         headers
     }
+}
+
+/// Whether a header says who asks: those of HTTP, and the many that servers have made up (`Private-Token`, `X-Api-Key`).
+fn names_somebody(name: &HeaderName) -> bool {
+    const PARTS: &[&str] = &["token", "api-key", "apikey", "secret", "passw", "credential", "x-auth"];
+    let name = name.as_str();
+    matches!(name, "authorization" | "cookie" | "x-jfrog-art-api")
+        || PARTS.iter().any(|part| name.contains(part))
 }
 
 /// Conditions that ask whether an answer is still so.

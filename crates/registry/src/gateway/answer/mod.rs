@@ -7,6 +7,7 @@ mod inquiry;
 mod judge;
 mod page;
 mod replay;
+mod rest;
 mod through;
 
 use std::sync::Arc;

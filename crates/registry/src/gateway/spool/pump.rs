@@ -31,56 +31,52 @@ pub(in crate::gateway) struct Rules {
 /// Called at the end of a body that came whole, before its readers know; `kept`: whether its blob is in the store.
 pub(in crate::gateway) type Finish = Box<dyn FnOnce(Whole, bool) + Send>;
 
+/// Knows how a body that broke off goes on.
+pub(in crate::gateway) trait Resume: Send {
+    /// What goes on.
+    type Body: Body<Data = Bytes, Error = hyper::Error> + Send + Unpin;
+
+    /// The body behind its first bytes, so many; nothing where nobody has it.
+    fn rest(&mut self, written: u64) -> impl Future<Output = Option<Self::Body>> + Send;
+}
+
 /// Takes a body to its end, or to the end of interest in it.
-pub(in crate::gateway) async fn pump<B>(
-    body: B,
+pub(in crate::gateway) async fn pump<R: Resume>(
+    body: R::Body,
+    resume: R,
     writer: BlobWriter<Arc<Store>>,
     spool: Arc<Spool>,
     rules: Rules,
     finish: Finish,
-) where
-    B: Body<Data = Bytes> + Send + Unpin,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
+) {
     let end = tokio::select! {
-        end = take(body, writer, &spool, rules, finish) => end,
+        end = take(body, resume, writer, &spool, rules, finish) => end,
         () = spool.progress.closed() => Err(Broken::Cancelled),
     };
     spool.progress.send_modify(|progress| progress.end = Some(end));
 }
 
-async fn take<B>(
-    mut body: B,
+async fn take<R: Resume>(
+    mut body: R::Body,
+    mut resume: R,
     mut writer: BlobWriter<Arc<Store>>,
     spool: &Spool,
     rules: Rules,
     finish: Finish,
-) -> Result<Whole, Broken>
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
+) -> Result<Whole, Broken> {
     let mut written = 0;
     let mut kept = spool.total.is_none_or(|total| total <= rules.kept);
     loop {
-        let frame = match timeout(rules.silence, body.frame()).await {
-            Err(_) => {
-                return Err(Broken::failed(format!(
-                    "nothing came for {} s after {written} bytes",
-                    rules.silence.as_secs()
-                )));
-            }
+        let piece = match next(&mut body, written, spool.total, rules.silence).await {
+            Ok(Some(piece)) => piece,
             Ok(None) => break,
-            Ok(Some(Err(error))) => {
-                let why = crate::gateway::upstream::chain(&error);
-                return Err(Broken::failed(format!("it broke off after {written} bytes: {why}")));
+            Err(broken) => {
+                // Its place among the requests to that host is free for the rest.
+                drop(body);
+                body = resume.rest(written).await.ok_or(broken)?;
+                continue;
             }
-            Ok(Some(Ok(frame))) => frame,
         };
-        let Ok(piece) = frame.into_data() else { continue };
-        if piece.is_empty() {
-            continue;
-        }
         written += piece.len() as u64;
         if spool.total.is_some_and(|total| written > total) {
             return Err(Broken::failed("more bytes came than were announced"));
@@ -92,9 +88,39 @@ where
             wait_for_readers(spool, written, rules.window).await;
         }
     }
-    match spool.total {
-        Some(total) if total != written => Err(Broken::failed(format!("{written} of {total} bytes came"))),
-        _ => place(writer, kept, rules.expected, finish).await,
+    place(writer, kept, rules.expected, finish).await
+}
+
+/// The next piece of a body of which so much has come; none at its end.
+async fn next(
+    body: &mut (impl Body<Data = Bytes, Error = hyper::Error> + Unpin),
+    written: u64,
+    total: Option<u64>,
+    silence: Duration,
+) -> Result<Option<Bytes>, Broken> {
+    loop {
+        match timeout(silence, body.frame()).await {
+            Err(_) => {
+                let seconds = silence.as_secs();
+                return Err(Broken::failed(format!("nothing came for {seconds} s after {written} bytes")));
+            }
+            Ok(None) => {
+                return match total {
+                    Some(total) if total > written => {
+                        Err(Broken::failed(format!("{written} of {total} bytes came")))
+                    }
+                    _ => Ok(None),
+                };
+            }
+            Ok(Some(Err(error))) => {
+                let why = crate::gateway::upstream::chain(&error);
+                return Err(Broken::failed(format!("it broke off after {written} bytes: {why}")));
+            }
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(piece) if !piece.is_empty() => return Ok(Some(piece)),
+                _ => {}
+            },
+        }
     }
 }
 

@@ -180,6 +180,27 @@ fn credentials_go_to_the_upstream_and_nowhere_else() {
 }
 
 #[test]
+fn tokens_are_credentials_wherever_they_stand() {
+    run(World::new(), async |world| {
+        let upstream = Upstream::plain(|head| {
+            let known = head.contains("job-token: t0p") || head.contains("access_token=t0p");
+            if known { say("", "private") } else { bytes("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n") }
+        })
+        .await;
+        let path = "/packages/a-1.0-py3-none-any.whl";
+        let port = upstream.port;
+        let reply = world.ask("up.example.org", port, "GET", path, "job-token: t0p\r\n").await;
+        assert_eq!(reply.text(), "private");
+        let reply = world.get("up.example.org", port, &format!("{path}?access_token=t0p")).await;
+        assert_eq!(reply.text(), "private");
+        assert_eq!(world.get("up.example.org", port, path).await.status(), 401, "nobody else gets it");
+        let served = world.finish();
+        assert!(!format!("{served:?}").contains("t0p"), "{served:?}");
+        assert_eq!(served.intakes[1].url, format!("http://up.example.org:{port}{path}"));
+    });
+}
+
+#[test]
 fn what_is_private_is_given_again_when_the_upstream_knows_who_asks() {
     run(World::new(), async |world| {
         let upstream = Upstream::plain(|head| {
