@@ -8,8 +8,11 @@ use oci::store::{Batch, CachedStep, NewStep, Store, StoreError};
 
 use super::commons::Commons;
 
-/// How long a result may wait for its batch: what a `kill -9` can cost at most.
+/// How long a result may wait for its batch.
 const BATCH_EVERY: Duration = Duration::from_secs(2);
+
+/// Work that took this long waits for no batch: with [`BATCH_EVERY`], what a `kill -9` can cost at most.
+const DEAR: Duration = Duration::from_millis(250);
 
 /// How long batches may wait for the disk: what a machine that goes down can cost at most.
 const SETTLE_EVERY: Duration = Duration::from_secs(30);
@@ -61,6 +64,21 @@ impl<'a> Results<'a> {
         Ok(step)
     }
 
+    /// Sees to it that work which took this long is not lost, whatever happens to this process from now on.
+    pub fn secure(&self, taken: Duration) -> Result<(), StoreError> {
+        if taken < DEAR {
+            return Ok(());
+        }
+        let steps = std::mem::take(&mut self.lock().batch);
+        self.write(steps)
+    }
+
+    /// Writes results; those that cannot be written wait for the next batch.
+    fn write(&self, steps: Vec<NewStep>) -> Result<(), StoreError> {
+        let batch = Batch { steps, ..Batch::default() };
+        self.store.commit(&batch).inspect_err(|_| self.lock().batch.extend(batch.steps.clone()))
+    }
+
     /// Notes down a result that another machine made.
     pub fn add_shared(&self, key: Key, step: CachedStep) {
         let mut state = self.lock();
@@ -86,17 +104,14 @@ impl<'a> Results<'a> {
             }
             let steps = std::mem::take(&mut state.batch);
             drop(state);
-            let batch = Batch { steps, ..Batch::default() };
-            let written = self.store.commit(&batch);
+            // What could not be written is in the next batch.
+            let _ = self.write(steps);
             if settled.elapsed() >= SETTLE_EVERY {
                 // A disk that fails shows elsewhere; here it only means to look again the next time.
                 let _ = self.store.settle();
                 settled = Instant::now();
             }
             state = self.lock();
-            if written.is_err() {
-                state.batch.extend(batch.steps);
-            }
         }
     }
 
@@ -119,5 +134,54 @@ impl<'a> Results<'a> {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use oci::layer::OverlayForm;
+    use oci::record::{Usage, Written};
+
+    use super::*;
+    use crate::schedule::Budget;
+
+    fn record(name: &[u8]) -> Record {
+        Record {
+            instruction: "RUN make".to_owned(),
+            key: Key(oci::Digest::of(name)),
+            parent: oci::SnapshotId::of(&[]),
+            inputs: BTreeMap::new(),
+            layer: None,
+            written: Written::default(),
+            normalised: Vec::new(),
+            unreproducible: Vec::new(),
+            unobserved: Vec::new(),
+            intakes: Vec::new(),
+            reads: None,
+            log: None,
+            usage: Usage::default(),
+            limits: BTreeMap::new(),
+            source_date_epoch: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn work_that_took_long_is_kept_at_once_with_what_came_before_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let form =
+            if rustix::process::geteuid().is_root() { OverlayForm::Trusted } else { OverlayForm::User };
+        let store = Store::open(directory.path(), form).unwrap();
+        let results = Results::new(&store, false, Arc::new(Commons::new(Budget::jobs(1))));
+        let (short, long) = (record(b"short"), record(b"long"));
+        results.add(&short).unwrap();
+        results.secure(Duration::from_millis(3)).unwrap();
+        assert!(store.step(&short.key).unwrap().is_none(), "it waits for others");
+        results.add(&long).unwrap();
+        results.secure(Duration::from_secs(60)).unwrap();
+        assert!(store.step(&short.key).unwrap().is_some() && store.step(&long.key).unwrap().is_some());
+        assert!(results.rest().is_empty());
     }
 }

@@ -329,6 +329,7 @@ impl<'a> Task<'a> {
             self.world.warn(self.id, warning.clone());
         }
         let result = self.world.results.add(record)?;
+        self.world.results.secure(self.elapsed())?;
         let id = result.layer.ok_or(StoreError::NoBlob(result.record))?;
         let layer = self.world.doors.store.layer(&id)?.ok_or(StoreError::NoLayer(id))?;
         let layer = LazyLayer::made(layer);
