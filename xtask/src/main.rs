@@ -28,7 +28,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test         [--section NAME,...]: everything; the last line counts what passed, failed and was skipped
-  bench        [--case PART] [--tiny]: Kapok against BuildKit, buildah, mmdebstrap and pigz
+  bench        [--case PART] [--tiny]: Kapok against BuildKit, docker, buildah and others
   soak         [--case PART] [--minutes NUMBER] [--seed NUMBER]: what takes longer than CI may
   gen          write the generated pages of docs/ anew
   tidy         check the project's rules about itself
@@ -98,8 +98,10 @@ fn run(words: &[String]) -> io::Result<Tally> {
         "project" => project::run(&project::Options { case: flags.value("--case").map(str::to_owned) }),
         "peers" => {
             let missing = peers::packages()?;
-            let buildkit = peers::buildkit()?;
-            println!("BuildKit is in {}; missing packages: {}", buildkit.display(), missing.join(" "));
+            let programs = peers::buildkit()?;
+            peers::buildx()?;
+            println!("in {}: {}", programs.display(), peers::versions()?);
+            println!("missing packages: {}", missing.join(" "));
             Ok(Tally::one())
         }
         _ => Err(io::Error::other(USAGE)),

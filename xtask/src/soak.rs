@@ -9,7 +9,7 @@ use crate::gateway::fixture::Here;
 use crate::gateway::offline;
 use crate::real::{self, Test, Trouble, World};
 use crate::report::Tally;
-use crate::{command, fuzz, registry, workspace};
+use crate::{command, fuzz, project, registry, workspace};
 
 /// An optimised Python, twice.
 const LONG: Duration = Duration::from_secs(7200);
@@ -28,7 +28,7 @@ pub struct Options {
     pub case: Option<String>,
 }
 
-/// Kills 100 builds, lets 100 clients at a registry, builds `examples/swish` with its optimised Python and
+/// Kills 100 builds and 50 of a whole project, lets 100 clients at a registry, builds `examples/swish` with its optimised Python and
 /// `examples/polyglot`, both again offline, and fuzzes.
 pub fn run(options: &Options) -> io::Result<Tally> {
     let mut tally = Tally::default();
@@ -43,8 +43,9 @@ pub fn run(options: &Options) -> io::Result<Tally> {
     Ok(tally)
 }
 
-const PARTS: [Test; 4] = [
+const PARTS: [Test; 5] = [
     ("100 builds killed at any moment", |world| real::kills(world, 100)),
+    ("50 storms killed at any moment", |world| project::storms(world, 50)),
     ("a hundred clients of a registry", |world| registry::crowd::crowd(world, CROWD)),
     ("examples/swish with profile-guided optimisation, and offline", swish),
     ("examples/polyglot from `kapok vendor` output", polyglot),

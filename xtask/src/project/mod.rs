@@ -1,10 +1,13 @@
-//! Tests of a whole project with the real program: the example of a platform's images, as three kinds of file declare it, and
-//! the journeys of the documentation.
+//! Tests of a whole project with the real program: the example of a platform's images, as three kinds of file declare it, the
+//! journeys of the documentation, and builds that are killed.
 
 mod journeys;
+mod killed;
 mod rainforest;
 
 use std::io;
+
+pub use killed::storms;
 
 use crate::real::{World, run_section};
 use crate::report::Tally;
@@ -19,5 +22,10 @@ pub struct Options {
 /// Runs every test.
 pub fn run(options: &Options) -> io::Result<Tally> {
     let world = World::new()?;
-    Ok(run_section(&world, "project", &[rainforest::TESTS, journeys::TESTS], options.case.as_deref()))
+    Ok(run_section(
+        &world,
+        "project",
+        &[rainforest::TESTS, journeys::TESTS, killed::TESTS],
+        options.case.as_deref(),
+    ))
 }

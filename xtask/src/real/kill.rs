@@ -87,7 +87,7 @@ fn build(place: &Place<'_>) -> Result<(), Trouble> {
 }
 
 /// No process, mount or control group of a dead build is there after a moment's grace.
-fn left_nothing(place: &Place<'_>) -> Result<(), String> {
+pub fn left_nothing(place: &Place<'_>) -> Result<(), String> {
     let store = place.path.to_string_lossy().into_owned();
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {

@@ -18,7 +18,7 @@ mod world;
 
 use std::io;
 
-pub use kill::kills;
+pub use kill::{kills, left_nothing};
 pub use rootless::{as_user, difference};
 pub use section::{count, run_section, run_timed};
 pub use world::{Place, Trouble, World, ensure, needs, needs_root};
