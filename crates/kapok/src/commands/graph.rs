@@ -72,6 +72,12 @@ impl<'l> Shown<'l> {
         self.loaded.graph.edges.iter().filter(shown)
     }
 
+    /// The edges between them that would close a cycle.
+    pub fn closing(&self) -> impl Iterator<Item = &'l project::Edge> {
+        let shown = |edge: &&project::Edge| self.nodes.contains(&edge.from) && self.nodes.contains(&edge.to);
+        self.loaded.graph.closing.iter().filter(shown)
+    }
+
     /// A node's name.
     pub fn name(&self, node: NodeId) -> &'l str {
         &self.loaded.graph.nodes[node.0].name

@@ -1,5 +1,6 @@
 //! An OpenShift BuildConfig as an image.
 
+use super::binary;
 use super::collect::World;
 use super::object::{Object, image_name};
 use super::remote::Same;
@@ -17,7 +18,9 @@ use crate::yaml::Node;
 /// The image that a BuildConfig builds; nothing where its strategy is not Docker's, which is then listed.
 pub fn image(object: &Object, world: &mut World<'_>) -> Option<Image> {
     let spec = object.node.get("spec")?;
-    let Some(strategy) = spec.at("strategy.dockerStrategy") else {
+    let none = Node { value: crate::yaml::Value::Mapping(Vec::new()), span: spec.span };
+    let plain = || (spec.text_at("strategy.type") == Some("Docker")).then_some(&none);
+    let Some(strategy) = spec.at("strategy.dockerStrategy").or_else(plain) else {
         other_strategy(object, spec, world);
         return None;
     };
@@ -28,8 +31,8 @@ pub fn image(object: &Object, world: &mut World<'_>) -> Option<Image> {
     image.context = context;
     image.context_at = spec.at("source.contextDir").map(|node| object.place(node.span));
     image.namespace = object.namespace().map(str::to_owned);
-    image.args = arguments(object, strategy.get("buildArgs"));
-    image.env = arguments(object, strategy.get("env"));
+    image.args = arguments(object, strategy.get("buildArgs"), "buildArgs", world);
+    image.env = arguments(object, strategy.get("env"), "env", world);
     image.no_cache = strategy.get("noCache").and_then(Node::flag).unwrap_or(false);
     image.from = strategy.get("from").and_then(|from| {
         let place = object.place(from.get("name").map_or(from.span, |name| name.span));
@@ -101,12 +104,12 @@ fn list_unknown(object: &Object, spec: &Node, world: &mut World<'_>) {
         ("strategy", &["type", "dockerStrategy"]),
         (
             "strategy.dockerStrategy",
-            // Pulling is always asked for where it matters; secrets for it are the machine's settings.
+            // Pulling is asked for by whoever builds.
             &["from", "dockerfilePath", "env", "buildArgs", "noCache", "forcePull"],
         ),
-        ("source", &["type", "git", "contextDir", "dockerfile", "secrets", "configMaps", "images"]),
-        ("source.git", &["uri", "ref", "httpProxy", "httpsProxy", "noProxy"]),
-        ("output", &["to", "imageLabels", "pushSecret"]),
+        ("source", &["type", "git", "binary", "contextDir", "dockerfile", "secrets", "configMaps", "images"]),
+        ("source.git", &["uri", "ref"]),
+        ("output", &["to", "imageLabels"]),
     ];
     for (path, known) in known {
         let node = if path.is_empty() { Some(spec) } else { spec.at(path) };
@@ -130,8 +133,13 @@ fn context(object: &Object, spec: &Node, world: &mut World<'_>) -> (Context, Str
     let git = spec.at("source.git.uri").filter(|uri| uri.text().is_some());
     let Some(uri) = git.and_then(Node::text) else {
         let inline = spec.at("source.dockerfile").is_some();
-        let binary = spec.at("source.binary").is_some();
-        let files = !inline || binary || directory_node.is_some();
+        if let Some(node) = spec
+            .at("source.binary")
+            .or_else(|| spec.at("source.type").filter(|kind| kind.text() == Some("Binary")))
+        {
+            return binary_context(object, spec, node, directory, world);
+        }
+        let files = !inline || directory_node.is_some();
         return (if files { Context::Directory(directory.clone()) } else { Context::Empty }, directory);
     };
     let uri_place = object.place(git.map_or(object.node.span, |node| node.span));
@@ -157,6 +165,39 @@ fn context(object: &Object, spec: &Node, world: &mut World<'_>) -> (Context, Str
             let path = spec.text_at("strategy.dockerStrategy.dockerfilePath").unwrap_or("Dockerfile");
             let directory = within(world, &directory, path).unwrap_or(directory);
             (Context::Directory(directory.clone()), directory)
+        }
+    }
+}
+
+/// The context of a build that is sent its files: they are looked for in the repository.
+fn binary_context(
+    object: &Object,
+    spec: &Node,
+    node: &Node,
+    context: String,
+    world: &mut World<'_>,
+) -> (Context, String) {
+    let place = object.place(node.span);
+    let path = spec.text_at("strategy.dockerStrategy.dockerfilePath").unwrap_or("Dockerfile");
+    match binary::directory(world, object.name(), &context, path) {
+        Some(sent) => {
+            let directory = join(&sent, &context).unwrap_or(sent);
+            let shown = if directory.is_empty() { "." } else { &directory };
+            let message = format!(
+                "`{}` is sent its files by whoever starts it: those of `{shown}` are taken",
+                object.name()
+            );
+            world.findings.push(Finding::note(Code::OtherRemote, place, message).about([object.name()]));
+            (Context::Directory(directory.clone()), directory)
+        }
+        None => {
+            let what = format!(
+                "BuildConfig `{}`: source.binary: its files come from whoever starts it",
+                object.name()
+            );
+            world.unsupported.push(Unsupported { what, place });
+            let inline = spec.at("source.dockerfile").is_some();
+            (if inline { Context::Directory(context.clone()) } else { Context::Empty }, context)
         }
     }
 }
@@ -206,12 +247,20 @@ fn block_place(object: &Object, node: &Node) -> (Place, bool) {
     (place, block)
 }
 
-fn arguments(object: &Object, node: Option<&Node>) -> Vec<Argument> {
+fn arguments(object: &Object, node: Option<&Node>, key: &str, world: &mut World<'_>) -> Vec<Argument> {
     let argument = |node: &Node| {
         let name = node.get("name")?;
         // Without a value there is an empty one, unless it comes from the cluster.
         let value = match node.get("valueFrom") {
-            Some(_) => None,
+            Some(from) => {
+                let what = format!(
+                    "BuildConfig `{}`: {key}: the value of `{}` comes from the cluster; the environment's is taken",
+                    object.name(),
+                    name.text()?
+                );
+                world.unsupported.push(Unsupported { what, place: object.place(from.span) });
+                None
+            }
             None => Some(node.text_at("value").unwrap_or_default().to_owned()),
         };
         Some(Argument { name: name.text()?.to_owned(), value, place: object.place(name.span) })

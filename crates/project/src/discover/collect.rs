@@ -11,6 +11,7 @@ use crate::Files;
 use crate::files::{file_name, is_directory, join, parent};
 use crate::finding::{Code, Finding};
 use crate::model::{DeclaredBy, Image, ImageName, Located, Output, Project, ProjectSource, Unsupported};
+use crate::place::Place;
 
 /// What is known while a repository is read.
 pub struct World<'f> {
@@ -27,6 +28,8 @@ pub struct World<'f> {
     own: Evidence,
     /// What builds write that are not supported.
     pub written: Vec<Located>,
+    /// Texts of ConfigMaps that kustomizations generate.
+    pub generated: BTreeMap<String, Vec<(String, String)>>,
     objects: BTreeMap<String, Vec<Object>>,
 }
 
@@ -40,6 +43,7 @@ impl<'f> World<'f> {
             told: BTreeSet::new(),
             own: Evidence::default(),
             written: Vec::new(),
+            generated: BTreeMap::new(),
             objects: BTreeMap::new(),
         };
         for path in files.list().iter().filter(|path| is_manifest(path)) {
@@ -82,7 +86,8 @@ impl<'f> World<'f> {
             .values()
             .flatten()
             .find(|object| object.is("ConfigMap", &[""]) && object.name() == name);
-        found.map(image_stream::config_map).unwrap_or_default()
+        let generated = || self.generated.get(name).cloned();
+        found.map(image_stream::config_map).or_else(generated).unwrap_or_default()
     }
 
     fn find_own(&mut self) {
@@ -190,12 +195,13 @@ fn applied(world: &mut World<'_>) -> (usize, Vec<Object>) {
     let own = world.objects.iter().filter(|(path, _)| !named.patches.contains(*path));
     let raw: Vec<Object> = own.flat_map(|(_, objects)| objects).cloned().collect();
     let paths: Vec<String> = world.files.list().to_vec();
-    let mut rendered = Vec::new();
+    let mut variants = Variants::default();
     for path in paths.iter().filter(|path| kustomize::NAMES.contains(&file_name(path))) {
         if !named.directories.contains(parent(path)) {
-            rendered.extend(kustomize::render(world, parent(path)));
+            variants.add(path, kustomize::render(world, parent(path)));
         }
     }
+    let rendered = variants.kept;
     let all: Vec<Object> = best(vec![rendered.clone(), raw.clone()]);
     let applications: Vec<Object> = all.iter().filter(|object| object.is_application()).cloned().collect();
     for object in all.iter().filter(|object| object.is("ApplicationSet", &["argoproj.io"])) {
@@ -203,12 +209,65 @@ fn applied(world: &mut World<'_>) -> (usize, Vec<Object>) {
         world.unsupported.push(Unsupported { what, place: object.named_at() });
     }
     let followed = applications::follow(world, applications);
+    for (path, (other, names)) in variants.left {
+        let taken = |key: &Key| followed.objects.iter().any(|object| self::key(object) == *key);
+        let names: Vec<&str> =
+            names.iter().filter(|(key, _)| !taken(key)).map(|(_, name)| name.as_str()).collect();
+        if let [first, rest @ ..] = names.as_slice() {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            let message = format!(
+                "another variant of what `{other}` makes: `{first}`{more}; that of `{other}` is taken"
+            );
+            world.findings.push(Finding::note(Code::SourcesDisagree, Place::start(&path), message));
+        }
+    }
     (followed.count, best(vec![followed.objects, rendered, raw]))
+}
+
+/// An object of a manifest, whatever was made of it.
+type Key = (std::sync::Arc<str>, usize);
+
+fn key(object: &Object) -> Key {
+    (object.text.file.clone(), object.number)
+}
+
+/// What kustomizations make that nobody takes in. An environment each is usual: of a build that they make differently, in more
+/// than its namespace, the first is taken, for there is one Dockerfile and one image at hand.
+#[derive(Default)]
+struct Variants {
+    kept: Vec<Object>,
+    first: HashMap<Key, (String, usize)>,
+    /// By kustomization: the one that was taken instead, and what of.
+    left: BTreeMap<String, (String, Vec<(Key, String)>)>,
+}
+
+impl Variants {
+    fn add(&mut self, path: &str, objects: Vec<Object>) {
+        for object in objects {
+            let several = object.is_build_config() || object.is("Pipeline", &["tekton.dev"]);
+            let known = self.first.get(&key(&object)).filter(|(other, _)| several && other != path);
+            let Some((other, at)) = known else {
+                self.first.entry(key(&object)).or_insert((path.to_owned(), self.kept.len()));
+                self.kept.push(object);
+                continue;
+            };
+            let plain = |object: &Object| {
+                let mut object = object.clone();
+                kustomize::set_namespace(&mut object, "");
+                object.node
+            };
+            if plain(&object) == plain(&self.kept[*at]) {
+                self.kept.push(object);
+            } else {
+                let left = self.left.entry(path.to_owned()).or_insert_with(|| (other.clone(), Vec::new()));
+                left.1.push((key(&object), object.name().to_owned()));
+            }
+        }
+    }
 }
 
 /// Of several ways in which an object comes, all of the first that has it.
 fn best(ways: Vec<Vec<Object>>) -> Vec<Object> {
-    let key = |object: &Object| (object.text.file.clone(), object.number);
     let mut seen = BTreeSet::new();
     let mut all: Vec<Object> = Vec::new();
     for way in ways {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::collect::World;
 use super::object::Object;
+use super::select::chooses;
 use super::{patch, read};
-use crate::files::{is_directory, is_file, join, parent};
+use crate::files::{file_name, is_directory, is_file, join, parent};
 use crate::finding::{Code, Finding};
 use crate::model::Unsupported;
 use crate::place::Text;
@@ -40,7 +41,7 @@ pub struct Named {
 pub fn named_by_all(world: &mut World<'_>) -> Named {
     let mut named = Named::default();
     let paths: Vec<String> = world.files.list().to_vec();
-    for path in paths.iter().filter(|path| NAMES.contains(&crate::files::file_name(path))) {
+    for path in paths.iter().filter(|path| NAMES.contains(&file_name(path))) {
         let Some((_, node)) = document(world, path) else { continue };
         let place = |entry: &Node| join(parent(path), entry.text()?);
         for key in ["resources", "bases", "components"] {
@@ -83,6 +84,7 @@ impl Renderer<'_, '_> {
         self.stack.pop();
         self.patches(directory, &text, &node, &mut objects);
         names(&node, &mut objects);
+        self.config_maps(directory, &node);
         self.unsupported(&text, &node);
         objects
     }
@@ -198,6 +200,36 @@ impl Renderer<'_, '_> {
         }
     }
 
+    /// The texts of generated ConfigMaps, under the names that they are generated from: what refers to them in a BuildConfig
+    /// is not renamed by kustomize either.
+    fn config_maps(&mut self, directory: &str, node: &Node) {
+        for entry in node.items_at("configMapGenerator") {
+            let Some(name) = entry.text_at("name") else { continue };
+            let mut data = Vec::new();
+            for literal in entry.items_at("literals").iter().filter_map(Node::text) {
+                let (key, value) = literal.split_once('=').unwrap_or((literal, ""));
+                data.push((key.to_owned(), value.trim_matches(['"', '\'']).to_owned()));
+            }
+            for file in entry.items_at("files").iter().filter_map(Node::text) {
+                let (key, path) = file.split_once('=').unwrap_or((file_name(file), file));
+                let text = join(directory, path)
+                    .and_then(|path| read(self.world.files, &path, &mut self.world.findings));
+                data.extend(text.map(|text| (key.to_owned(), text.text.to_string())));
+            }
+            let lines = entry.items_at("envs").iter().chain(entry.get("env")).filter_map(Node::text);
+            for path in lines.filter_map(|path| join(directory, path)).collect::<Vec<_>>() {
+                let Some(text) = read(self.world.files, &path, &mut self.world.findings) else { continue };
+                let pairs = text.text.lines().filter(|line| !line.trim_start().starts_with('#'));
+                data.extend(
+                    pairs
+                        .filter_map(|line| line.split_once('='))
+                        .map(|(key, value)| (key.to_owned(), value.to_owned())),
+                );
+            }
+            self.world.generated.entry(name.to_owned()).or_insert(data);
+        }
+    }
+
     /// What makes objects of its own, or changes them in ways that are not followed here.
     fn unsupported(&mut self, text: &Text, node: &Node) {
         const KEYS: [&str; 9] = [
@@ -218,33 +250,6 @@ impl Renderer<'_, '_> {
             self.world.unsupported.push(Unsupported { what, place: text.place(pair.span) });
         }
     }
-}
-
-/// Whether a patch is for an object: by its target, or by the kind and name that it has itself.
-fn chooses(target: Option<&Node>, patch: &Node, object: &Object) -> bool {
-    let selector = |node: &Node, kind: &str, name: &str| {
-        let matches =
-            |pattern: Option<&str>, value: &str| pattern.is_none_or(|pattern| is_match(pattern, value));
-        matches(node.text_at(kind), object.kind()) && matches(node.text_at(name), object.name())
-    };
-    match target {
-        Some(target) => selector(target, "kind", "name"),
-        None => patch.is_mapping() && selector(patch, "kind", "metadata.name"),
-    }
-}
-
-/// Selectors are patterns that match the whole; what people write is a name, or one with `.*` in it.
-fn is_match(pattern: &str, value: &str) -> bool {
-    let pattern = pattern.trim_start_matches('^').trim_end_matches('$');
-    let mut parts = pattern.split(".*");
-    let Some(mut rest) = parts.next().and_then(|first| value.strip_prefix(first)) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, between)) = parts.split_last() else { return rest.is_empty() };
-    for part in between {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
 
 /// Namespace, prefix and suffix.
@@ -281,25 +286,5 @@ fn set(node: &mut Node, key: &str, text: &str) {
     match pairs.iter_mut().rev().find(|pair| pair.key == key) {
         Some(pair) => pair.value.value = value,
         None => pairs.push(yaml::Pair { key: key.to_owned(), span, value: Node { value, span } }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_match;
-
-    #[test]
-    fn selectors_match_whole_names() {
-        for (pattern, value, expected) in [
-            ("a", "a", true),
-            ("a", "ab", false),
-            (".*", "anything", true),
-            ("a.*", "ab", true),
-            (".*-base", "tool-base", true),
-            ("^a.*c$", "abc", true),
-            ("a.*b", "ac", false),
-        ] {
-            assert_eq!(is_match(pattern, value), expected, "{pattern} {value}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! What a repository has: `kapok.yaml`, or manifests, or Dockerfiles.
 
 mod applications;
+mod binary;
 mod build_config;
 mod collect;
 mod dockerfiles;
@@ -10,10 +11,13 @@ mod makefile;
 mod object;
 mod patch;
 mod remote;
+mod select;
 mod tekton;
 mod template;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_openshift;
 
 use crate::Files;
 use crate::declaration;

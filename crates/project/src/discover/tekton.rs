@@ -41,6 +41,10 @@ fn task(
     }
     // Parameters of a cluster's own task often are the command itself.
     builds.extend(own.values().flat_map(|text| started(text)));
+    let named = |name: &str| {
+        ["image", "imageurl", "outputimage"].contains(&name.to_lowercase().replace(['-', '_'], "").as_str())
+    };
+    let image = own.iter().find(|(name, _)| named(name)).map(|(_, value)| value.clone());
     let mut words: Vec<String> = own.into_values().flat_map(|value| words(&value)).collect();
     words.dedup();
     let mut run_after: Vec<Located> = node
@@ -53,6 +57,7 @@ fn task(
     results(node, object, &mut run_after);
     Some(PipelineTask {
         name: name.text()?.to_owned(),
+        image,
         words,
         builds,
         run_after,

@@ -28,6 +28,10 @@ fn show(tree: &str, given: &Given) -> String {
         let name = |node: crate::NodeId| &graph.nodes[node.0].name;
         shown += &format!("{} -> {} {} {}\n", name(edge.from), name(edge.to), edge.kind.name(), edge.place);
     }
+    for edge in &graph.closing {
+        let name = |node: crate::NodeId| &graph.nodes[node.0].name;
+        shown += &format!("{} -> {} closes a cycle at {}\n", name(edge.from), name(edge.to), edge.place);
+    }
     for finding in project.findings.iter().chain(&graph.findings) {
         shown += &format!("[{}] {finding}\n", finding.code);
         if let Some(fix) = &finding.fix {
@@ -41,7 +45,7 @@ fn show(tree: &str, given: &Given) -> String {
 }
 
 #[track_caller]
-fn check(tree: &str, given: &Given, expected: Expect) {
+pub fn check(tree: &str, given: &Given, expected: Expect) {
     expected.assert_eq(&show(tree, given));
 }
 
@@ -134,19 +138,19 @@ fn everything_that_a_build_config_may_say() {
         &tree,
         &given(),
         expect![[r#"
-        1 BuildConfig
-          c
-        b:1 -> c from build.yaml:10:12
-        other/tool:1 -> c copy-from build.yaml:11:19
-        [not-built] build.yaml:10:12: warning: nothing here builds `b:1`, and Docker Hub has no official image of that name
-        [not-built] build.yaml:11:19: warning: nothing here builds or imports the image stream tag `other/tool:1`
-        [unused-argument] build.yaml:21:26: warning: the Dockerfile of `c` declares no argument `B`
-            add `ARG B` to it, or remove it here
-        not supported: BuildConfig `c`: source.binary (build.yaml:17:5)
-        not supported: BuildConfig `c`: strategy.dockerStrategy.volumes (build.yaml:22:7)
-        not supported: BuildConfig `c`: strategy.dockerStrategy.pullSecret (build.yaml:23:7)
-        not supported: BuildConfig `c`: nodeSelector (build.yaml:28:3)
-    "#]],
+            1 BuildConfig
+              c
+            b:1 -> c from build.yaml:10:12
+            other/tool:1 -> c copy-from build.yaml:11:19
+            [not-built] build.yaml:10:12: warning: nothing here builds `b:1`, and Docker Hub has no official image of that name
+            [not-built] build.yaml:11:19: warning: nothing here builds or imports the image stream tag `other/tool:1`
+            [unused-argument] build.yaml:21:26: warning: the Dockerfile of `c` declares no argument `B`
+                add `ARG B` to it, or remove it here
+            not supported: BuildConfig `c`: env: the value of `P` comes from the cluster; the environment's is taken (build.yaml:20:57)
+            not supported: BuildConfig `c`: strategy.dockerStrategy.volumes (build.yaml:22:7)
+            not supported: BuildConfig `c`: strategy.dockerStrategy.pullSecret (build.yaml:23:7)
+            not supported: BuildConfig `c`: nodeSelector (build.yaml:28:3)
+        "#]],
     );
 }
 
@@ -206,14 +210,12 @@ fn kustomizations_change_what_they_take_in() {
         &tree,
         &given(),
         expect![[r#"
-            2 BuildConfigs
-              app dev-app
-            prod/base:1 -> app from k/base/app.yaml:10:57
+            1 BuildConfig
+              dev-app
             dev/base:2 -> dev-app from k/base/app.yaml:10:57
             [missing-path] k/base/kustomization.yaml:1:23: warning: the kustomization takes in `missing.yaml`, which is not there
-            [not-built] k/base/app.yaml:10:57: warning: nothing here builds or imports the image stream tag `base:1`
+            [sources-disagree] k/prod/kustomization.yml:1:1: info: another variant of what `k/dev/kustomization.yaml` makes: `app`; that of `k/dev/kustomization.yaml` is taken
             [not-built] k/base/app.yaml:10:57: warning: nothing here builds or imports the image stream tag `base:2`
-            [override-contradicts] k/base/app.yaml:10:57: warning: `dockerStrategy.from` replaces the last FROM of `app`, `x` in line 1, with `base:1`: other builds of this Dockerfile have another base
             [override-contradicts] k/base/app.yaml:10:57: warning: `dockerStrategy.from` replaces the last FROM of `dev-app`, `x` in line 1, with `base:2`: other builds of this Dockerfile have another base
             not supported: kustomization: `https://git.example.com/x//y?ref=1`, of another repository (k/base/kustomization.yaml:1:37)
             not supported: kustomization: generators (k/prod/kustomization.yml:3:1)

@@ -1,12 +1,12 @@
 //! The graph's making: nodes from declarations, edges from what Dockerfiles use.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use dockerfile::{Dockerfile, Level};
 
-use super::{Edge, EdgeKind, Graph, Node, NodeId, NodeKind};
-use super::{cycles, naming, overrides, pipelines, streams, triggers};
+use super::{EdgeKind, Graph};
+use super::{cycles, finish, naming, overrides, pipelines, streams, triggers};
 use crate::Files;
 use crate::files::{below, file_name, is_directory, is_file, join, parent};
 use crate::finding::{Code, Finding};
@@ -29,7 +29,7 @@ pub fn build(project: &Project, files: &dyn Files) -> Graph {
     triggers::check(&mut draft);
     pipelines::check(&mut draft);
     streams::check(&mut draft);
-    draft.finish()
+    finish::finish(draft)
 }
 
 /// A graph that is being made.
@@ -41,6 +41,8 @@ pub struct Draft<'p> {
     pub names: Names,
     /// The edges so far.
     pub edges: Vec<DraftEdge>,
+    /// Those that close a cycle, once they are cut.
+    pub closing: Vec<DraftEdge>,
     /// What there is to say.
     pub findings: Vec<Finding>,
     parsed: HashMap<String, Option<Rc<(Text, Dockerfile)>>>,
@@ -104,6 +106,7 @@ impl<'p> Draft<'p> {
             files,
             names: Names::new(project),
             edges: Vec::new(),
+            closing: Vec::new(),
             findings: Vec::new(),
             parsed: HashMap::new(),
         }
@@ -183,7 +186,9 @@ impl<'p> Draft<'p> {
     }
 
     fn missing_dockerfile(&mut self, image: &Image, path: &str, place: &Place) {
-        if image.context.directory().is_some_and(|directory| !is_directory(self.files, directory)) {
+        // Of a build that is sent its files there is nothing here, which is listed.
+        let here = image.context.directory().is_some_and(|directory| is_directory(self.files, directory));
+        if !here {
             return;
         }
         let beside = below(self.files, parent(path));
@@ -302,53 +307,6 @@ impl<'p> Draft<'p> {
                 self.used(user, used, reading.place(used.span));
             }
         }
-    }
-
-    fn finish(self) -> Graph {
-        let project = self.project;
-        let mut external: BTreeMap<&str, &Place> = BTreeMap::new();
-        for edge in &self.edges {
-            if let End::External(name) = &edge.from {
-                let first = external.entry(name).or_insert(&edge.place);
-                *first = (*first).min(&edge.place);
-            }
-        }
-        let node =
-            |name: &str, kind, place: &Place| Node { name: name.to_owned(), kind, place: place.clone() };
-        let images = project.images.iter().enumerate();
-        let images = images.map(|(at, image)| node(&image.name, NodeKind::Image(at), &image.declared));
-        let bases = project.bases.iter().enumerate();
-        let bases = bases.map(|(at, base)| node(&base.name, NodeKind::Base(at), &base.place));
-        let outside = external.iter().map(|(name, place)| node(name, NodeKind::External, place));
-        let nodes: Vec<Node> = images.chain(bases).chain(outside).collect();
-        let first = project.images.len() + project.bases.len();
-        let numbers: HashMap<&str, usize> =
-            external.keys().enumerate().map(|(at, name)| (*name, first + at)).collect();
-        let mut edges: Vec<Edge> = self
-            .edges
-            .iter()
-            .map(|edge| Edge {
-                from: NodeId(match &edge.from {
-                    End::Image(image) => *image,
-                    End::Base(base) => project.images.len() + base,
-                    End::External(name) => numbers[name.as_str()],
-                }),
-                to: NodeId(edge.to),
-                kind: edge.kind,
-                place: edge.place.clone(),
-                reference: edge.reference.clone(),
-            })
-            .collect();
-        edges.sort_by(|one, other| {
-            (one.to, &one.place, one.kind, one.from).cmp(&(other.to, &other.place, other.kind, other.from))
-        });
-        edges.dedup();
-        let mut findings = self.findings;
-        findings.sort_by(|one, other| {
-            (&one.place, one.code, &one.message).cmp(&(&other.place, other.code, &other.message))
-        });
-        findings.dedup();
-        Graph { nodes, edges, findings }
     }
 }
 

@@ -35,7 +35,8 @@ pub fn cut(draft: &mut Draft<'_>) {
     let mut gone: Vec<usize> = closing.into_iter().map(|(edge, _)| edge).collect();
     gone.sort_unstable();
     for edge in gone.into_iter().rev() {
-        draft.edges.remove(edge);
+        let edge = draft.edges.remove(edge);
+        draft.closing.push(edge);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod build;
 mod cycles;
+mod finish;
 mod naming;
 mod order;
 mod overrides;
@@ -23,6 +24,8 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// Sorted by who needs, then by place.
     pub edges: Vec<Edge>,
+    /// Those that would close a cycle, which is a finding: nothing can be built in their order.
+    pub closing: Vec<Edge>,
     /// What is wrong or doubtful, sorted by place. Those of the project itself are not repeated here.
     pub findings: Vec<Finding>,
 }

@@ -25,6 +25,15 @@ pub fn judge(draft: &mut Draft<'_>, user: usize, name: &ImageName, meaning: &Mea
         Meaning::Images(_) | Meaning::Base(_) => return,
         Meaning::OtherTag { images, tags, .. } => {
             let images = names(images);
+            if matches!(name, ImageName::StreamImage { .. }) {
+                let message = format!(
+                    "`{name}` is one image that {} wrote: what is built later does not reach it",
+                    list(&images)
+                );
+                let found = Finding::warning(Code::TagMismatch, place.clone(), message).about(images);
+                draft.findings.push(found.fix("name a tag of the image stream instead"));
+                return;
+            }
             let message = format!(
                 "{} is built here as {}, not as `{name}`: that comes from outside",
                 list(&images),

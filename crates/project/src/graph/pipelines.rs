@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{Draft, End, list};
+use crate::files::{file_name, join};
 use crate::finding::{Code, Finding};
-use crate::model::{DeclaredBy, ImageName, Pipeline, PipelineTask, Project};
+use crate::model::{DeclaredBy, Image, ImageName, Pipeline, PipelineTask, Project};
+use crate::names::{Meaning, last_part};
 
 /// Compares every pipeline with the images' needs.
 pub fn check(draft: &mut Draft<'_>) {
@@ -12,7 +14,7 @@ pub fn check(draft: &mut Draft<'_>) {
     for pipeline in &draft.project.pipelines {
         findings.extend(unknown_tasks(pipeline));
         findings.extend(unknown_builds(draft.project, pipeline));
-        let tasks = tasks_of_images(draft.project, pipeline);
+        let tasks = tasks_of_images(draft, pipeline);
         findings.extend(order(draft, pipeline, &tasks));
         findings.extend(missing(draft, pipeline, &tasks));
     }
@@ -62,23 +64,30 @@ fn unknown_builds(project: &Project, pipeline: &Pipeline) -> Vec<Finding> {
 }
 
 /// Which task builds which image; an image that several build counts for the first.
-fn tasks_of_images(project: &Project, pipeline: &Pipeline) -> BTreeMap<usize, usize> {
+fn tasks_of_images(draft: &Draft<'_>, pipeline: &Pipeline) -> BTreeMap<usize, usize> {
     let mut tasks = BTreeMap::new();
     for (number, task) in pipeline.tasks.iter().enumerate() {
-        for image in images_of(project, task) {
+        for image in images_of(draft, task) {
             tasks.entry(image).or_insert(number);
         }
     }
     tasks
 }
 
-fn images_of(project: &Project, task: &PipelineTask) -> BTreeSet<usize> {
+fn images_of(draft: &Draft<'_>, task: &PipelineTask) -> BTreeSet<usize> {
+    let project = draft.project;
     let named = |names: &[String]| {
         names.iter().filter_map(|name| image_named(project, name)).collect::<BTreeSet<_>>()
     };
     let started = named(&task.builds);
     if !started.is_empty() {
         return started;
+    }
+    if let Some(image) = task.image.as_deref().and_then(|image| image_written(draft, image)) {
+        return BTreeSet::from([image]);
+    }
+    if let Some(image) = image_at(project, &task.words) {
+        return BTreeSet::from([image]);
     }
     let by_words = named(&task.words);
     if !by_words.is_empty() {
@@ -94,6 +103,42 @@ fn images_of(project: &Project, task: &PipelineTask) -> BTreeSet<usize> {
         .unwrap_or(stem);
     let candidates = [task.name.as_str(), stem];
     candidates.iter().find_map(|name| image_named(project, name)).into_iter().collect()
+}
+
+/// The image that is written under a reference, which may hold parameters without a value.
+fn image_written(draft: &Draft<'_>, text: &str) -> Option<usize> {
+    /// No image: whoever asks is none.
+    const NOBODY: usize = usize::MAX;
+    if let Some(image) = image_named(draft.project, text) {
+        return Some(image);
+    }
+    if let Some((known, _)) = text.split_once("$(").filter(|(known, _)| known.ends_with(':')) {
+        return image_named(draft.project, last_part(known));
+    }
+    let text = text.rsplit_once(')').map_or(text, |(_, rest)| rest.trim_start_matches('/'));
+    match draft.names.meaning(&ImageName::Reference(text.to_owned()), None, NOBODY) {
+        Meaning::Images(images) => images.first().copied(),
+        _ => None,
+    }
+}
+
+/// The image whose Dockerfile or build context stands among words: `./images/app/Dockerfile`, `images/app`.
+fn image_at(project: &Project, words: &[String]) -> Option<usize> {
+    let paths: Vec<String> =
+        words.iter().filter_map(|word| join("", word)).filter(|path| !path.is_empty()).collect();
+    let mut files: BTreeSet<String> = paths.iter().cloned().collect();
+    files.extend(paths.iter().flat_map(|one| paths.iter().filter_map(|other| join(one, other))));
+    let only = |chosen: &dyn Fn(&Image) -> bool| {
+        let mut found =
+            project.images.iter().enumerate().filter(|(_, image)| chosen(image)).map(|(number, _)| number);
+        found.next().filter(|_| found.next().is_none())
+    };
+    let context =
+        |image: &Image| image.context.directory().is_some_and(|own| paths.iter().any(|path| path == own));
+    let plain = |image: &Image| image.dockerfile.path().is_some_and(|path| file_name(path) == "Dockerfile");
+    only(&|image| image.dockerfile.path().is_some_and(|path| files.contains(path)))
+        .or_else(|| only(&context))
+        .or_else(|| only(&|image| context(image) && plain(image)))
 }
 
 /// The image that a text names: by name, or by the repository of an output.

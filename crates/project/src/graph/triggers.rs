@@ -11,7 +11,7 @@ use crate::names::Meaning;
 /// Judges the triggers of every BuildConfig.
 pub fn check(draft: &mut Draft<'_>) {
     let mut used: BTreeMap<usize, Vec<(End, EdgeKind)>> = BTreeMap::new();
-    for edge in &draft.edges {
+    for edge in draft.edges.iter().chain(&draft.closing) {
         used.entry(edge.to).or_default().push((edge.from.clone(), edge.kind));
     }
     let mut findings = Vec::new();
@@ -45,6 +45,16 @@ fn image_findings(draft: &Draft<'_>, number: usize, image: &Image, used: &[(End,
             );
             continue;
         };
+        if let ImageName::Reference(reference) = named {
+            let message = format!(
+                "the ImageChange trigger of `{}` is on `{reference}`, which is no image stream tag: it never fires",
+                image.name
+            );
+            let fix = "import it as a tag of an image stream, and name that";
+            let found = Finding::warning(Code::NoTrigger, trigger.place.clone(), message);
+            findings.push(found.fix(fix).about([&image.name]));
+            continue;
+        }
         let end = end(draft, number, image, named);
         if !used.iter().any(|(own, _)| *own == end) {
             findings.push(contradiction(draft, image, trigger, named, used));
@@ -53,23 +63,43 @@ fn image_findings(draft: &Draft<'_>, number: usize, image: &Image, used: &[(End,
             waits.push(end);
         }
     }
-    for (end, kind) in used {
-        let End::Image(base) = end else { continue };
-        if waits.contains(end) || findings.iter().any(|found| found.code == Code::NoTrigger) {
-            continue;
-        }
-        // Whoever has a trigger on its base has decided; files copied from another image are then less surprising.
-        let base = draft.project.images[*base].name.as_str();
-        let message = match kind {
-            EdgeKind::From => format!("nothing rebuilds `{}` when its base `{base}` is rebuilt", image.name),
-            _ => format!("nothing rebuilds `{}` when `{base}`, which it copies from, is rebuilt", image.name),
-        };
-        let fix = if paused { "its trigger is paused" } else { "add an ImageChange trigger for it" };
-        let place = triggers_place(image);
-        findings.push(Finding::warning(Code::NoTrigger, place, message).fix(fix).about([&image.name]));
+    // Whoever never fires has been told so.
+    if !findings.iter().any(|found| found.code == Code::NoTrigger) {
+        findings.extend(unreached(draft, image, used, &waits, paused));
     }
     findings.dedup();
     findings
+}
+
+/// The images of the project that an image uses and that no trigger of it waits for.
+fn unreached(
+    draft: &Draft<'_>,
+    image: &Image,
+    used: &[(End, EdgeKind)],
+    waits: &[End],
+    paused: bool,
+) -> Vec<Finding> {
+    let (mut bases, mut others): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for is_base in [true, false] {
+        for (end, _) in used.iter().filter(|(_, kind)| (*kind == EdgeKind::From) == is_base) {
+            let End::Image(number) = end else { continue };
+            let name = draft.project.images[*number].name.as_str();
+            if !waits.contains(end) && !bases.contains(&name) && !others.contains(&name) {
+                if is_base { bases.push(name) } else { others.push(name) }
+            }
+        }
+    }
+    let told = [(&bases, "its base ", ""), (&others, "", ", which it copies from,")];
+    told.iter()
+        .filter(|(names, ..)| !names.is_empty())
+        .map(|(names, before, after)| {
+            let is = if names.len() == 1 { "is" } else { "are" };
+            let message =
+                format!("nothing rebuilds `{}` when {before}{}{after} {is} rebuilt", image.name, list(names));
+            let fix = if paused { "its trigger is paused" } else { "add an ImageChange trigger for it" };
+            Finding::warning(Code::NoTrigger, triggers_place(image), message).fix(fix).about([&image.name])
+        })
+        .collect()
 }
 
 fn contradiction(

@@ -43,6 +43,8 @@ pub struct Pipeline {
 pub struct PipelineTask {
     /// Its name.
     pub name: String,
+    /// The image that it makes, where a parameter says so.
+    pub image: Option<String>,
     /// Texts among its parameters that may name a build.
     pub words: Vec<String>,
     /// Builds that its script starts, by name: `oc start-build NAME`.

@@ -187,8 +187,8 @@ impl Names {
             ImageName::StreamTag { namespace: own, name, tag } => {
                 self.stream(own.as_deref().or(namespace), name, tag, user, depth)
             }
-            ImageName::StreamImage { .. } => {
-                Meaning::Stream { name: name.to_string(), namespace: namespace.map(str::to_owned) }
+            ImageName::StreamImage { namespace: own, name: stream, digest } => {
+                self.stream_image(name, own.as_deref().or(namespace), stream, digest)
             }
         }
     }
@@ -299,6 +299,30 @@ impl Names {
             return Meaning::OtherTag { external: shown.to_string(), images, tags };
         }
         Meaning::Stream { name: shown.to_string(), namespace: namespace.map(str::to_owned) }
+    }
+
+    /// An image of a stream by digest: in the repository that the stream is imported from, if there is one.
+    fn stream_image(&self, name: &ImageName, namespace: Option<&str>, stream: &str, digest: &str) -> Meaning {
+        let agrees =
+            |own: &Option<String>| own.is_none() || namespace.is_none() || own.as_deref() == namespace;
+        let written = self.streams.get(stream).into_iter().flatten().filter(|(own, ..)| agrees(own));
+        let images: Vec<usize> = unique(written.clone().map(|(.., image)| *image).collect());
+        if !images.is_empty() {
+            let tags = written.map(|(_, tag, _)| tag.clone()).collect();
+            return Meaning::OtherTag { external: name.to_string(), images, tags };
+        }
+        let imports = self.imports.get(stream).into_iter().flatten().filter(|(own, ..)| agrees(own));
+        let repositories: BTreeSet<String> = imports
+            .filter_map(|(.., from)| match from {
+                ImageName::Reference(text) => Some(text.parse::<Reference>().ok()?.name()),
+                _ => None,
+            })
+            .collect();
+        let mut repositories = repositories.into_iter();
+        match (repositories.next(), repositories.next()) {
+            (Some(one), None) => Meaning::External(format!("{one}@{digest}")),
+            _ => Meaning::Stream { name: name.to_string(), namespace: namespace.map(str::to_owned) },
+        }
     }
 
     /// Images of the project whose names look like that of an image from outside: the same last part, perhaps with other

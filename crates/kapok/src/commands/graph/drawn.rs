@@ -22,6 +22,9 @@ pub fn dot(shown: &Shown<'_>) -> String {
         };
         text += &format!("  n{} -> n{}{style};\n", from.0, to.0);
     }
+    for edge in shown.closing() {
+        text += &format!("  n{} -> n{} [color=red, label=cycle];\n", edge.from.0, edge.to.0);
+    }
     text + "}\n"
 }
 
@@ -42,6 +45,9 @@ pub fn mermaid(shown: &Shown<'_>) -> String {
             EdgeKind::From => format!("  n{} --> n{}\n", from.0, to.0),
             other => format!("  n{} -. {} .-> n{}\n", from.0, other.name(), to.0),
         };
+    }
+    for edge in shown.closing() {
+        text += &format!("  n{} -. cycle .-> n{}\n", edge.from.0, edge.to.0);
     }
     text
 }

@@ -12,15 +12,21 @@ pub fn text(shown: &Shown<'_>) -> String {
     let nodes: Vec<Value> = shown.nodes.iter().map(|node| self::node(shown, node.0)).collect();
     let edges: Vec<Value> = shown
         .edges()
-        .map(|edge| {
-            json!({
+        .map(|edge| (edge, false))
+        .chain(shown.closing().map(|edge| (edge, true)))
+        .map(|(edge, closes_cycle)| {
+            let mut value = json!({
                 "from": shown.name(edge.from),
                 "to": shown.name(edge.to),
                 "kind": edge.kind.name(),
                 "file": edge.place.file,
                 "line": edge.place.line,
                 "reference": edge.reference,
-            })
+            });
+            if closes_cycle {
+                value["closes-cycle"] = json!(true);
+            }
+            value
         })
         .collect();
     let waves: Vec<Vec<&str>> = shown

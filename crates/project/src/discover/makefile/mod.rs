@@ -47,7 +47,7 @@ fn read_text(files: &dyn Files, text: &Text) -> Vec<Build> {
     let lines = logical_lines(&text.text);
     let variables = variables(&lines);
     let mut builds = Vec::new();
-    for (at, line) in lines.iter().filter(|(_, line)| line.starts_with('\t')) {
+    for (at, line) in lines.iter().filter_map(|(at, line)| Some((at, recipe(line)?))) {
         let mut directory = parent(&text.file).to_owned();
         for command in filled(line, &variables, 0).split(['\n', ';']).flat_map(|part| part.split("&&")) {
             let words = words(command);
@@ -63,6 +63,15 @@ fn read_text(files: &dyn Files, text: &Text) -> Vec<Build> {
         }
     }
     builds
+}
+
+/// What a line has the shell run: a recipe's line, or what follows the semicolon of a rule.
+fn recipe(line: &str) -> Option<&str> {
+    if line.starts_with('\t') {
+        return Some(line);
+    }
+    let (rule, recipe) = line.split_once(';')?;
+    (rule.contains(':') && !rule.contains(['=', '#'])).then_some(recipe)
 }
 
 /// Lines with their continuations, each with the offset of its first word.
