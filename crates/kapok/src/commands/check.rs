@@ -37,21 +37,15 @@ pub fn run(program: &Program, arguments: &Check) -> Result<Exit, Failure> {
     report(program, arguments, &facts, &judgement)
 }
 
-/// Judges documents by policies; the worst of the answers counts.
+/// Judges documents by policies: one answer about all of them.
 fn judge_documents(
     program: &Program,
     arguments: &Check,
     policies: &Policies,
     documents: &[PathBuf],
 ) -> Result<Exit, Failure> {
-    let mut exit = Exit::Done;
-    for path in documents {
-        let (facts, judgement) = policies::judge_document(program, policies, path)?;
-        if report(program, arguments, &facts, &judgement)? != Exit::Done {
-            exit = Exit::No;
-        }
-    }
-    Ok(exit)
+    let (facts, judgement) = policies::judge_documents(program, policies, documents)?;
+    report(program, arguments, &facts, &judgement)
 }
 
 /// Prints what was found; the answer is no when something reaches the level.
@@ -70,9 +64,9 @@ fn report(
             ))?;
             program.say(&render::summary(judgement));
         }
-        CheckFormat::Json => program.data(&pretty(&render::json(facts, judgement)))?,
+        CheckFormat::Json => program.data(&render::json(facts, judgement))?,
         CheckFormat::Sarif => {
-            program.data(&pretty(&render::sarif(facts, judgement, env!("CARGO_PKG_VERSION"))))?;
+            program.data(&render::sarif(facts, judgement, env!("CARGO_PKG_VERSION")))?;
         }
     }
     let reached = |level| judgement.findings.iter().any(|finding| finding.level >= level);
@@ -82,10 +76,6 @@ fn report(
 /// The settings' standards, today.
 pub fn standards(settings: &Settings, profile: Option<policy::Profile>) -> Standards {
     settings.check.standards(profile, Date::of_seconds(clock::now()))
-}
-
-fn pretty(value: &serde_json::Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
 /// The directory that paths in the output begin at, and what in it is meant; nothing means all.

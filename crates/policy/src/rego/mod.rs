@@ -126,15 +126,6 @@ pub fn reports(policies: &Policies, input: &serde_json::Value) -> Result<Vec<Rep
     Interpreter::start(policies, false)?.reports(input)
 }
 
-/// Runs the policies' rules over many documents; the interpreter is prepared once.
-pub fn reports_of_all<'d>(
-    policies: &Policies,
-    inputs: impl IntoIterator<Item = &'d serde_json::Value>,
-) -> Result<Vec<Vec<Report>>, RegoError> {
-    let mut interpreter = Interpreter::start(policies, false)?;
-    inputs.into_iter().map(|input| interpreter.reports(input)).collect()
-}
-
 /// Runs the policies' unit tests: the rules whose names begin with `test_`.
 pub fn test(policies: &Policies) -> Result<Vec<TestResult>, RegoError> {
     Interpreter::start(policies, true)?.tests()
@@ -147,16 +138,24 @@ pub fn judge(policies: &Policies, facts: &mut Facts) -> Result<Vec<Finding>, Reg
     Ok(reports.into_iter().map(|report| finding(policies, facts, None, report)).collect())
 }
 
-/// Judges a file of JSON or YAML, each document of it on its own. Gives the facts that the findings' places are in.
-pub fn judge_file(policies: &Policies, name: &str, text: &str) -> Result<(Facts, Vec<Finding>), RegoError> {
+/// Judges files of JSON and YAML, given by name and text, each document of them on its own. Gives the facts that the
+/// findings' places are in.
+pub fn judge_files(
+    policies: &Policies,
+    files: Vec<(String, String)>,
+) -> Result<(Facts, Vec<Finding>), RegoError> {
     let mut facts = Facts::gather(&project::files::Memory::default());
-    let source = facts.add_source(name, text);
-    let parsed = documents(name, text)?;
     let mut findings = Vec::new();
-    let reports = reports_of_all(policies, parsed.iter().map(|document| &document.value))?;
-    for (document, reports) in parsed.iter().zip(reports) {
-        let place = Place::new(source, document.span);
-        findings.extend(reports.into_iter().map(|report| finding(policies, &mut facts, Some(place), report)));
+    let mut interpreter = Interpreter::start(policies, false)?;
+    for (name, text) in files {
+        let parsed = documents(&name, &text)?;
+        let source = facts.add_source(name, text);
+        for document in parsed {
+            let place = Place::new(source, document.span);
+            let reports = interpreter.reports(&document.value)?;
+            findings
+                .extend(reports.into_iter().map(|report| finding(policies, &mut facts, Some(place), report)));
+        }
     }
     Ok((facts, findings))
 }

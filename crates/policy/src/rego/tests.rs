@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use super::*;
 
+fn judge_file(policies: &Policies, name: &str, text: &str) -> Result<(Facts, Vec<Finding>), RegoError> {
+    judge_files(policies, vec![(name.to_owned(), text.to_owned())])
+}
+
 fn policies(modules: &[(&str, &str)]) -> Policies {
     Policies {
         modules: modules.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect(),

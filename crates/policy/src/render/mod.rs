@@ -17,6 +17,12 @@ pub use json::json;
 pub use page::{index, page};
 pub use sarif::sarif;
 
+/// JSON over several lines, with a newline at its end.
+fn pretty(value: &impl serde::Serialize) -> String {
+    // Texts and numbers under plain keys: there is nothing that JSON could not say.
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
 /// Lines and columns of places, each text's lines counted once.
 struct Places<'a> {
     facts: &'a Facts,

@@ -92,24 +92,28 @@ pub fn documents(arguments: &Check) -> Option<&[PathBuf]> {
     (!arguments.policy.is_empty() && !paths.is_empty() && paths.iter().all(is_document)).then_some(paths)
 }
 
-/// Judges documents by the policies alone, one after the other.
-pub fn judge_document(
+/// Judges documents by the policies alone.
+pub fn judge_documents(
     program: &Program,
     policies: &Policies,
-    path: &Path,
+    paths: &[PathBuf],
 ) -> Result<(Facts, Judgement), Failure> {
-    let (name, text) = if path.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin()
-            .lock()
-            .take(MAX_BYTES)
-            .read_to_string(&mut text)
-            .map_err(Failure::file("read", "-"))?;
-        ("-".to_owned(), text)
-    } else {
-        (path.to_string_lossy().into_owned(), read(&program.environment.directory.join(path))?)
-    };
-    let (facts, findings) = rego::judge_file(policies, &name, &text).map_err(failure)?;
+    let mut texts = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            let mut text = String::new();
+            std::io::stdin()
+                .lock()
+                .take(MAX_BYTES)
+                .read_to_string(&mut text)
+                .map_err(Failure::file("read", "-"))?;
+            texts.push(("-".to_owned(), text));
+        } else {
+            let text = read(&program.environment.directory.join(path))?;
+            texts.push((path.to_string_lossy().into_owned(), text));
+        }
+    }
+    let (facts, findings) = rego::judge_files(policies, texts).map_err(failure)?;
     Ok((facts, Judgement { findings, ..Judgement::default() }))
 }
 

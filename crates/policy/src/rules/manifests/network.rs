@@ -8,14 +8,15 @@ use crate::facts::manifest::{Object, Pod, Selector, is_template};
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Foreign, Need, Rule, Sink};
 
-/// The pods that a service selects; nothing where it selects none by intention.
-fn selected<'f>(facts: &'f Facts, service: &'f Object) -> Option<Vec<Pod<'f>>> {
+/// The pods that a service selects among all; nothing where it selects none by intention.
+fn selected<'f>(all: &[Pod<'f>], service: &'f Object) -> Option<Vec<Pod<'f>>> {
     let selector = Selector::map(service.node.at("spec.selector")?);
     let plain =
         !selector.is_empty() && service.node.text_at("spec.type") != Some("ExternalName") && !service.partial;
     plain.then(|| {
-        pods(facts)
+        all.iter()
             .filter(|pod| pod.object.shares_namespace(service) && selector.matches(pod.labels()))
+            .copied()
             .collect()
     })
 }
@@ -37,8 +38,9 @@ pub static SERVICE_TARGET: Rule = Rule {
     also: &[Foreign::KubeScore("service-targets-pod")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
+        let all: Vec<Pod<'_>> = pods(facts).collect();
         for service in facts.objects_of("", "Service") {
-            if selected(facts, service).is_some_and(|pods| pods.is_empty()) {
+            if selected(&all, service).is_some_and(|pods| pods.is_empty()) {
                 sink.find(
                     service.place_of_name(),
                     format!("{} selects no pod that is here", service.title()),
@@ -65,8 +67,9 @@ pub static SERVICE_PORT: Rule = Rule {
     also: &[],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
+        let all: Vec<Pod<'_>> = pods(facts).collect();
         for service in facts.objects_of("", "Service") {
-            let Some(pods) = selected(facts, service).filter(|pods| !pods.is_empty()) else { continue };
+            let Some(pods) = selected(&all, service).filter(|pods| !pods.is_empty()) else { continue };
             for target in service.node.items_at("spec.ports").iter().filter_map(|port| port.get("targetPort"))
             {
                 let name = target.text().unwrap_or_default();
@@ -311,7 +314,7 @@ pub static POLICY_OPEN: Rule = Rule {
     why: "An empty rule allows every peer and port; for all pods of a namespace it undoes what other policies forbid.",
     fix: "name the peers with `from`, or remove the policy",
     bad: Example(
-        "//- policy.yaml\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\nspec: {podSelector: {}, ingress: [«{}»]}\n",
+        "//- policy.yaml\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\nspec: {podSelector: {}, ingress: [«{}»]}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: out}\nspec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [«{}»]}\n",
     ),
     good: Example(
         "//- policy.yaml\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\nspec: {podSelector: {}, ingress: [{from: [{podSelector: {}}]}]}\n",
@@ -331,6 +334,14 @@ pub static POLICY_OPEN: Rule = Rule {
                 if everybody {
                     sink.find(policy.place(rule.span), format!("{} lets everybody in", policy.title()));
                 }
+            }
+            for rule in policy
+                .node
+                .items_at("spec.egress")
+                .iter()
+                .filter(|rule| rule.is_mapping() && rule.pairs().is_empty())
+            {
+                sink.find(policy.place(rule.span), format!("{} lets everything out", policy.title()));
             }
         }
     },
