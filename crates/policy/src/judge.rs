@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::facts::Facts;
+use crate::ask;
+use crate::facts::{Facts, Known};
 use crate::finding::{Finding, Place};
 use crate::ignore::{self, Dialect, Remark};
-use crate::rule::{Raw, Rule, Sink};
+use crate::rule::{Need, Raw, Rule, Sink};
 use crate::rules;
 use crate::standards::Standards;
 use crate::waiver::Waivers;
@@ -53,10 +54,10 @@ pub struct Judgement {
 pub fn judge(facts: &Facts, standards: &Standards, waivers: &Waivers, more: Vec<Finding>) -> Judgement {
     let mut judgement = Judgement::default();
     let mut found = more;
-    for rule in rules::all() {
-        let Some(level) = standards.level(rule) else { continue };
-        let mut sink = Sink::new(standards);
-        (rule.judge)(facts, &mut sink);
+    let asked: Vec<(&'static Rule, crate::Level)> =
+        rules::all().iter().filter_map(|rule| Some((*rule, standards.level(rule)?))).collect();
+    for ((rule, level), mut sink) in asked.iter().copied().zip(ask::all(facts, standards, &asked)) {
+        lacking(rule, facts, &mut sink);
         let verdict = match (sink.found.is_empty(), sink.unknown.is_empty()) {
             (false, _) => Verdict::Fail,
             (true, false) => Verdict::Unknown,
@@ -64,8 +65,8 @@ pub fn judge(facts: &Facts, standards: &Standards, waivers: &Waivers, more: Vec<
         };
         judgement.verdicts.push((rule.id, verdict));
         let unjudged = |(place, why)| Unjudged { rule: rule.id, place, why };
-        judgement.unknown.extend(std::mem::take(&mut sink.unknown).into_iter().map(unjudged));
-        found.extend(sink.found.into_iter().map(|raw| finding(rule, level, raw)));
+        judgement.unknown.extend(sink.unknown.into_iter().map(unjudged));
+        found.extend(sink.found.into_iter().map(|raw| raw.settled(rule, level)));
     }
     let remarks = ignore::remarks(facts);
     let mut used = BTreeSet::new();
@@ -96,14 +97,13 @@ pub fn judge(facts: &Facts, standards: &Standards, waivers: &Waivers, more: Vec<
     judgement
 }
 
-fn finding(rule: &'static Rule, level: crate::Level, raw: Raw) -> Finding {
-    Finding {
-        rule: rule.id.into(),
-        level: raw.at_most.map_or(level, |most| most.min(level)),
-        place: raw.place,
-        message: raw.message,
-        fix: raw.fix.unwrap_or_else(|| rule.fix.to_owned()),
-        image: raw.image,
+/// A rule that needs to know what a build did cannot say that all is well before it.
+fn lacking(rule: &Rule, facts: &Facts, sink: &mut Sink<'_>) {
+    let of_a_build = |need: &Need| matches!(need, Need::Intakes | Need::Tree);
+    if let Known::Unknown(why) = &facts.intakes
+        && rule.needs.iter().any(of_a_build)
+    {
+        sink.unknown(None, why.clone());
     }
 }
 
@@ -117,7 +117,7 @@ fn own(
 ) {
     if let Some(level) = standards.level(rule) {
         let raw = Raw { place, message, fix: None, image: None, at_most: None };
-        findings.push(finding(rule, level, raw));
+        findings.push(raw.settled(rule, level));
     }
 }
 

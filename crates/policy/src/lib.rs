@@ -7,6 +7,8 @@
 //!
 //! Pure: files come through a loader, the day through [`Standards`]; nothing here reads a disk, a clock or a network.
 
+mod again;
+mod ask;
 mod date;
 pub mod facts;
 mod finding;
@@ -21,6 +23,7 @@ pub mod rules;
 mod standards;
 mod waiver;
 
+pub use again::{Again, asks_for_bases, judge_built, needs_tree};
 pub use date::Date;
 pub use facts::{Facts, Known, SourceId};
 pub use finding::{Finding, Place};

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::facts::Facts;
-use crate::finding::Place;
-use crate::level::Levels;
+use crate::finding::{Finding, Place};
+use crate::level::{Level, Levels};
 use crate::standards::Standards;
 
 /// A rule of the registry. Its page in the documentation and `kapok explain RULE` are this value, printed.
@@ -196,6 +196,20 @@ pub(crate) struct Raw {
     pub fix: Option<String>,
     pub image: Option<String>,
     pub at_most: Option<crate::Level>,
+}
+
+impl Raw {
+    /// The finding that it is, at the level that the rule has.
+    pub(crate) fn settled(self, rule: &Rule, level: Level) -> Finding {
+        Finding {
+            rule: rule.id.into(),
+            level: self.at_most.map_or(level, |most| most.min(level)),
+            place: self.place,
+            message: self.message,
+            fix: self.fix.unwrap_or_else(|| rule.fix.to_owned()),
+            image: self.image,
+        }
+    }
 }
 
 impl<'a> Sink<'a> {

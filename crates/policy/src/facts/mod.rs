@@ -1,10 +1,12 @@
 //! Facts: what rules judge. Typed, each with its place; what is not known says so.
 
+pub mod built;
 mod certificate;
 pub mod commands;
 mod declared;
 pub mod dockerfile;
 mod files;
+mod inside;
 pub mod manifest;
 mod pem;
 mod repository;
@@ -99,6 +101,8 @@ pub struct Facts {
 impl Facts {
     /// The facts of a repository, before any build.
     pub fn gather(files: &dyn Files) -> Facts {
+    /// Images that Dockerfiles name and that are at hand, by reference.
+    pub base_images: std::collections::BTreeMap<String, built::BaseImage>,
         let unbuilt = "nothing was built yet";
         let mut facts = Facts {
             sources: Vec::new(),
@@ -127,6 +131,7 @@ impl Facts {
         repository::gather(&mut facts, files);
         dockerfile::gather(&mut facts, files);
         settings::inside_dockerfiles(&mut facts);
+            base_images: std::collections::BTreeMap::new(),
         declared::gather(&mut facts, files);
         requirements::gather(&mut facts, files);
         certificate::gather(&mut facts, files);
@@ -137,12 +142,16 @@ impl Facts {
     pub fn of_dockerfile(name: &str, text: &str, args: &std::collections::BTreeMap<String, String>) -> Facts {
         let nothing = project::files::Memory::default();
         let mut facts = Facts::gather(&nothing);
-        let input = BuildInput { args: args.clone(), ..BuildInput::default() };
         dockerfile::add(&mut facts, &nothing, name.to_owned(), text.to_owned(), input);
         settings::inside_dockerfiles(&mut facts);
         facts
     }
 
+        Facts::of_build(name, text, BuildInput { args: args.clone(), ..BuildInput::default() })
+    }
+
+    /// The same, of an image of a project.
+    pub fn of_build(name: &str, text: &str, input: BuildInput) -> Facts {
     /// Keeps a text, so that places can be in it.
     pub fn add_source(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
         self.sources.push(Source::new(name, text));

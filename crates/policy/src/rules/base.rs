@@ -4,6 +4,7 @@ use dockerfile::Span;
 use oci::Reference;
 
 use crate::facts::Facts;
+use crate::facts::built::{BaseImage, Ubi};
 use crate::facts::dockerfile::{Base, DockerfileFacts, ImageName, StageFacts};
 use crate::finding::Place;
 use crate::level::{Level, Levels};
@@ -213,8 +214,8 @@ pub static NOT_APPROVED: Rule = Rule {
     levels: Levels::STANDARD,
     title: "what is shipped is built on an approved base",
     why: "An organisation answers for what is in its images. It can do so for bases that it chose: Red Hat's UBI, and its own \
-          (`check.bases`, and the images of the project itself). By name alone: where the image is not at hand, its labels \
-          and packages were not looked at.",
+          (`check.bases`, and the images of the project itself). Whether an image is UBI is decided by its labels, its \
+          os-release and the keys of its package manager where it is at hand, else by its name, and then the finding says so.",
     fix: "build on an approved base, or add this one to `check.bases`",
     bad: Example("FROM «docker.io/library/debian:13»\n"),
     good: Example(
@@ -251,15 +252,51 @@ fn judge_approved(facts: &Facts, sink: &mut Sink<'_>, shipped: bool) {
             sink.unknown(Some(place), format!("what `{}` means is given at build time", name.value.text()));
             return;
         };
-        if !is_approved(reference, sink.standards) && !is_project_image(facts, reference) {
-            let message = format!("`{}` is not an approved base, by its name", name.value.text());
-            sink.find(blame(file, name, place), message).about(file.image.as_deref());
-        }
+        let known = facts.base_images.get(&reference.to_string()).map(BaseImage::ubi);
+        let why = match (standing(facts, reference, sink.standards), known) {
+            (Standing::Approved, _) | (_, Some(Ubi::Yes)) => return,
+            (Standing::Named, Some(Ubi::No(why))) => format!("has the name of an approved base, but {why}"),
+            (Standing::Named, Some(Ubi::Open(why))) => {
+                sink.unknown(Some(place), format!("`{}`: {why}", name.value.text()));
+                return;
+            }
+            (Standing::Named, None) => return,
+            (Standing::Foreign, Some(Ubi::No(why) | Ubi::Open(why))) => {
+                format!("is not an approved base: {why}")
+            }
+            (Standing::Foreign, None) => "is not an approved base, by its name".to_owned(),
+        };
+        let message = format!("`{}` {why}", name.value.text());
+        sink.find(blame(file, name, place), message).about(file.image.as_deref());
     });
+}
+
+/// What a base's name says of its approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The standards name it or its registry, or the project builds it.
+    Approved,
+    /// It is called what UBI is called.
+    Named,
+    /// It is none of these.
+    Foreign,
+}
+
+/// Whether a base is approved, as far as its name goes.
+pub(super) fn standing(facts: &Facts, reference: &Reference, standards: &crate::Standards) -> Standing {
+    if is_listed(reference, standards) || is_project_image(facts, reference) {
+        return Standing::Approved;
+    }
+    if is_ubi(reference) { Standing::Named } else { Standing::Foreign }
 }
 
 /// UBI, or one of the standards' bases and registries.
 fn is_approved(reference: &Reference, standards: &crate::Standards) -> bool {
+    is_listed(reference, standards) || is_ubi(reference)
+}
+
+/// One of the standards' bases and registries.
+fn is_listed(reference: &Reference, standards: &crate::Standards) -> bool {
     let name = reference.name();
     let by_pattern = standards.bases.iter().any(|pattern| {
         let pattern = pattern.split('@').next().unwrap_or(pattern);
@@ -267,9 +304,7 @@ fn is_approved(reference: &Reference, standards: &crate::Standards) -> bool {
             || matches_name(pattern, &reference.familiar())
             || matches_name(pattern, &format!("{name}:{}", reference.tag().unwrap_or_default()))
     });
-    by_pattern
-        || standards.registries.iter().any(|registry| registry == reference.domain())
-        || is_ubi(reference)
+    by_pattern || standards.registries.iter().any(|registry| registry == reference.domain())
 }
 
 /// Red Hat's universal base images and what is built on them there, by name.

@@ -1,6 +1,7 @@
 //! The registry of rules: one list for each room, each rule its own value.
 
-mod base;
+pub(crate) mod base;
+pub(crate) mod built;
 mod certificates;
 mod correctness;
 mod downloads;
@@ -46,6 +47,7 @@ fn sorted() -> Vec<&'static Rule> {
         certificates::RULES,
         makefiles::RULES,
         repository::RULES,
+        built::RULES,
         requirements::RULES,
         settings::RULES,
         waivers::RULES,

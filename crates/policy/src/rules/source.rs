@@ -19,7 +19,7 @@ const fn rule(
 }
 
 /// A name that says that a file is compiled already.
-fn prebuilt(name: &str) -> Option<&'static str> {
+pub(super) fn prebuilt(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
     let lower = lower.split(['?', '#']).next().unwrap_or_default();
     let base = lower.rsplit('/').next().unwrap_or_default();

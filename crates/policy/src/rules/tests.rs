@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::*;
-use crate::{Date, Facts, Profile, Standards, WAIVERS_FILE, Waivers, judge};
+use crate::facts::built::{BuiltImage, Places};
+use crate::{Date, Facts, Profile, Standards, WAIVERS_FILE, Waivers, judge, judge_built};
 use project::Files;
 
 /// The files of an example, by path, with the marks gone; and where the marks were.
@@ -68,7 +69,21 @@ fn found(rule: &'static Rule, repository: &Repository) -> Vec<(String, usize, us
     let mut facts = Facts::gather(repository);
     let waivers = Waivers::load(&mut facts, repository, WAIVERS_FILE);
     let judgement = judge(&facts, &standards, &waivers, Vec::new());
-    let own = judgement.findings.into_iter().filter(|finding| finding.rule == rule.id);
+    let mut findings = judgement.findings;
+    // What a build of the Dockerfile saw.
+    if let Some(seen) = repository.read("built.json").expect("a file") {
+        let seen = serde_json::from_slice(&seen).expect("what a build saw");
+        let file = facts.dockerfiles.first().expect("a Dockerfile");
+        let places = Places {
+            source: file.source,
+            steps: file.each().map(|(_, own, _)| own.span).collect(),
+            stages: file.stages.iter().map(|stage| (stage.index, stage.image_span)).collect(),
+            target: file.stages.len() - 1,
+        };
+        let built = BuiltImage::new(None, seen, places);
+        findings.extend(judge_built(&facts, &built, &standards, &waivers).findings);
+    }
+    let own = findings.into_iter().filter(|finding| finding.rule == rule.id);
     own.map(|finding| {
         let name = facts.source(finding.place.source).name.clone();
         (name, finding.place.span.start, finding.place.span.end)

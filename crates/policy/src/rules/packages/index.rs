@@ -6,7 +6,7 @@ use super::{each_env, each_manager, rule};
 use crate::facts::commands::{Action, Manager, ManagerCommand, RequestKind};
 use crate::facts::dockerfile::{DockerfileFacts, InstructionFacts};
 use crate::level::{Level, Levels};
-use crate::rule::{Example, Rule};
+use crate::rule::{Example, Need, Rule};
 
 /// A second index.
 pub static EXTRA_INDEX: Rule = Rule {
@@ -159,6 +159,7 @@ fn insecure_option(command: &ManagerCommand) -> Option<(dockerfile::Span, String
 
 /// An index that is not the central repository.
 pub static INDEX_OUTSIDE: Rule = Rule {
+    needs: &[Need::Packages, Need::Intakes],
     bad: Example(
         "FROM registry.example.com/base:1\nRUN pip install --index-url «https://other.example.org/simple» flask==3.0\nRUN npm ci --registry «https://npm.example.org/»\nENV PIP_INDEX_URL=«https://other.example.org/simple»\n",
     ),
@@ -236,7 +237,7 @@ pub static INDEX_OUTSIDE: Rule = Rule {
 };
 
 /// Whether a URL is of the central repository.
-pub(super) fn is_central(standards: &crate::Standards, url: &str) -> bool {
+pub(in crate::rules) fn is_central(standards: &crate::Standards, url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = host.split('/').next().unwrap_or_default();
     let host = host.rsplit('@').next().unwrap_or_default();

@@ -12,6 +12,8 @@ use crate::facts::dockerfile::{DockerfileFacts, InstructionFacts, StageFacts};
 use crate::level::Levels;
 use crate::rule::{Family, Need, Rule};
 
+pub(super) use index::{INDEX_OUTSIDE, is_central};
+
 /// Every call of a package manager with where it stands.
 pub(super) fn each_manager(
     facts: &Facts,
