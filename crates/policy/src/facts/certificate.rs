@@ -131,7 +131,10 @@ fn inside_secrets(facts: &mut Facts) {
 }
 
 fn named(path: &str) -> bool {
-    [".pem", ".crt", ".cer", ".cert", ".der", ".ca-bundle", ".key"].iter().any(|end| path.ends_with(end))
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let of_ssh = ["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"].contains(&name) || name.ends_with("_rsa");
+    let ends = [".pem", ".crt", ".cer", ".cert", ".der", ".ca-bundle", ".key", ".p8"];
+    of_ssh || ends.iter().any(|end| path.ends_with(end))
 }
 
 /// `.pem` and `.key` may hold keys, parameters, requests.

@@ -16,6 +16,8 @@ pub struct DeclaredVersion {
     pub place: Place,
     /// What it is.
     pub release: Release,
+    /// This very version, and not one from which on others do too.
+    pub exact: bool,
 }
 
 pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
@@ -27,6 +29,26 @@ pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
             ".python-version" => |text| whole(text, "python"),
             ".nvmrc" | ".node-version" => |text| whole(text, "node"),
             ".ruby-version" => |text| whole(text, "ruby"),
+            ".java-version" => |text| whole(text, "java"),
+            "runtime.txt" => |text| keyed(text, &[("python-", "python")]),
+            ".tool-versions" => |text| {
+                keyed(
+                    text,
+                    &[("python ", "python"), ("nodejs ", "node"), ("golang ", "go"), ("ruby ", "ruby")],
+                )
+            },
+            "pyproject.toml" => |text| keyed(text, &[("requires-python", "python"), ("python =", "python")]),
+            "setup.cfg" | "setup.py" => |text| keyed(text, &[("python_requires", "python")]),
+            "Pipfile" => {
+                |text| keyed(text, &[("python_version", "python"), ("python_full_version", "python")])
+            }
+            "package.json" => engines,
+            "environment.yml" | "environment.yaml" => {
+                |text| keyed(text, &[("- python=", "python"), ("- nodejs=", "node"), ("- openjdk=", "java")])
+            }
+            "build.gradle" => {
+                |text| keyed(text, &[("sourceCompatibility", "java"), ("targetCompatibility", "java")])
+            }
             _ => continue,
         };
         let Ok(Some(bytes)) = files.read(&path) else { continue };
@@ -37,10 +59,14 @@ pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
         if found.is_empty() {
             continue;
         }
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        let exact = name.starts_with('.') || matches!(name, "runtime.txt" | "Pipfile");
         let source = facts.source_named(&path).unwrap_or_else(|| facts.add_source(path, text));
-        let declared = found
-            .into_iter()
-            .map(|(span, release)| DeclaredVersion { place: Place::new(source, span), release });
+        let declared = found.into_iter().map(|(span, release)| DeclaredVersion {
+            place: Place::new(source, span),
+            release,
+            exact,
+        });
         facts.declared_versions.extend(declared);
     }
 }
@@ -108,4 +134,45 @@ fn whole(text: &str, product: &'static str) -> Vec<(Span, Release)> {
     }
     let at = first.find(number).unwrap_or(0);
     vec![(Span::new(at, at + number.len()), Release { product, version })]
+}
+
+/// Lines that begin with a key: the first version after it, which of a range is the lowest.
+fn keyed(text: &str, keys: &[(&str, &'static str)]) -> Vec<(Span, Release)> {
+    let mut found = Vec::new();
+    for (start, line) in lines(text) {
+        let trimmed = line.trim_start();
+        let Some((key, product)) = keys.iter().find(|(key, _)| trimmed.starts_with(key)) else { continue };
+        let after = start + line.len() - trimmed.len() + key.len();
+        found.extend(lowest(&trimmed[key.len()..], after, product));
+    }
+    found
+}
+
+/// `"engines": {"node": ">=12"}`.
+fn engines(text: &str) -> Vec<(Span, Release)> {
+    let Some(start) = text.find("\"engines\"") else { return Vec::new() };
+    let end = text[start..].find('}').map_or(text.len(), |end| start + end);
+    let Some(at) = text[start..end].find("\"node\"").map(|at| start + at + "\"node\"".len()) else {
+        return Vec::new();
+    };
+    let rest = text[at..end].split(',').next().unwrap_or_default();
+    lowest(rest, at, "node").into_iter().collect()
+}
+
+/// The version after `>=`, `~=`, `^`, `==` or nothing; what only excludes or ends a range is none.
+fn lowest(text: &str, start: usize, product: &'static str) -> Option<(Span, Release)> {
+    let text = text.split('#').next().unwrap_or_default();
+    let digit = text.find(|next: char| next.is_ascii_digit())?;
+    let before = text[..digit].trim_end();
+    if before.ends_with(['<', '!']) || before.ends_with("<=") || before.ends_with("!=") {
+        return None;
+    }
+    let mut version = lifecycle::leading_version(&text[digit..]);
+    let length = version.len();
+    if product == "java" {
+        let own = version.strip_prefix("1.").unwrap_or(&version);
+        version = own.split('.').next().unwrap_or_default().to_owned();
+    }
+    let span = Span::new(start + digit, start + digit + length);
+    (!version.is_empty()).then_some((span, Release { product, version }))
 }

@@ -11,6 +11,7 @@ pub mod manifest;
 mod pem;
 mod repository;
 pub mod requirements;
+pub mod scripts;
 pub mod settings;
 
 use std::borrow::Cow;
@@ -64,6 +65,8 @@ pub struct Facts {
     pub files: Vec<CommittedFile>,
     /// The names of the images that the repository builds, without registry and tag.
     pub image_names: std::collections::BTreeSet<String>,
+    /// Where the repository puts the images that it builds: registry and namespace.
+    pub output_namespaces: std::collections::BTreeSet<(String, String)>,
     /// Names of images, as Dockerfiles have them, that mean an image or a declared base of this repository.
     pub own_references: std::collections::BTreeSet<String>,
     /// Requirement files in which every line has a digest.
@@ -80,6 +83,8 @@ pub struct Facts {
     pub documents: Vec<manifest::Document>,
     /// Manifests that are no YAML: where, and why.
     pub broken_manifests: Vec<(Place, String)>,
+    /// Scripts outside Dockerfiles.
+    pub scripts: Vec<scripts::ScriptFacts>,
     /// Certificates, in files of their own and inside others.
     pub certificates: Vec<Certificate>,
     /// Private keys, likewise.
@@ -96,13 +101,13 @@ pub struct Facts {
     pub binaries: Vec<Binary>,
     /// What a build fetched.
     pub intakes: Known<Vec<oci::record::Intake>>,
+    /// Images that Dockerfiles name and that are at hand, by reference.
+    pub base_images: std::collections::BTreeMap<String, built::BaseImage>,
 }
 
 impl Facts {
     /// The facts of a repository, before any build.
     pub fn gather(files: &dyn Files) -> Facts {
-    /// Images that Dockerfiles name and that are at hand, by reference.
-    pub base_images: std::collections::BTreeMap<String, built::BaseImage>,
         let unbuilt = "nothing was built yet";
         let mut facts = Facts {
             sources: Vec::new(),
@@ -112,10 +117,12 @@ impl Facts {
             requirements: Vec::new(),
             hashed_requirements: files::hashed_requirements(files),
             image_names: std::collections::BTreeSet::new(),
+            output_namespaces: std::collections::BTreeSet::new(),
             own_references: std::collections::BTreeSet::new(),
             objects: Vec::new(),
             documents: Vec::new(),
             broken_manifests: Vec::new(),
+            scripts: Vec::new(),
             certificates: Vec::new(),
             private_keys: Vec::new(),
             settings: Vec::new(),
@@ -124,6 +131,7 @@ impl Facts {
             makefiles: Vec::new(),
             binaries: Vec::new(),
             intakes: Known::Unknown(unbuilt.into()),
+            base_images: std::collections::BTreeMap::new(),
         };
         files::gather(&mut facts, files);
         manifest::gather(&mut facts, files);
@@ -131,15 +139,20 @@ impl Facts {
         repository::gather(&mut facts, files);
         dockerfile::gather(&mut facts, files);
         settings::inside_dockerfiles(&mut facts);
-            base_images: std::collections::BTreeMap::new(),
         declared::gather(&mut facts, files);
         requirements::gather(&mut facts, files);
+        scripts::gather(&mut facts, files);
         certificate::gather(&mut facts, files);
         facts
     }
 
     /// The facts of one Dockerfile that is about to be built, whatever its name.
     pub fn of_dockerfile(name: &str, text: &str, args: &std::collections::BTreeMap<String, String>) -> Facts {
+        Facts::of_build(name, text, BuildInput { args: args.clone(), ..BuildInput::default() })
+    }
+
+    /// The same, of an image of a project.
+    pub fn of_build(name: &str, text: &str, input: BuildInput) -> Facts {
         let nothing = project::files::Memory::default();
         let mut facts = Facts::gather(&nothing);
         dockerfile::add(&mut facts, &nothing, name.to_owned(), text.to_owned(), input);
@@ -147,11 +160,6 @@ impl Facts {
         facts
     }
 
-        Facts::of_build(name, text, BuildInput { args: args.clone(), ..BuildInput::default() })
-    }
-
-    /// The same, of an image of a project.
-    pub fn of_build(name: &str, text: &str, input: BuildInput) -> Facts {
     /// Keeps a text, so that places can be in it.
     pub fn add_source(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
         self.sources.push(Source::new(name, text));

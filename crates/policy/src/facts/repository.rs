@@ -153,14 +153,47 @@ pub(crate) struct Recipe {
     pub line: String,
 }
 
+/// A text whose continued lines are one: backslash and line end are blanks, so that every place stays where it was.
+fn joined(text: &str) -> String {
+    text.replace("\\\r\n\t", "    ").replace("\\\n\t", "   ").replace("\\\r\n", "   ").replace("\\\n", "  ")
+}
+
 impl Facts {
+    /// The variables of all Makefiles that are set to a plain value: name, value, where it stands.
+    pub(crate) fn make_variables(&self) -> Vec<(String, String, Place)> {
+        let mut found = Vec::new();
+        for source in &self.makefiles {
+            let whole = Place::new(*source, ::dockerfile::Span::new(0, self.source(*source).text.len()));
+            for (span, line) in self.lines(whole) {
+                if line.starts_with(['\t', '#', ' ']) {
+                    continue;
+                }
+                let Some((before, after)) = line.split_once('=') else { continue };
+                let name = before.trim_end_matches([':', '?', '+', '!']).trim();
+                let name = name.strip_prefix("export ").unwrap_or(name).trim();
+                let value = after.split(" #").next().unwrap_or(after).trim();
+                let plain = !name.is_empty() && !name.contains([' ', ':', '$', '(']);
+                if plain && !value.is_empty() {
+                    let start = span.start + before.len() + 1 + after.find(value).unwrap_or(0);
+                    let place = Place::new(*source, ::dockerfile::Span::new(start, start + value.len()));
+                    found.push((name.to_owned(), value.to_owned(), place));
+                }
+            }
+        }
+        found
+    }
+
     /// The lines of the recipes of all Makefiles. Comments are left out.
     pub(crate) fn recipes(&self) -> Vec<Recipe> {
         let mut found = Vec::new();
         for source in &self.makefiles {
             let text = &self.source(*source).text;
-            let whole = Place::new(*source, ::dockerfile::Span::new(0, text.len()));
-            for (span, line) in self.lines(whole) {
+            let joined = joined(text);
+            let mut at = 0;
+            for line in joined.split('\n') {
+                let line = line.trim_end();
+                let span = ::dockerfile::Span::new(at, at + line.len());
+                at += joined[at..].find('\n').map_or(0, |end| end + 1);
                 if let Some(command) =
                     line.strip_prefix('\t').map(|rest| rest.trim_start_matches(['@', '-', '+', ' ', '\t']))
                     && !command.starts_with('#')

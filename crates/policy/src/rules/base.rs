@@ -318,13 +318,26 @@ pub(super) fn is_ubi(reference: &Reference) -> bool {
     (red_hat || hub) && reference.path().split('/').any(ubi)
 }
 
-/// Whether a name is that of an image that this repository builds: the project's graph says so, or its last part is an
-/// image's.
+/// Whether a name is that of an image that this repository builds: the project's graph says so, or it is an image's name
+/// where the project puts its images. A stranger's image of the same name is not the project's.
 fn is_project_image(facts: &Facts, reference: &Reference) -> bool {
+    let path = reference.path();
+    let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
     is_own(facts, reference)
-        || facts.image_names.contains(reference.path().rsplit('/').next().unwrap_or_default())
-            && (reference.domain() != "docker.io" || !reference.path().starts_with("library/"))
-            && !is_ubi(reference)
+        || facts.image_names.contains(name)
+            && (is_cluster_registry(reference.domain())
+                || facts.output_namespaces.contains(&(reference.domain().to_owned(), namespace.to_owned())))
+}
+
+/// The registry of an OpenShift cluster, which holds what its builds made.
+fn is_cluster_registry(domain: &str) -> bool {
+    [
+        "image-registry.openshift-image-registry.svc",
+        "default-route-openshift-image-registry.",
+        "docker-registry.default.svc",
+    ]
+    .iter()
+    .any(|start| domain.starts_with(start))
 }
 
 /// Whether a name means an image of the project, or a base that it declares: no registry is asked for it.

@@ -8,6 +8,10 @@ const DAY: i64 = 86_400;
 
 /// Roots of public authorities last up to 30 years; nobody needs more.
 const AUTHORITY_YEARS: i64 = 40;
+/// What an authority of one's own can do without: its successor is known long before.
+const DOUBTFUL_AUTHORITY_YEARS: i64 = 25;
+/// A server's certificate is renewed by a program.
+const DOUBTFUL_LEAF_YEARS: i64 = 4;
 /// Ten years outlive every key's owner.
 const LEAF_YEARS: i64 = 10;
 
@@ -298,8 +302,16 @@ pub static LONG: Rule = Rule {
     judge: |facts, sink| {
         for (certificate, content) in known(facts) {
             let years = (content.not_after - content.not_before) / (365 * DAY);
-            if years > if content.authority { AUTHORITY_YEARS } else { LEAF_YEARS } {
+            let (wrong, doubtful) = if content.authority {
+                (AUTHORITY_YEARS, DOUBTFUL_AUTHORITY_YEARS)
+            } else {
+                (LEAF_YEARS, DOUBTFUL_LEAF_YEARS)
+            };
+            if years > doubtful {
                 sink.find(certificate.place, format!("`{}` is valid for {years} years", content.subject));
+                if years <= wrong {
+                    sink.at_most(Level::Info);
+                }
             }
         }
     },

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use dockerfile::Span;
 use dockerfile::shell::{Invocation, Value};
 
 use crate::facts::Facts;
 use crate::facts::commands::{Argument, Download, Fetcher, Pin, RequestKind, Target, is_url};
 use crate::facts::dockerfile::{DockerfileFacts, InstructionFacts, StageFacts};
+use crate::facts::manifest::url_password;
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Foreign, Need, Rule};
 
@@ -18,8 +20,11 @@ pub(super) fn each_download(
     for file in &facts.dockerfiles {
         for stage in &file.stages {
             for instruction in &stage.instructions {
+                let mut seen = BTreeSet::new();
                 let real = instruction.downloads.iter().filter(|download| !download.probe);
-                real.for_each(|download| say(file, stage, instruction, download));
+                // A loop comes by more than once; one line has one fault.
+                let once = real.filter(|download| seen.insert((download.span, download.url_span)));
+                once.for_each(|download| say(file, stage, instruction, download));
             }
         }
     }
@@ -81,35 +86,47 @@ pub static PIPE_TO_SHELL: Rule = Rule {
     also: &[Foreign::Hadolint("DL4006")],
     needs: &[Need::Commands],
     judge: |facts, sink| {
-        each_download(facts, |file, _, instruction, download| {
-            let Some(command) = download.command.and_then(|index| instruction.commands.get(index)) else {
-                return;
-            };
-            let place = file.place(download.span);
-            let shell = readers(instruction, download)
-                .into_iter()
-                .find(|reader| is_interpreter(reader) && reads_program(reader));
-            if let Some(shell) = shell {
-                let program = shell.program().unwrap_or_default();
-                sink.find(place, format!("what `{}` sends is run by `{program}`", host(&download.url)));
-            } else if command.substituted && matches!(download.target, Target::Output) {
-                let runs = instruction.commands.iter().find(|other| {
-                    !other.substituted
-                        && other.span.start <= command.span.start
-                        && command.span.end <= other.span.end
-                });
-                let evaluates = |other: &Invocation| {
-                    let program = other.program().unwrap_or_default();
-                    let flag = other.arguments().iter().any(|word| matches!(word.known(), Some("-c" | "-e")));
-                    program == "eval" || (is_interpreter(other) && flag)
-                };
-                if runs.is_some_and(evaluates) {
-                    sink.find(place, format!("what `{}` sends is run", host(&download.url)));
+        for file in &facts.dockerfiles {
+            for (_, own, _) in file.each() {
+                for (span, message) in piped_to_shell(own) {
+                    sink.find(file.place(span), message);
                 }
             }
-        });
+        }
     },
+    ..Rule::BLANK
 };
+
+/// What commands download and run at once: where, and who runs what.
+pub(super) fn piped_to_shell(run: &InstructionFacts) -> Vec<(Span, String)> {
+    let mut found = Vec::new();
+    for download in run.downloads.iter().filter(|download| !download.probe) {
+        let Some(command) = download.command.and_then(|index| run.commands.get(index)) else { continue };
+        let shell =
+            readers(run, download).into_iter().find(|reader| is_interpreter(reader) && reads_program(reader));
+        if let Some(shell) = shell {
+            let program = shell.program().unwrap_or_default();
+            let message = format!("what `{}` sends is run by `{program}`", host(&download.url));
+            found.push((download.span, message));
+        } else if command.substituted && matches!(download.target, Target::Output) {
+            let runs = run.commands.iter().find(|other| {
+                !other.substituted
+                    && other.span.start <= command.span.start
+                    && command.span.end <= other.span.end
+            });
+            let evaluates = |other: &Invocation| {
+                let program = other.program().unwrap_or_default();
+                let flag = other.arguments().iter().any(|word| matches!(word.known(), Some("-c" | "-e")));
+                program == "eval" || (is_interpreter(other) && flag)
+            };
+            if runs.is_some_and(evaluates) {
+                found.push((download.span, format!("what `{}` sends is run", host(&download.url))));
+            }
+        }
+    }
+    found.dedup_by_key(|(span, _)| *span);
+    found
+}
 
 /// Whether an interpreter reads its program from standard input: `python3 -c '...'` and `sh script` read data.
 fn reads_program(command: &Invocation) -> bool {
@@ -705,14 +722,19 @@ pub static URL_SECRET: Rule = Rule {
     why: "A password in a URL stands in the Dockerfile, in the image's history, in logs and in `.git/config`.",
     fix: "give it as a secret (`RUN --mount=type=secret`) and change it: it is known now",
     bad: Example(
-        "FROM registry.example.com/base:1\nRUN git clone «https://oauth2:glpat-Xk29dLmQpR7sTuVw3yZa@git.example.com/a.git»\n",
+        "FROM registry.example.com/base:1\nRUN git clone «https://oauth2:glpat-Xk29dLmQpR7sTuVw3yZa@git.example.com/a.git»\nENV http_proxy=«http://proxy:Welcome1@proxy.example.com:3128» \\\n    DB_URL=«postgresql+psycopg2://airflow:airflow@db/airflow»\n",
     ),
     good: Example(
-        "FROM registry.example.com/base:1\nARG TOKEN\nRUN git clone https://git.example.com/a.git\nRUN curl -fsSLO https://user@downloads.example.org/a\n",
+        "FROM registry.example.com/base:1\nARG TOKEN\nENV DB_URL=postgresql://airflow:${TOKEN}@db/airflow PROXY=http://proxy.example.com:3128\nRUN git clone https://git.example.com/a.git\nRUN curl -fsSLO https://user@downloads.example.org/a\n",
     ),
     needs: &[Need::Commands],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
+            super::secrets::each_setting(file, |_, _, span, value| {
+                if url_password(&value.text()).is_some() {
+                    sink.find(file.place(span), "a password in a URL");
+                }
+            });
             for (_, _, command) in file.each_command() {
                 for word in &command.words {
                     if has_password(word) {

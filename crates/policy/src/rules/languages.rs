@@ -140,10 +140,10 @@ pub static FLOOR: Rule = Rule {
           3.8, Java 11 and Go 1.17; `check.floors` sets others.",
     fix: "move to a supported release",
     bad: Example(
-        "//- Dockerfile\nFROM «python:3.6-slim»\nRUN dnf install -y «java-1.8.0-openjdk»\nARG GO_VERSION=«1.16.3»\n//- go.mod\nmodule example.com/x\n\ngo «1.15»\n//- pom.xml\n<properties>\n  <maven.compiler.source>«1.8»</maven.compiler.source>\n</properties>\n",
+        "//- Dockerfile\nFROM «python:3.6-slim»\nRUN dnf install -y «java-1.8.0-openjdk»\nARG GO_VERSION=«1.16.3»\n//- go.mod\nmodule example.com/x\n\ngo «1.15»\n//- pom.xml\n<properties>\n  <maven.compiler.source>«1.8»</maven.compiler.source>\n</properties>\n//- pyproject.toml\n[project]\nrequires-python = \">=«3.6»,<4\"\n//- lib/setup.cfg\n[options]\npython_requires = >=«3.7»\n//- .python-version\n«3.6.15»\n",
     ),
     good: Example(
-        "//- Dockerfile\nFROM python:3.14-slim\nRUN dnf install -y java-21-openjdk python3\nARG GO_VERSION=1.27\n//- go.mod\nmodule example.com/x\n\ngo 1.27.1\n//- pom.xml\n<java.version>17</java.version>\n<version>8</version>\n",
+        "//- Dockerfile\nFROM python:3.14-slim\nRUN dnf install -y java-21-openjdk python3\nARG GO_VERSION=1.27\n//- go.mod\nmodule example.com/x\n\ngo 1.27.1\n//- pom.xml\n<java.version>17</java.version>\n<version>8</version>\n//- pyproject.toml\n[project]\nrequires-python = \">=3.11\"\n[tool.poetry.dependencies]\npython = \"^3.11\"\npython-dateutil = \"^2.8\"\n",
     ),
     needs: &[Need::Instructions, Need::Packages, Need::Files, Need::Tree],
     judge: |facts, sink| {
@@ -192,6 +192,13 @@ fn judge_ended(facts: &Facts, sink: &mut Sink<'_>) {
             sink.find(file.place(span), message);
         }
     });
+    for declared in facts.declared_versions.iter().filter(|declared| declared.exact) {
+        let release = &declared.release;
+        if let Some(day) = release.ended(today) {
+            let message = format!("{} {} ended on {day}", release.title(), release.version);
+            sink.find(declared.place, message);
+        }
+    }
 }
 
 /// Java releases that live for half a year.

@@ -37,11 +37,20 @@ pub static SECRET: Rule = Rule {
     title: "a Makefile holds no secret",
     why: "It is in the repository, in the list of processes of every machine that runs it, and as a build argument in the image's history.",
     fix: "take it from a variable of the environment, or a build secret; and change it: it is known",
-    bad: Example("//- Makefile\nbuild:\n\tpodman build --build-arg PASSWORD=«letmein123» .\n"),
-    good: Example("//- Makefile\nbuild:\n\tpodman build --secret id=password,env=PASSWORD .\n"),
+    bad: Example(
+        "//- Makefile\nNEXUS_PASSWORD ?= «admin123»  # of the lab\nbuild:\n\tpodman build --build-arg PASSWORD=«letmein123» .\n",
+    ),
+    good: Example(
+        "//- Makefile\nPASSWORD ?= $(shell cat /run/secrets/p)\nTOKEN :=\nbuild:\n\tpodman build --secret id=password,env=PASSWORD .\n",
+    ),
     also: &[],
     needs: &[Need::Files],
     judge: |facts, sink| {
+        for (name, value, place) in facts.make_variables() {
+            if is_secret_name(&name) && !is_placeholder(&value) {
+                sink.find(place, format!("the value of `{name}` stands here readable"));
+            }
+        }
         for recipe in facts.recipes() {
             for (at, value) in secrets_of(&recipe.line) {
                 let start = recipe.place.span.start + at;
@@ -84,7 +93,7 @@ pub static PIPE: Rule = Rule {
     title: "a Makefile runs nothing that it has just downloaded",
     why: "Whoever controls the server, or the way to it, runs what he likes on the machine; and a download that breaks off runs half.",
     fix: "download a fixed version, compare its digest, then run it",
-    bad: Example("//- Makefile\ntools:\n\t«curl -sSL https://get.example.com/install.sh | sh»\n"),
+    bad: Example("//- Makefile\ntools:\n\t«curl -sSL https://get.example.com/install.sh \\\n\t  | sh»\n"),
     good: Example("//- Makefile\ntools:\n\tcurl -sSfLo install.sh https://get.example.com/install.sh\n"),
     also: &[],
     needs: &[Need::Files],

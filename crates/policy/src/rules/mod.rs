@@ -12,6 +12,7 @@ mod packages;
 mod privilege;
 mod repository;
 mod requirements;
+mod scripts;
 mod secrets;
 mod settings;
 mod shell;
@@ -40,14 +41,15 @@ fn sorted() -> Vec<&'static Rule> {
         languages::RULES,
         source::RULES,
         privilege::RULES,
+        scripts::RULES,
         secrets::RULES,
         correctness::RULES,
         variables::RULES,
         shell::RULES,
         certificates::RULES,
+        built::RULES,
         makefiles::RULES,
         repository::RULES,
-        built::RULES,
         requirements::RULES,
         settings::RULES,
         waivers::RULES,

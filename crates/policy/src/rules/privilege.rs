@@ -376,7 +376,7 @@ pub static PASSWD: Rule = Rule {
 /// Verification of certificates, turned off for whatever runs in the image.
 pub static TLS_OFF: Rule = Rule {
     bad: Example(
-        "FROM registry.example.com/base:1\nENV «NODE_TLS_REJECT_UNAUTHORIZED»=0\nENV «PYTHONHTTPSVERIFY»=0\nRUN «git config --global http.sslVerify false»\n",
+        "FROM registry.example.com/base:1\nENV «NODE_TLS_REJECT_UNAUTHORIZED»=0\nENV «PYTHONHTTPSVERIFY»=0\nRUN «git config --global http.sslVerify false»\nRUN mkdir -p /root/.ssh && «echo 'StrictHostKeyChecking no' >> /root/.ssh/config»\nRUN «ssh -o StrictHostKeyChecking=no git.example.com true»\n",
     ),
     good: Example(
         "FROM registry.example.com/base:1\nENV NODE_EXTRA_CA_CERTS=/etc/ca.pem NODE_TLS_REJECT_UNAUTHORIZED=1\nRUN git config --global http.sslCAInfo /etc/ca.pem\n",
@@ -404,6 +404,19 @@ pub static TLS_OFF: Rule = Rule {
                 let named = words.iter().any(|word| word == "http.sslverify");
                 if git && named && words.iter().any(|word| matches!(word.as_str(), "false" | "0" | "off")) {
                     sink.find(file.place(command.span), "git takes anybody for the server");
+                }
+                let heard = command.arguments().iter().chain(&command.stdin).any(|word| {
+                    let text = word.text().to_ascii_lowercase().replace(['=', '\t'], " ");
+                    text.split("stricthostkeychecking ")
+                        .skip(1)
+                        .any(|rest| rest.trim_start().starts_with("no"))
+                });
+                if heard
+                    || words
+                        .iter()
+                        .any(|word| word.contains("git_ssh_command") && word.contains("checking=no"))
+                {
+                    sink.find(file.place(command.span), "ssh takes anybody for the host");
                 }
                 let written = matches!(command.program(), Some("echo" | "printf" | "tee" | "cat"))
                     && (command.output().is_some_and(|output| {

@@ -18,7 +18,10 @@ const fn rule(
 }
 
 /// Words in names that say that a value is secret.
-const SECRET_WORDS: [&str; 12] = [
+const SECRET_WORDS: [&str; 15] = [
+    "fernet_key",
+    "encryption_key",
+    "signing_key",
     "password",
     "passwd",
     "passphrase",
@@ -182,7 +185,7 @@ pub static ARG_FOR_SECRET: Rule = Rule {
 };
 
 /// Every pair of ENV, LABEL and ARG with a value.
-fn each_setting(file: &DockerfileFacts, mut say: impl FnMut(&str, Span, Span, &Value)) {
+pub(super) fn each_setting(file: &DockerfileFacts, mut say: impl FnMut(&str, Span, Span, &Value)) {
     let globals = file.tree.global_args.iter().map(|instruction| (None, instruction));
     let all = globals.chain(file.each().map(|(_, own, instruction)| (Some(own), instruction)));
     for (own, instruction) in all {
@@ -280,7 +283,7 @@ pub static COMMAND_SECRET: Rule = Rule {
     )
 };
 
-fn command_secrets(command: &Invocation) -> Vec<(Span, String)> {
+pub(super) fn command_secrets(command: &Invocation) -> Vec<(Span, String)> {
     let mut found = Vec::new();
     let arguments = command.arguments();
     let after = |names: &[&str]| {

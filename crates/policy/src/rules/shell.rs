@@ -545,7 +545,7 @@ pub static BUNDLE_OVERWRITTEN: Rule = Rule {
           do.",
     fix: "name the bundle instead: `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`, `PIP_CERT`, `NODE_EXTRA_CA_CERTS`",
     bad: Example(
-        "FROM registry.example.com/base:1\nCOPY ca.pem «/opt/lib/python3.9/site-packages/certifi/cacert.pem»\nRUN cat /ca.crt >> «$(python -m certifi)»\n",
+        "FROM registry.example.com/base:1\nCOPY ca.pem «/opt/lib/python3.9/site-packages/certifi/cacert.pem»\nRUN cat /ca.crt >> «$(python -m certifi)»\nRUN B=$(python3 -c 'import certifi; print(certifi.where())') && cat /ca.crt >> «$B»\n",
     ),
     good: Example(
         "FROM registry.example.com/base:1\nCOPY ca.pem /etc/pki/ca-trust/source/anchors/\nENV REQUESTS_CA_BUNDLE=/etc/pki/tls/certs/ca-bundle.crt\n",
@@ -569,6 +569,19 @@ pub static BUNDLE_OVERWRITTEN: Rule = Rule {
                 if let Some(word) = destination.filter(|word| theirs(&word.raw)) {
                     sink.find(file.place(word.span), "this bundle belongs to a package");
                 }
+                // Variables that hold the path of such a bundle.
+                let assigned = own.commands.iter().flat_map(|command| &command.assignments);
+                let holders: Vec<String> = assigned
+                    .filter(|(_, value)| theirs(&value.text()) || theirs(facts.text(file.place(value.span))))
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                let theirs = |text: &str| {
+                    let of = |name: &String| {
+                        let bare = text.trim_matches(['"', '{', '}', '$']);
+                        text.contains('$') && bare == name
+                    };
+                    theirs(text) || holders.iter().any(of)
+                };
                 for command in &own.commands {
                     for redirect in &command.redirects {
                         let text = facts.text(file.place(redirect.target.span));

@@ -131,7 +131,10 @@ pub static UNUSED_ARG: Rule = Rule {
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for declaration in file.arguments.declarations.iter().filter(|own| !own.used) {
-                if crate::facts::dockerfile::PREDEFINED.contains(&declaration.name.as_str()) {
+                let strays = file.arguments.strays.iter().chain(&file.arguments.script_strays);
+                // Who uses it where it does not reach is told there.
+                let lost = strays.clone().any(|stray| stray.name == declaration.name && stray.lost.is_some());
+                if lost || crate::facts::dockerfile::PREDEFINED.contains(&declaration.name.as_str()) {
                     continue;
                 }
                 // A RUN after it may read it from its environment.

@@ -230,6 +230,7 @@ pub struct BuildInput {
 pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
     let inputs = inputs(&facts.project);
     facts.image_names = names(&facts.project);
+    facts.output_namespaces = output_namespaces(&facts.project);
     let listed = facts.files.iter().map(|file| file.path.clone()).filter(|path| is_dockerfile(path));
     let paths: BTreeSet<String> = listed.chain(inputs.keys().cloned()).collect();
     for path in paths {
@@ -274,6 +275,23 @@ fn input_of(image: &project::Image, directory: &str) -> BuildInput {
         args: args.collect(),
         from,
     }
+}
+
+/// Where the project puts what it builds: registries, and the namespaces there.
+fn output_namespaces(project: &Project) -> BTreeSet<(String, String)> {
+    let outputs = project.images.iter().flat_map(|image| &image.outputs);
+    let references = outputs.filter_map(|output| match &output.name {
+        project::ImageName::Reference(name) => name.parse::<Reference>().ok(),
+        _ => None,
+    });
+    // Docker Hub's own images are everybody's.
+    let owned = references.filter(|own| own.domain() != "docker.io" || !own.path().starts_with("library/"));
+    owned
+        .map(|own| {
+            let namespace = own.path().rsplit_once('/').map_or("", |(namespace, _)| namespace);
+            (own.domain().to_owned(), namespace.to_owned())
+        })
+        .collect()
 }
 
 /// The names of what the project builds, without registry and tag.

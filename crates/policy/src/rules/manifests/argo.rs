@@ -69,6 +69,10 @@ fn revision(object: &Object, source: &Node, sink: &mut Sink<'_>) {
     };
     let name = if text == "HEAD" { String::new() } else { format!(", `{text}`") };
     sink.find(object.place(node.span), format!("{} follows {words}{name}", object.title()));
+    // A branch that somebody chose may be how the team deploys; HEAD and ranges are nobody's choice.
+    if words == "a branch" {
+        sink.at_most(crate::Level::Warning);
+    }
 }
 
 /// Whether a revision is no commit, no tag, no version: those begin with a digit or `v` and a digit, or have one after a dash.

@@ -184,9 +184,10 @@ pub static IMAGE_TAG: Rule = Rule {
     also: &[Foreign::KubeScore("container-image-tag")],
     needs: &[Need::Manifests],
     judge: |facts, sink| {
+        let settled = super::kustomize::settled_images(facts);
         super::images(facts, |place, image, _| {
             let (name, tag, digest) = image_parts(image);
-            if digest || name.is_empty() || image.trim() == "" {
+            if digest || name.is_empty() || image.trim() == "" || settled.contains(name) {
                 return;
             }
             match tag {

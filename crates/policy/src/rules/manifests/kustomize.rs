@@ -58,6 +58,13 @@ fn is_remote(text: &str) -> bool {
         }
 }
 
+/// The names of images whose tag or digest a kustomization sets.
+pub(super) fn settled_images(facts: &Facts) -> std::collections::BTreeSet<&str> {
+    let images = kustomizations(facts).flat_map(|object| object.node.items_at("images"));
+    let set = images.filter(|image| image.get("newTag").or_else(|| image.get("digest")).is_some());
+    set.filter_map(|image| image.text_at("name")).collect()
+}
+
 /// References to nothing.
 pub static MISSING: Rule = Rule {
     id: "kustomize-missing",

@@ -341,7 +341,8 @@ pub static POLICY_OPEN: Rule = Rule {
                 .iter()
                 .filter(|rule| rule.is_mapping() && rule.pairs().is_empty())
             {
-                sink.find(policy.place(rule.span), format!("{} lets everything out", policy.title()));
+                sink.find(policy.place(rule.span), format!("{} lets everything out", policy.title()))
+                    .at_most(Level::Info);
             }
         }
     },

@@ -180,7 +180,11 @@ pub(in crate::rules) fn switch_off(line: &str) -> Option<(usize, usize, &'static
         .find_map(word)
         .or_else(|| word("strict-ssl false"))
         .or_else(|| word("strict-ssl=false"));
-    found.or_else(|| curl(line))
+    found.or_else(|| curl(line)).or_else(|| {
+        // `mc`, `aws`, `helm`, `argocd`, `kubectl` and their like spell it out.
+        let (at, length, word) = word("--insecure")?;
+        line[..at].contains(' ').then_some((at, length, word))
+    })
 }
 
 /// `curl -k`, also among other letters: `-skL`.
@@ -214,7 +218,11 @@ fn curl(line: &str) -> Option<(usize, usize, &'static str)> {
 
 fn commands(facts: &Facts, place: Place, sink: &mut Sink<'_>) {
     // Settings of package managers have rules of their own.
-    if facts.settings.iter().any(|settings| settings.place == place) {
+    let inline = facts.dockerfiles.iter().any(|file| {
+        file.source == place.source
+            && file.instruction_spans().iter().any(|own| place.span.range().contains(&own.start))
+    });
+    if inline || facts.settings.iter().any(|settings| settings.place == place) {
         return;
     }
     for (span, line) in facts.lines(place) {

@@ -17,7 +17,7 @@ pub static SELECTOR: Rule = Rule {
     why: "The API server refuses a workload whose selector does not match the labels of its template.",
     fix: "give the template the labels that the selector asks for",
     bad: deployment_example!(
-        "  selector: {matchLabels: «{app: web}»}\n  template: {metadata: {labels: {app: wbe}}, spec: {containers: []}}\n"
+        "  selector: {matchLabels: {tier: x, «app: web»}}\n  template: {metadata: {labels: {app: wbe, tier: x}}, spec: {containers: []}}\n"
     ),
     good: deployment_example!(
         "  selector: {matchLabels: {app: web}}\n  template: {metadata: {labels: {app: web}}, spec: {containers: []}}\n"
@@ -39,7 +39,8 @@ pub static SELECTOR: Rule = Rule {
                     held != pair.value.text()
                 });
                 let words = first.map_or(String::new(), |pair| format!(": `{}`", pair.key));
-                let place = pod.object.place(flow_or_first(node));
+                let span = first.map_or_else(|| flow_or_first(node), |pair| pair.span.to(pair.value.span));
+                let place = pod.object.place(span);
                 sink.find(place, format!("{} does not select its own pods{words}", pod.object.title()));
             }
         }

@@ -64,7 +64,7 @@ fn is_tooling(command: &ManagerCommand, name: &str) -> bool {
 
 /// pip and its helpers without a version.
 pub static TOOLING: Rule = Rule {
-    bad: Example("FROM registry.example.com/base:1\nRUN pip install --upgrade «pip» «setuptools»\n"),
+    bad: Example("FROM registry.example.com/base:1\nRUN pip install --upgrade «pip» setuptools\n"),
     good: Example("FROM registry.example.com/base:1\nRUN pip install --upgrade pip==26.0\n"),
     also: &[Foreign::Hadolint("DL3013")],
     judge: |facts, sink| {
@@ -72,13 +72,18 @@ pub static TOOLING: Rule = Rule {
             if command.action != Action::Install || is_constrained(command) {
                 return;
             }
-            for package in command.packages.iter().filter(|package| is_tooling(command, &package.name)) {
-                if package.pin == Pin::None && package.kind == RequestKind::Named {
-                    sink.find(
-                        file.place(package.value.inner_span()),
-                        format!("`{}` in whatever version is newest", package.name),
-                    );
-                }
+            let mut open = command.packages.iter().filter(|package| {
+                is_tooling(command, &package.name)
+                    && package.pin == Pin::None
+                    && package.kind == RequestKind::Named
+            });
+            if let Some(first) = open.next() {
+                let others = open.count();
+                let more = if others == 0 { String::new() } else { format!(" and {others} more") };
+                sink.find(
+                    file.place(first.value.inner_span()),
+                    format!("`{}`{more} in whatever version is newest", first.name),
+                );
             }
         });
     },
