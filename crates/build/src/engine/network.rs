@@ -20,6 +20,7 @@ use super::stage::{Halt, Task};
 use super::trust::{Authorities, Cleaned, DIRECTORY, Trust, VERSION, clean};
 use crate::network::attempt::{Attempt, attempts};
 use crate::network::{GATEWAY_ADDRESS, Gateway, Served, StepGateway, StepNetwork};
+use crate::plan::RunAction;
 use crate::sandbox::Handle;
 
 /// Packets to so many places are told one by one; whoever sends to more is told so.
@@ -47,10 +48,11 @@ pub struct RunNetwork {
 }
 
 impl RunNetwork {
-    /// Makes a gateway for a step that is about to run with this environment.
+    /// Makes a gateway for a step that is about to run this with this environment.
     pub fn open(
         task: &Task<'_>,
         gateway: &dyn Gateway,
+        action: &RunAction,
         env: &[(OsString, OsString)],
     ) -> Result<RunNetwork, Halt> {
         let request = task.world.request;
@@ -67,7 +69,9 @@ impl RunNetwork {
             .map_err(StepError::from)?;
         let authorities =
             Authorities::new(gateway_of_step.authority(), gateway.trusted()).map_err(StepError::from)?;
-        let trust = Trust::new(&authorities, env, task.ground()?);
+        let script = action.script.iter().map(|script| &script.content);
+        let command: Vec<&str> = action.args.iter().chain(script).map(String::as_str).collect();
+        let trust = Trust::new(&authorities, env, &command, task.ground()?);
         Ok(RunNetwork {
             gateway: gateway_of_step,
             authorities,

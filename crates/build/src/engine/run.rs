@@ -122,7 +122,8 @@ impl Task<'_> {
         let prepared = mounts.prepare(self)?;
         let mut spec = self.spec(action, user, &work, prepared.mounts.clone(), prepared.env.clone())?;
         let gateway = self.gateway(action);
-        let mut network = gateway.map(|gateway| RunNetwork::open(self, gateway, &spec.env)).transpose()?;
+        let mut network =
+            gateway.map(|gateway| RunNetwork::open(self, gateway, action, &spec.env)).transpose()?;
         if let Some(network) = &network {
             network.trust.apply(&mut spec.env);
             spec.stand_ins.clone_from(&network.trust.stand_ins);

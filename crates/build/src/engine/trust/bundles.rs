@@ -88,9 +88,16 @@ pub fn lasting(env: &[(String, String)], files: &dyn Files) -> Vec<String> {
     paths
 }
 
-/// Adds stand-ins for every bundle that can be found, and the hook.
-pub fn add(trust: &mut Trust, authorities: &Authorities, env: &[(String, String)], files: &dyn Files) {
+/// Adds stand-ins for every bundle that can be found, also for those of `named`, and the hook.
+pub fn add(
+    trust: &mut Trust,
+    authorities: &Authorities,
+    env: &[(String, String)],
+    named: Vec<String>,
+    files: &dyn Files,
+) {
     let mut paths = lasting(env, files);
+    paths.extend(named);
     paths.extend(configured(env, files));
     for (name, value) in env {
         if VARIABLE_WORDS.iter().any(|word| name.contains(word)) {
@@ -118,6 +125,14 @@ fn python(env: &[(String, String)], files: &dyn Files) -> Vec<String> {
     let mut prefixes: Vec<String> = PREFIXES.map(str::to_owned).into();
     let own = env.iter().filter(|(name, _)| name == "VIRTUAL_ENV" || name == "CONDA_PREFIX");
     prefixes.extend(own.map(|(_, prefix)| prefix.clone()));
+    // A Python that programs find has its packages beside it.
+    let path = env.iter().rev().find(|(name, _)| name == "PATH").map_or("", |(_, path)| path);
+    for prefix in path.split(':').filter_map(|directory| directory.trim_end_matches('/').strip_suffix("/bin"))
+    {
+        if !prefix.is_empty() && !prefixes.iter().any(|known| known == prefix) {
+            prefixes.push(prefix.to_owned());
+        }
+    }
     let mut found = Vec::new();
     for prefix in &prefixes {
         let library = format!("{prefix}/lib");

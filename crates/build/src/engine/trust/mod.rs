@@ -5,6 +5,7 @@
 //!
 //! 1. by environment variables, which name files in `/run/kapok`: [`environment`];
 //! 2. by the bundles that the snapshot has, which look as if the authority stood in them: [`bundles`];
+//!    So do those that the command itself names, `--cacert /certs/ours.pem`: [`named`];
 //! 3. by a hook of `update-ca-certificates` and one of apt, for bundles that the step makes anew.
 //!
 //! What the snapshot has not, it is not given: a directory that was there before a package came would be missing in the
@@ -18,6 +19,7 @@ pub mod bundles;
 mod clean;
 mod environment;
 pub mod keystore;
+mod named;
 pub mod pem;
 #[cfg(test)]
 mod tests;
@@ -37,7 +39,7 @@ pub const DIRECTORY: &str = "/run/kapok";
 const LARGEST_BUNDLE: u64 = 4 << 20;
 
 /// The version of what a step finds in its environment and in its files: a part of its key.
-pub const VERSION: &str = "2";
+pub const VERSION: &str = "3";
 
 /// What a step is given, so that it trusts its gateway.
 #[derive(Debug, Default)]
@@ -61,15 +63,21 @@ pub trait Files {
 }
 
 impl Trust {
-    /// What a step with this environment over these files needs.
-    pub fn new(authorities: &Authorities, env: &[(OsString, OsString)], files: &dyn Files) -> Trust {
+    /// What a step with this environment over these files needs. `command`: what it runs, in any number of texts.
+    pub fn new(
+        authorities: &Authorities,
+        env: &[(OsString, OsString)],
+        command: &[&str],
+        files: &dyn Files,
+    ) -> Trust {
         let mut trust = Trust::default();
         let bundle = bundles::first(files).unwrap_or_default();
         let text = |value: &OsString| value.to_str().map(str::to_owned);
         let env: Vec<(String, String)> =
             env.iter().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
         environment::add(&mut trust, authorities, &env, files, &bundle);
-        bundles::add(&mut trust, authorities, &env, files);
+        let named = command.iter().flat_map(|text| named::bundles(text, &env)).collect();
+        bundles::add(&mut trust, authorities, &env, named, files);
         trust
     }
 

@@ -82,7 +82,7 @@ impl Files for Table {
 fn trust(env: &[(&str, &str)], files: &[(&str, &str)]) -> Trust {
     let env: Vec<(OsString, OsString)> =
         env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    Trust::new(&authorities(), &env, &Table::new(files))
+    Trust::new(&authorities(), &env, &[], &Table::new(files))
 }
 
 impl Trust {
@@ -185,6 +185,22 @@ fn bundles_that_configurations_name_are_found() {
     expected.sort_unstable();
     found.sort_unstable();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn bundles_that_the_command_names_are_found() {
+    let own = text(8);
+    let found = |command: &str| {
+        let env = [("CERTS".into(), "/certs".into())];
+        let files = Table::new(&[("/certs/a.pem", &own), ("/usr/local/share/ca-certificates/b.crt", &own)]);
+        let trust = Trust::new(&authorities(), &env, &["/bin/sh", "-c", command], &files);
+        trust.stand_ins.len()
+    };
+    assert_eq!(found("curl --cacert /certs/a.pem https://example.org"), 1);
+    assert_eq!(found("cd /x && curl --cacert \"${CERTS}/a.pem\" https://example.org"), 1);
+    // It is copied to where it is made a part of other things.
+    assert_eq!(found("cp /certs/a.pem /usr/local/share/ca-certificates/ && update-ca-certificates"), 0);
+    assert_eq!(found("curl --cacert /usr/local/share/ca-certificates/b.crt https://example.org"), 0);
 }
 
 #[test]
