@@ -21,6 +21,7 @@ use crate::apt::AptError;
 use crate::commands::build::failed::{FailedStep, is_network};
 use crate::commands::serve::access::AccessError;
 use crate::exit::Exit;
+use crate::judging::Shown;
 use crate::registry::logins::LoginError;
 use crate::registry::{RegistryError, hints};
 use crate::settings::SettingsError;
@@ -138,8 +139,10 @@ pub enum Failure {
     /// The check says no.
     #[error("{message}")]
     Denied {
-        /// What it found.
+        /// What it found, in one line.
         message: String,
+        /// The findings with their places, where they are not said yet.
+        findings: Option<Box<Shown>>,
     },
     /// A name is none.
     #[error("`{name}` is not an image name")]
@@ -287,9 +290,18 @@ impl Failure {
                 return shown.collect::<Vec<_>>().join("\n");
             }
             Failure::Told(_) => return String::new(),
+            Failure::Denied { findings: Some(shown), .. } => {
+                let findings = if colour { &shown.coloured } else { &shown.plain };
+                return format!("{}\n{}", findings.trim_end(), self.said(colour));
+            }
             Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return String::new(),
             _ => {}
         }
+        self.said(colour)
+    }
+
+    /// The message, its causes and a hint.
+    fn said(&self, colour: bool) -> String {
         let mut text = String::new();
         if let Failure::Test { output, .. } = self
             && !output.is_empty()

@@ -84,13 +84,18 @@ pub fn find(store: &Store, address: Option<&StepAddress>) -> Result<Past, Failur
         return Ok(Past::of(build));
     }
     let image = find_image(store, name)?;
-    let made = all()?.into_iter().find(|build| build.image == Some(image.digest));
-    made.map(Past::of).ok_or_else(|| {
+    of_image(store, &image.digest)?.ok_or_else(|| {
         Failure::usage_with(
             format!("`{name}` was not built here, or too long ago"),
             "an image that was loaded has no steps",
         )
     })
+}
+
+/// The latest build that made an image, where one is known.
+pub fn of_image(store: &Store, image: &oci::Digest) -> Result<Option<Past>, Failure> {
+    let made = store.builds(LIMIT)?.into_iter().find(|build| build.image == Some(*image));
+    Ok(made.map(Past::of))
 }
 
 /// The same in a project's directory, where an image's name means its latest build, whatever came of that.

@@ -19,6 +19,7 @@ mod gated;
 mod gateway;
 mod git;
 mod history;
+mod judging;
 mod lock;
 mod program;
 mod projects;

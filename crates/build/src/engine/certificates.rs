@@ -28,7 +28,7 @@ use super::world::{StageResult, World};
 use crate::plan::PlannedStage;
 
 /// Changes whenever other files are written.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// Directories of certificates from which distributions make their bundles, and the ending that files need there.
 const ANCHORS: [(&str, &str); 4] = [
@@ -135,6 +135,45 @@ impl World<'_> {
         let none = Needles::default();
         Ok(self.committer(CHOSEN, epoch, &none).commit(work, snapshot.view())?.layer)
     }
+}
+
+/// A file of an image by which its programs decide whom they trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustStore {
+    /// Where it is, links followed.
+    pub path: String,
+    /// How many of the certificates it lacks; nothing where it cannot be read.
+    pub lacks: Option<usize>,
+}
+
+/// The trust stores that are in a snapshot: bundles of the system and of Python, keystores of Java. `authorities` are PEM.
+pub fn trust_stores(snapshot: &Snapshot, env: &[String], authorities: &[u8]) -> Vec<TrustStore> {
+    let env: Vec<(String, String)> = env
+        .iter()
+        .filter_map(|entry| entry.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let authorities: BTreeSet<Vec<u8>> = pem::certificates(authorities).into_iter().collect();
+    let mut stores: BTreeMap<String, Option<usize>> = BTreeMap::new();
+    for path in bundles::lasting(&env, snapshot) {
+        let (Some(real), Some(bundle)) = (snapshot.real_path(&path), Files::read(snapshot, &path)) else {
+            continue;
+        };
+        if pem::is_bundle(&bundle) {
+            let known: BTreeSet<Vec<u8>> = pem::certificates(&bundle).into_iter().collect();
+            stores.insert(real, Some(authorities.iter().filter(|one| !known.contains(*one)).count()));
+        }
+    }
+    for path in keystores(&env, snapshot) {
+        let (Some(real), Some(store)) = (snapshot.real_path(&path), Files::read(snapshot, &path)) else {
+            continue;
+        };
+        let lacks =
+            |one: &Vec<u8>| keystore::with(&store, std::slice::from_ref(one)).map(|new| new.is_some());
+        let lacking: Result<Vec<bool>, keystore::Closed> = authorities.iter().map(lacks).collect();
+        stores.insert(real, lacking.ok().map(|all| all.into_iter().filter(|lacks| *lacks).count()));
+    }
+    stores.into_iter().map(|(path, lacks)| TrustStore { path, lacks }).collect()
 }
 
 /// The line of the image's history that stands for the layer.

@@ -74,6 +74,7 @@ use world::{Progress, World, kill_all};
 
 pub use board::Cancel;
 pub use cachemount::{CacheMount, cache_mounts, remove_cache_mounts};
+pub use certificates::{TrustStore, trust_stores};
 pub use checks::{Check, CheckFailure, CheckKind, Finishing, Pattern, PatternError, Program};
 pub use error::{BuildError, Refusal, StepError, StepFailure};
 pub use event::{Event, Events, NoEvents, StepId, StepInfo};

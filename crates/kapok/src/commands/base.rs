@@ -133,7 +133,8 @@ fn history_line(
         finished: Some(now),
         state: BuildState::Succeeded,
         image: Some(image),
-        detail: serde_json::to_string(&BuildReport { steps: vec![step], overruled: None }).unwrap_or_default(),
+        detail: serde_json::to_string(&BuildReport { steps: vec![step], overruled: None })
+            .unwrap_or_default(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history::{self, Past};
+use crate::judging;
 use crate::program::Program;
 use crate::ui::format::{counted, duration, size};
 use crate::ui::table::table;
@@ -33,10 +34,19 @@ pub fn run(program: &Program, arguments: &Explain) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let text = match (arguments.address.step, arguments.format) {
-        (None, Format::Table) => ending(&past) + &overview(&store, &past)?,
+        (None, Format::Table) => {
+            let overruled = judging::overruled_words(&past.report).map(|words| words + "\n");
+            ending(&past) + &overruled.unwrap_or_default() + &overview(&store, &past)?
+        }
         (None, Format::Json) => {
             let intakes = intakes_of_all(&store, &past)?;
-            pretty(&json!({ "build": past.build.id, "steps": past.report.steps, "intakes": intakes }))
+            let overruled = judging::overruled_json(&past.report);
+            pretty(&json!({
+                "build": past.build.id,
+                "overruled": overruled,
+                "steps": past.report.steps,
+                "intakes": intakes,
+            }))
         }
         (Some(number), format) => {
             let step = past.step(number)?;

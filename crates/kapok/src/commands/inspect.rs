@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use crate::cli::images::Inspect;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::history;
+use crate::judging;
 use crate::program::{Program, find_image};
 
 /// Prints an array with one object per image and platform.
@@ -76,6 +78,7 @@ fn describe(store: &Store, named: &Digest, image: &Image) -> Result<Value, Failu
             })
         })
         .collect();
+    let overruled = history::of_image(store, named)?.map(|past| judging::overruled_json(&past.report));
     // The configuration as its own bytes say it: fields that Kapok does not know stay visible.
     let whole: Value = serde_json::from_slice(image.config.bytes()).unwrap_or_default();
     Ok(json!({
@@ -96,5 +99,6 @@ fn describe(store: &Store, named: &Digest, image: &Image) -> Result<Value, Failu
         "History": whole.get("history"),
         "MediaType": image.descriptor.media_type,
         "Annotations": manifest.annotations,
+        "Overruled": overruled,
     }))
 }

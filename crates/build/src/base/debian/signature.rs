@@ -113,6 +113,11 @@ impl Keyring {
         if certificates.is_empty() { Err(SignatureError::EmptyKeyring) } else { Ok(Self { certificates }) }
     }
 
+    /// The fingerprints of its certificates, in lower-case hexadecimal.
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.certificates.iter().map(|one| format!("{:x}", one.fingerprint())).collect()
+    }
+
     /// Takes over another keyring's certificates.
     pub fn add(&mut self, other: Self) {
         self.certificates.extend(other.certificates);

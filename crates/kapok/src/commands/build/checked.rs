@@ -1,11 +1,16 @@
 //! The Dockerfile of a build, judged before its first step.
 
-use build::engine::Request;
-use policy::{Facts, Judgement, Level, Waivers, render};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use build::engine::{Events, Overruled, Request};
+use oci::store::Store;
+use policy::{Facts, Judgement, Level, Standards, Waivers, render};
 
 use crate::cli::build::{Build, Progress};
 use crate::commands::check::{project_directory, standards};
 use crate::failure::Failure;
+use crate::judging::{self, BuiltJudge};
 use crate::program::Program;
 use crate::repository::Repository;
 use crate::settings::Settings;
@@ -21,63 +26,120 @@ const OF_THE_PLAN: [&str; 7] = [
     "variable-undeclared",
 ];
 
-/// Judges one Dockerfile; errors of the profile stop the build, warnings are one line.
-pub fn check(
-    program: &Program,
-    arguments: &Build,
-    settings: &Settings,
-    request: &Request,
-) -> Result<(), Failure> {
-    let standards = standards(settings, None);
-    let mut facts = Facts::of_dockerfile(&request.source.name, &request.source.text, &request.build_args);
-    let root = project_directory(&program.environment.directory);
-    let waivers = Waivers::load(&mut facts, &Repository::unlisted(&root), settings.check.waivers());
-    let mut judgement = policy::judge(&facts, &standards, &waivers, Vec::new());
-    let name = &request.source.name;
-    judgement.findings.retain(|finding| facts.source(finding.place.source).name == *name);
-    decide(program, arguments, &facts, judgement)
+/// What a build is judged by: the same before its first step and when it is done.
+pub struct Checking<'a> {
+    program: &'a Program,
+    arguments: &'a Build,
+    settings: &'a Settings,
+    standards: Standards,
 }
 
-/// Judges the Dockerfiles of a project, by its files and waivers.
-pub fn check_project(
-    program: &Program,
-    arguments: &Build,
-    settings: &Settings,
-    files: &Repository,
-) -> Result<(), Failure> {
-    let mut facts = Facts::gather(files);
-    let waivers = Waivers::load(&mut facts, files, settings.check.waivers());
-    let mut judgement = policy::judge(&facts, &standards(settings, None), &waivers, Vec::new());
-    let dockerfiles: Vec<&str> = facts.dockerfiles.iter().map(|file| file.path.as_str()).collect();
-    judgement
-        .findings
-        .retain(|finding| dockerfiles.contains(&facts.source(finding.place.source).name.as_str()));
-    decide(program, arguments, &facts, judgement)
+impl<'a> Checking<'a> {
+    /// The settings' standards, today.
+    pub fn new(program: &'a Program, arguments: &'a Build, settings: &'a Settings) -> Checking<'a> {
+        Checking { program, arguments, settings, standards: standards(settings, None) }
+    }
+
+    /// Judges one Dockerfile; errors of the profile stop the build, warnings are one line. Answers what was overruled.
+    ///
+    /// # Errors
+    /// The check says no.
+    pub fn dockerfile(&self, request: &Request, store: &Store) -> Result<Option<Overruled>, Failure> {
+        let mut facts =
+            Facts::of_dockerfile(&request.source.name, &request.source.text, &request.build_args);
+        let root = project_directory(&self.program.environment.directory);
+        let waivers = Waivers::load(&mut facts, &Repository::unlisted(&root), self.settings.check.waivers());
+        judging::look_at_bases(store, &self.standards, &mut facts);
+        let mut judgement = policy::judge(&facts, &self.standards, &waivers, Vec::new());
+        let name = &request.source.name;
+        judgement.findings.retain(|finding| facts.source(finding.place.source).name == *name);
+        let mut overruled = self.decide(&facts, judgement)?;
+        Ok(overruled.as_mut().map(|files| Overruled { findings: files.remove(name).unwrap_or_default() }))
+    }
+
+    /// Judges the Dockerfiles of a project, by its files and waivers. Answers what was overruled, by file.
+    ///
+    /// # Errors
+    /// The check says no.
+    pub fn project(&self, files: &Repository, store: &Store) -> Result<Option<ByFile>, Failure> {
+        let mut facts = Facts::gather(files);
+        let waivers = Waivers::load(&mut facts, files, self.settings.check.waivers());
+        judging::look_at_bases(store, &self.standards, &mut facts);
+        let mut judgement = policy::judge(&facts, &self.standards, &waivers, Vec::new());
+        let dockerfiles: Vec<&str> = facts.dockerfiles.iter().map(|file| file.path.as_str()).collect();
+        judgement
+            .findings
+            .retain(|finding| dockerfiles.contains(&facts.source(finding.place.source).name.as_str()));
+        self.decide(&facts, judgement)
+    }
+
+    /// Who judges an image when its steps are done. `root` is where waivers stand; `image` is what the project calls it.
+    pub fn built<'j>(
+        &'j self,
+        root: &Path,
+        image: Option<&str>,
+        request: &Request,
+        events: &'j dyn Events,
+    ) -> BuiltJudge<'j> {
+        BuiltJudge {
+            standards: &self.standards,
+            waivers: (root.to_owned(), self.settings.check.waivers().to_owned()),
+            image: image.map(str::to_owned),
+            authorities: self.authorities(request),
+            overrule: self.arguments.no_check,
+            events,
+        }
+    }
+
+    /// The organisation's certificates: those that the image gets, and those that the settings trust.
+    fn authorities(&self, request: &Request) -> Vec<u8> {
+        let mut all = request.finishing.authorities.clone();
+        for path in &self.settings.network.ca {
+            // Who needs the file says so when it is not there.
+            let more = std::fs::read(path).unwrap_or_default();
+            if all != more {
+                all.push(b'\n');
+                all.extend(more);
+            }
+        }
+        all
+    }
+
+    fn decide(&self, facts: &Facts, mut judgement: Judgement) -> Result<Option<ByFile>, Failure> {
+        judgement.findings.retain(|finding| !OF_THE_PLAN.contains(&finding.rule.as_ref()));
+        let count = |level| judgement.findings.iter().filter(|finding| finding.level == level).count();
+        let (errors, warnings) = (count(Level::Error), count(Level::Warning));
+        if self.arguments.no_check {
+            judgement.findings.retain(|finding| finding.level == Level::Error);
+            if errors > 0 {
+                self.program.warn(&format!("--no-check: {} of the check overruled", counted(errors, "error")));
+            }
+            return Ok(Some(by_file(facts, &judgement)));
+        }
+        if errors > 0 {
+            judgement.findings.retain(|finding| finding.level == Level::Error);
+            self.program.terminal.say(&render::human(facts, &judgement, self.program.terminal.colour));
+            let message = format!("the check found {}; nothing was built", counted(errors, "error"));
+            return Err(Failure::Denied { message, findings: None });
+        }
+        if warnings > 0 && !self.arguments.quiet && self.arguments.progress != Progress::Json {
+            let count = counted(warnings, "warning");
+            self.program.warn(&format!("the check found {count}; `kapok check` shows them"));
+        }
+        Ok(None)
+    }
 }
 
-fn decide(
-    program: &Program,
-    arguments: &Build,
-    facts: &Facts,
-    mut judgement: Judgement,
-) -> Result<(), Failure> {
-    judgement.findings.retain(|finding| !OF_THE_PLAN.contains(&finding.rule.as_ref()));
-    let count = |level| judgement.findings.iter().filter(|finding| finding.level == level).count();
-    let (errors, warnings) = (count(Level::Error), count(Level::Warning));
-    if errors > 0 && arguments.no_check {
-        program.warn(&format!("--no-check: {} of the check overruled", counted(errors, "error")));
-        return Ok(());
+/// What was overruled in each file.
+pub type ByFile = BTreeMap<String, Vec<String>>;
+
+fn by_file(facts: &Facts, judgement: &Judgement) -> ByFile {
+    let mut files = ByFile::new();
+    for finding in &judgement.findings {
+        let name = facts.source(finding.place.source).name.clone();
+        files.entry(name).or_default().extend(judging::lines(facts, std::slice::from_ref(finding)));
     }
-    if errors > 0 {
-        judgement.findings.retain(|finding| finding.level == Level::Error);
-        program.terminal.say(&render::human(facts, &judgement, program.terminal.colour));
-        let message = format!("the check found {}; nothing was built", counted(errors, "error"));
-        return Err(Failure::Denied { message });
-    }
-    if warnings > 0 && !arguments.quiet && arguments.progress != Progress::Json {
-        program.warn(&format!("the check found {}; `kapok check` shows them", counted(warnings, "warning")));
-    }
-    Ok(())
+    files
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -9,6 +9,7 @@ use registry::client::{PullError, RequestError};
 
 use crate::exit::Exit;
 use crate::failure::{Failure, causes};
+use crate::judging::Denial;
 use crate::ui::text::{Lines, squeezed};
 
 /// Lines of a step's last output in the message.
@@ -69,6 +70,10 @@ pub fn explain(error: BuildError, source: &Source) -> Failure {
         BuildError::Check(failure) => Failure::Test {
             output: last_lines(&failure.tail),
             message: BuildError::Check(failure).to_string(),
+        },
+        BuildError::Denied(denial) => match denial.downcast::<Denial>() {
+            Ok(denial) => (*denial).into(),
+            Err(other) => BuildError::Denied(other).into(),
         },
         BuildError::Cancelled(_) => Failure::Interrupted,
         other => other.into(),

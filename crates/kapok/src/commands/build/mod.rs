@@ -18,7 +18,7 @@ use std::time::Instant;
 use build::engine::{self, Cancel, Doors, Materials};
 
 use crate::cli::build::{Build, Progress};
-use crate::commands::vendor;
+use crate::commands::{check, vendor};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fetch::HttpFetch;
@@ -134,7 +134,8 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let mut prepared = request::prepare(program, &arguments.input, &settings, &means)?;
     let _agents = request::complete(&mut prepared.request, program, arguments, &settings)?;
     prepared.request.finishing.authorities = authorities.map(|(_, bytes)| bytes).unwrap_or_default();
-    checked::check(program, arguments, &settings, &prepared.request)?;
+    let checking = checked::Checking::new(program, arguments, &settings);
+    prepared.request.overruled = checking.dockerfile(&prepared.request, &store)?;
     let registries = program.registries(&settings);
     let gated = GatedFetch::new(&fetch, &settings);
     let locking = locked::open(program, arguments, &mut prepared.request, vendored)?;
@@ -152,6 +153,8 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     signals::watch(cancel.clone(), view.noter());
     let refresh = arguments.refresh.then(|| Refresh::new(&gateway, locking.as_ref(), &*view));
     let ending = cancel.clone();
+    let root = check::project_directory(&program.environment.directory);
+    let judge = checking.built(&root, None, request, &*view);
     let sharing = Sharing::new(&plans, &registries, &store, &*view, &cancel)?;
     let doors = sharing.doors(Doors {
         store: &store,
@@ -162,7 +165,7 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
         cache: None,
         layers: None,
         gateway: Some(&gateway),
-        judge: None,
+        judge: Some(&judge),
         materials: match &refresh {
             Some(refresh) => Some(refresh),
             None => locking.as_ref().map(|locking| locking as &dyn Materials),

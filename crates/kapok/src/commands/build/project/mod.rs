@@ -10,7 +10,7 @@ mod workshop;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use build::engine::{Cancel, Event, Storm, StormImage};
+use build::engine::{Cancel, Event, Overruled, Storm, StormImage};
 use build::schedule::Work;
 
 use super::checked;
@@ -69,8 +69,9 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
             _ => program.say(text),
         }
     })?;
-    checked::check_project(program, arguments, &settings, &loaded.files)?;
     let store = Arc::new(program.store(&settings)?);
+    let checking = checked::Checking::new(program, arguments, &settings);
+    let overruled = checking.project(&loaded.files, &store)?;
     bases::provide(program, arguments, loaded, &settings, &store, &wanted)?;
     let fetch = HttpFetch::new(&program.environment);
     let git = GitCommand::new(&program.environment);
@@ -85,7 +86,13 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
         registries: &registries,
         authorities: projects::authorities(loaded)?,
     };
-    let jobs = making.jobs(&wanted)?;
+    let mut jobs = making.jobs(&wanted)?;
+    if let Some(mut overruled) = overruled {
+        for job in &mut jobs {
+            let findings = overruled.remove(&job.request.source.name).unwrap_or_default();
+            job.request.overruled = Some(Overruled { findings });
+        }
+    }
     let histories = jobs
         .iter()
         .map(|job| story::latest(&store, &job.request.project, &job.name, 2))
@@ -116,6 +123,8 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
         git: &git,
         gateway: gateway.with_stale(!arguments.no_stale),
         view: &view,
+        checking: &checking,
+        root: &loaded.root,
         plain: Mutex::new(vec![None; jobs.len()]),
         makers: Mutex::default(),
     };

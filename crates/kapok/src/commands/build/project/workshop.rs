@@ -1,6 +1,7 @@
 //! Builds single images for the storm: doors, pushes, history.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::prepare::{self, Job};
 use crate::changes;
 use crate::cli::build::Build;
 use crate::clock;
+use crate::commands::build::checked::Checking;
 use crate::commands::build::sharing::{Shared, Sharing};
 use crate::commands::build::{failed, locked};
 use crate::failure::{Failure, causes};
@@ -52,6 +54,10 @@ pub struct Shop<'a> {
     pub gateway: RunGateway,
     /// Who is told.
     pub view: &'a StormView,
+    /// What images are judged by.
+    pub checking: &'a Checking<'a>,
+    /// The project's directory.
+    pub root: &'a Path,
     /// The digests of images that are complete, without certificates.
     pub plain: Mutex<Vec<Option<Digest>>>,
     /// Which image made which layer.
@@ -159,6 +165,7 @@ impl Shop<'_> {
         let gateway = own.as_ref().unwrap_or(&self.gateway);
         let doors = locking.as_ref().map(|locking| locked::doors(locking, self.fetch, self.git, self.store));
         let events = self.view.events(seat.image);
+        let judge = self.checking.built(self.root, Some(&job.name), &request, &events);
         let sharing =
             Sharing::new(&job.plans, self.registries, self.store, &events, &seat.cancel).map_err(other)?;
         let all = sharing.doors(Doors {
@@ -170,7 +177,7 @@ impl Shop<'_> {
             cache: None,
             layers: None,
             gateway: Some(gateway),
-            judge: None,
+            judge: Some(&judge),
             materials: locking.as_ref().map(|locking| locking as &dyn Materials),
             events: &events,
             cancel: seat.cancel.clone(),
