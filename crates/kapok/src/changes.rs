@@ -8,6 +8,11 @@ use oci::record::{Intake, Record};
 use oci::store::Store;
 use oci::tree::{Entry, Kind, PathIndex};
 
+use crate::ui::text::cut;
+
+/// Columns of an instruction that is no more.
+const OLD_TEXT: usize = 40;
+
 /// Files and downloads that one line names; the rest is counted.
 pub const FEW: usize = 3;
 
@@ -34,19 +39,22 @@ pub fn between(
     let record = |step: &StepReport| step.record.and_then(|digest| store.record(&digest).ok());
     let (Some(old_record), Some(new_record)) = (record(old), record(new)) else {
         return vec![match old.state {
-            _ if old.text != new.text => "the instruction".to_owned(),
+            _ if old.text != new.text => format!("the instruction, which was `{}`", cut(&old.text, OLD_TEXT)),
             StepState::Failed => "it failed the last time".to_owned(),
             _ => "the build before did not get so far".to_owned(),
         }];
     };
     let mut changes = Vec::new();
-    if old_record.instruction != new_record.instruction {
-        changes.push("the instruction".to_owned());
+    let other = old_record.instruction != new_record.instruction;
+    if other {
+        changes.push(format!("the instruction, which was `{}`", cut(&old.text, OLD_TEXT)));
     }
     if old_record.parent != new_record.parent {
         changes.push(below((old_report, old), (new_report, new)));
     }
-    changes.extend(inputs(&old_record.inputs, &new_record.inputs));
+    // What another instruction is made of is another thing, too; what it says of itself is enough.
+    let words = inputs(&old_record.inputs, &new_record.inputs);
+    changes.extend(words.into_iter().filter(|word| !other || word.starts_with("the variable")));
     if old_record.inputs.get("content") != new_record.inputs.get("content") {
         changes.extend(files(store, named, &old_record, &new_record));
     }

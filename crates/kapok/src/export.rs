@@ -56,6 +56,48 @@ impl Files {
         files
     }
 
+    /// What is at a path, as `docker cp` has it: under its own name; or, where the path ends in `/.` or is the root, what is in
+    /// that directory. Nothing where there is no such path.
+    pub fn at(&self, path: &str) -> Option<Files> {
+        let inside = path.ends_with("/.") || path.ends_with('/') || path == ".";
+        let path = path.strip_suffix("/.").unwrap_or(path).trim_matches('/').as_bytes();
+        let path = if path == b"." { b"" } else { path };
+        let name = if inside { b"" } else { path.rsplit(|byte| *byte == b'/').next().unwrap_or_default() };
+        let moved = |known: &[u8]| {
+            let rest = match path {
+                b"" => known,
+                path if known == path => b"",
+                path => known.strip_prefix(path)?.strip_prefix(b"/")?,
+            };
+            let both = [name, rest];
+            Some(both.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&b'/'))
+        };
+        let mut part = Files::default();
+        let mut found = path.is_empty();
+        for (number, entry) in self.entries.iter().enumerate() {
+            let Some(place) = moved(&entry.path) else { continue };
+            found = true;
+            let (mut entry, mut content) =
+                (Entry { path: place, ..entry.clone() }, self.contents.get(&number));
+            if let Kind::Hardlink { to } = &entry.kind {
+                match moved(to) {
+                    Some(to) => entry.kind = Kind::Hardlink { to },
+                    // Its first name stays outside: then this is the file.
+                    None => {
+                        let first = self.entries.iter().position(|known| known.path == *to)?;
+                        entry = Entry { path: entry.path, ..self.entries[first].clone() };
+                        content = self.contents.get(&first);
+                    }
+                }
+            }
+            if let Some(content) = content {
+                part.contents.insert(part.entries.len(), content.clone());
+            }
+            part.entries.push(entry);
+        }
+        found.then_some(part)
+    }
+
     /// The same below a directory: `linux_arm64` of an export for several platforms.
     pub fn below(self, directory: &str) -> Files {
         let prefixed = |path: &[u8]| match path {

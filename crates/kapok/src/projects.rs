@@ -138,9 +138,8 @@ impl Loaded {
         findings
     }
 
-    /// Says what is wrong and doubtful with the images that are wanted; what is wrong is a failure.
-    pub fn tell_findings(&self, colour: bool, tell: &dyn Fn(&str)) -> Result<(), Failure> {
-        let wanted = self.graph.wanted(&self.project);
+    /// Says what is wrong and doubtful with these images; what is wrong is a failure.
+    pub fn tell_findings(&self, wanted: &[usize], colour: bool, tell: &dyn Fn(&str)) -> Result<(), Failure> {
         let names: Vec<&str> = wanted.iter().map(|image| self.project.images[*image].name.as_str()).collect();
         let concerns = |finding: &&Finding| {
             finding.images.is_empty() || finding.images.iter().any(|image| names.contains(&image.as_str()))

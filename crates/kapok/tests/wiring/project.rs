@@ -1,11 +1,12 @@
 //! build, status, logs and explain of a whole project.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::environment::TestEnvironment;
+use crate::registry::Served;
 
 /// Five images, the second of which fails as long as `middle/needed` is not there.
 fn project() -> TestEnvironment {
@@ -127,7 +128,16 @@ fn a_project_with_mistakes_is_not_built() {
     let here = TestEnvironment::new();
     assert!(here.kapok("build").code(2).stderr.contains("nothing to build"));
     assert!(project().kapok("build nothing-like-it").code(2).stderr.contains("no image `nothing-like-it`"));
-    assert!(project().kapok("build -o out").code(2).stderr.contains("Dockerfile"));
+    let refused = project().kapok("build -o out").code(2).stderr;
+    assert!(
+        refused.contains("`--output` is for one image, and this is a project with 5 images"),
+        "{refused}"
+    );
+    // A mistake in one image does not keep others from being built.
+    let here = project();
+    here.write("tool/Dockerfile", "FROM localhost/nothing\n");
+    here.kapok("build").code(2);
+    here.kapok("build base").ok();
 }
 
 #[test]
@@ -212,4 +222,146 @@ fn a_storm_that_is_killed_is_completed_by_the_next_build() {
     here.kapok("status").ok();
     // What survived is what a build that nobody kills makes.
     assert_eq!(here.kapok("build -q --no-cache").ok().stdout, digests);
+}
+
+#[test]
+fn files_of_other_images_come_into_the_build_context() {
+    let here = TestEnvironment::new();
+    here.write(
+        "build.yaml",
+        "apiVersion: build.openshift.io/v1
+kind: BuildConfig
+metadata: {name: app}
+spec:
+  source:
+    contextDir: app
+    images:
+      - from: {kind: ImageStreamTag, name: 'wheels:1'}
+        paths:
+          - {sourcePath: /wheels, destinationDir: in}
+          - {sourcePath: /wheels/., destinationDir: flat}
+          - {sourcePath: /wheels/one.whl, destinationDir: .}
+      - from: {kind: ImageStreamTag, name: 'wheels:1'}
+        as: [elsewhere]
+  strategy: {dockerStrategy: {}}
+  output: {to: {kind: ImageStreamTag, name: 'app:1'}}
+---
+apiVersion: build.openshift.io/v1
+kind: BuildConfig
+metadata: {name: wheels}
+spec:
+  source: {contextDir: wheels}
+  strategy: {dockerStrategy: {}}
+  output: {to: {kind: ImageStreamTag, name: 'wheels:1'}}
+",
+    );
+    here.write("wheels/Dockerfile", "FROM scratch\nCOPY one.whl /wheels/\n");
+    here.write("wheels/one.whl", "one");
+    here.write(
+        "app/Dockerfile",
+        "FROM scratch\nCOPY in/wheels/one.whl /a\nCOPY flat /b\nCOPY one.whl own /c/\nCOPY --from=elsewhere /wheels/one.whl /d\n",
+    );
+    here.write("app/own", "own");
+    let built = here.kapok("build").ok().stderr;
+    assert!(built.contains("2 of 2 images complete"), "{built}");
+    let row =
+        |text: &str| table(text).into_iter().rev().find(|row| row.starts_with("app ")).unwrap_or_default();
+    assert!(row(&here.kapok("build").ok().stderr).ends_with("nothing changed"));
+    here.write("wheels/one.whl", "two");
+    let again = here.kapok("build").ok().stderr;
+    assert!(row(&again).contains("4 run, 0 cached"), "{again}");
+    here.kapok("copy -q store:app:1 oci:layout:x").ok();
+}
+
+#[test]
+fn a_project_is_pushed_where_its_names_say() {
+    let (here, there, other) = (TestEnvironment::new(), TestEnvironment::new(), TestEnvironment::new());
+    let served = Served::start(&there, "");
+    let names = [served.name("team/base:1"), served.name("team/app:2")];
+    here.write(
+        "kapok.yaml",
+        format!(
+            "images:\n  base: {{push: ['{}']}}\n  app: {{push: ['{}'], retries: 0}}\n  own: {{tags: [own:1]}}\n",
+            names[0], names[1]
+        ),
+    );
+    for (image, from) in [("base", "scratch"), ("app", "base"), ("own", "app")] {
+        here.write(&format!("{image}/Dockerfile"), format!("FROM {from}\nCOPY file /{image}\n"));
+        here.write(&format!("{image}/file"), image);
+    }
+    here.kapok("build").ok();
+    for name in &names {
+        other.kapok(&format!("pull {name}")).code(3);
+    }
+    let pushed = here.kapok("build --push").ok().stderr;
+    for name in &names {
+        assert!(pushed.contains(&format!("pushed {name}")), "{pushed}");
+        let digest = other.kapok(&format!("pull -q {name}")).ok().stdout;
+        assert_eq!(here.kapok(&format!("pull -q {name}")).ok().stdout, digest);
+    }
+    drop(served);
+    let failed = here.kapok("build --push app").code(3).stderr;
+    assert!(failed.contains("PushImageToRegistryFailed"), "{failed}");
+    here.kapok("build").ok();
+}
+
+#[test]
+fn flags_of_a_build_hold_for_every_image_of_a_project() {
+    let (here, other) = (project(), project());
+    for environment in [&here, &other] {
+        environment.write("middle/needed", "needed");
+    }
+    here.kapok("build --twice").ok();
+    let cache = here.work().join("cache");
+    here.kapok(&format!("build --no-cache --cache-to type=local,dest={}", cache.display())).ok();
+    let shared = other.kapok(&format!("build --cache-from type=local,src={}", cache.display())).ok().stderr;
+    assert!(!shared.contains(" 1 run,"), "{shared}");
+    here.kapok("build --refresh").ok();
+    here.kapok("build --locked").code(2);
+    let locked = here.kapok("build --lock").ok().stderr;
+    assert!(locked.contains("in kapok.lock"), "{locked}");
+    here.kapok("build --locked --no-cache").ok();
+    here.kapok("build --offline --no-cache").ok();
+}
+
+#[test]
+fn an_interrupt_stops_cleanly_and_a_second_one_at_once() {
+    let here = TestEnvironment::new();
+    if !here.shell_image() {
+        return;
+    }
+    std::fs::remove_dir_all(here.work().join("shell")).expect("it was made");
+    here.write("flag/on", "");
+    for name in ["one", "two"] {
+        here.write(
+            &format!("{name}/Dockerfile"),
+            "FROM shell\nCOPY flag /flag\nRUN while [ -e /flag/on ]; do :; done\n",
+        );
+    }
+    here.write("kapok.yaml", "images:\n  one: {context: ., dockerfile: one/Dockerfile}\n  two: {context: ., dockerfile: two/Dockerfile}\n  on-one: {inline: 'FROM one'}\n");
+    for interrupts in [1, 2] {
+        let mut storm = here.command("build --progress json");
+        let mut storm = storm.stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut told = BufReader::new(storm.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
+        let runs = told.by_ref().any(|line| {
+            line.contains(r#""event":"started""#) && line.contains("RUN")
+                || line.contains(r#""event":"started","step":2"#)
+        });
+        assert!(runs, "a step runs");
+        for _ in 0..interrupts {
+            let killed = Command::new("kill").args(["-INT", &storm.id().to_string()]).status();
+            assert!(killed.expect("kill starts").success() || interrupts == 2);
+        }
+        let rest: Vec<String> = told.collect();
+        assert_eq!(storm.wait().expect("it ends").code(), Some(130), "{rest:?}");
+        if interrupts == 1 {
+            let cancelled = rest.iter().filter(|line| line.contains(r#""state":"Cancelled""#)).count();
+            assert_eq!(cancelled, 3, "{rest:?}");
+            assert!(here.kapok("status").code(1).stdout.contains("Cancelled"));
+        }
+    }
+    std::fs::remove_file(here.work().join("flag/on")).expect("it was made");
+    here.write("flag/off", "");
+    let built = here.kapok("build").ok().stderr;
+    assert!(built.contains("3 of 3 images complete"), "{built}");
 }

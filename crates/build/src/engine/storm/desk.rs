@@ -228,19 +228,29 @@ impl Seat<'_> {
 
     /// Waits until every image that this one stands on is whole.
     pub(crate) fn wait_for_bases(&self) -> Result<(), Stopped> {
-        for image in self.stands_on() {
-            let look = |places: &mut [Place]| match places.get(image)?.whole? {
-                true => Some(Ok(())),
-                false => Some(Err(Stopped)),
-            };
-            if let Err(stopped) = self.desk.wait(look, self) {
-                if !self.is_stopped() {
-                    self.lose(image);
-                }
-                return Err(stopped);
-            }
+        self.stands_on().into_iter().try_for_each(|image| self.wait_for(image))
+    }
+
+    /// Waits until another image, which comes before this one, is whole: its files are wanted before anything is planned.
+    ///
+    /// # Errors
+    /// There will be none, or this build is stopped.
+    pub fn await_whole(&self, image: usize) -> Result<(), BuildError> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(image);
+        self.wait_for(image)
+            .map_err(|Stopped| self.loss().unwrap_or_else(|| BuildError::Cancelled(Box::default())))
+    }
+
+    fn wait_for(&self, image: usize) -> Result<(), Stopped> {
+        let look = |places: &mut [Place]| match places.get(image)?.whole? {
+            true => Some(Ok(())),
+            false => Some(Err(Stopped)),
+        };
+        let waited = self.desk.wait(look, self);
+        if waited.is_err() && !self.is_stopped() {
+            self.lose(image);
         }
-        Ok(())
+        waited
     }
 
     /// The error of a build that lacks another image.

@@ -6,12 +6,14 @@ use std::path::Path;
 use build::engine::{Events, Overruled, Request};
 use oci::store::Store;
 use policy::{Facts, Judgement, Level, Standards, Waivers, render};
+use project::DockerfileSource;
 
 use crate::cli::build::{Build, Progress};
 use crate::commands::check::{project_directory, standards};
 use crate::failure::Failure;
 use crate::judging::{self, BuiltJudge};
 use crate::program::Program;
+use crate::projects::Loaded;
 use crate::repository::Repository;
 use crate::settings::Settings;
 
@@ -45,8 +47,7 @@ impl<'a> Checking<'a> {
     /// # Errors
     /// The check says no.
     pub fn dockerfile(&self, request: &Request, store: &Store) -> Result<Option<Overruled>, Failure> {
-        let mut facts =
-            Facts::of_dockerfile(&request.source.name, &request.source.text, &request.build_args);
+        let mut facts = Facts::of_dockerfile(&request.source.name, &request.source.text, &request.build_args);
         let root = project_directory(&self.program.environment.directory);
         let waivers = Waivers::load(&mut facts, &Repository::unlisted(&root), self.settings.check.waivers());
         judging::look_at_bases(store, &self.standards, &mut facts);
@@ -57,16 +58,29 @@ impl<'a> Checking<'a> {
         Ok(overruled.as_mut().map(|files| Overruled { findings: files.remove(name).unwrap_or_default() }))
     }
 
-    /// Judges the Dockerfiles of a project, by its files and waivers. Answers what was overruled, by file.
+    /// Judges the Dockerfiles of those images of a project that are built, by its files and waivers. Answers what was overruled, by
+    /// file.
     ///
     /// # Errors
     /// The check says no.
-    pub fn project(&self, files: &Repository, store: &Store) -> Result<Option<ByFile>, Failure> {
+    pub fn project(
+        &self,
+        loaded: &Loaded,
+        wanted: &[usize],
+        store: &Store,
+    ) -> Result<Option<ByFile>, Failure> {
+        let files = &loaded.files;
+        let images = wanted.iter().filter_map(|image| loaded.project.images.get(*image));
+        let dockerfiles: Vec<&str> = images
+            .map(|image| match &image.dockerfile {
+                DockerfileSource::Path(path) => path.value.as_str(),
+                DockerfileSource::Inline { place, .. } => &*place.file,
+            })
+            .collect();
         let mut facts = Facts::gather(files);
         let waivers = Waivers::load(&mut facts, files, self.settings.check.waivers());
         judging::look_at_bases(store, &self.standards, &mut facts);
         let mut judgement = policy::judge(&facts, &self.standards, &waivers, Vec::new());
-        let dockerfiles: Vec<&str> = facts.dockerfiles.iter().map(|file| file.path.as_str()).collect();
         judgement
             .findings
             .retain(|finding| dockerfiles.contains(&facts.source(finding.place.source).name.as_str()));
@@ -112,7 +126,8 @@ impl<'a> Checking<'a> {
         if self.arguments.no_check {
             judgement.findings.retain(|finding| finding.level == Level::Error);
             if errors > 0 {
-                self.program.warn(&format!("--no-check: {} of the check overruled", counted(errors, "error")));
+                self.program
+                    .warn(&format!("--no-check: {} of the check overruled", counted(errors, "error")));
             }
             return Ok(Some(by_file(facts, &judgement)));
         }

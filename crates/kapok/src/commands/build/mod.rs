@@ -8,7 +8,7 @@ pub mod input;
 mod locked;
 pub mod project;
 pub mod request;
-mod result;
+pub mod result;
 mod sharing;
 
 use std::path::Path;
@@ -56,6 +56,7 @@ pub fn tell(program: &Program, progress: Progress, begun: Instant, failure: Fail
 /// A project, or one image: what the words mean.
 fn built(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     let word = arguments.input.context.as_str();
+    refuse_alone(program, arguments)?;
     match meaning(program, arguments)? {
         Meaning::Project(loaded) => {
             let words: Vec<String> =
@@ -80,15 +81,42 @@ pub enum Meaning {
 
 /// What the words of a command line mean: nothing at all is the project, a word that is no path an image of it.
 fn meaning(program: &Program, arguments: &Build) -> Result<Meaning, Failure> {
+    words_mean(program, &arguments.input.context, alone(arguments).is_some())
+}
+
+/// A flag that only one image can have.
+fn alone(arguments: &Build) -> Option<&'static str> {
     let input = &arguments.input;
-    let alone = input.file.is_some()
-        || input.target.is_some()
-        || input.from.is_some()
-        || !arguments.tag.is_empty()
-        || !arguments.output.is_empty()
-        || arguments.iidfile.is_some()
-        || arguments.metadata_file.is_some();
-    words_mean(program, &input.context, alone)
+    let given = [
+        ("--file", input.file.is_some()),
+        ("--target", input.target.is_some()),
+        ("--from", input.from.is_some()),
+        ("--tag", !arguments.tag.is_empty()),
+        ("--output", !arguments.output.is_empty()),
+        ("--iidfile", arguments.iidfile.is_some()),
+        ("--metadata-file", arguments.metadata_file.is_some()),
+    ];
+    given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+}
+
+/// Such a flag means the Dockerfile that is here. Where there is none and a project is, that is said.
+fn refuse_alone(program: &Program, arguments: &Build) -> Result<(), Failure> {
+    let here = &program.environment.directory;
+    let own = ["Dockerfile", "Containerfile"].iter().any(|name| here.join(name).is_file());
+    let Some(flag) = alone(arguments) else { return Ok(()) };
+    if own || arguments.input.file.is_some() || !arguments.input.context.is_empty() {
+        return Ok(());
+    }
+    match projects::load(here)?.project.images.len() {
+        0 => Ok(()),
+        images => Err(Failure::usage_with(
+            format!(
+                "`{flag}` is for one image, and this is a project with {}",
+                ui::format::counted(images as u64, "image")
+            ),
+            "name a build context, `kapok build DIRECTORY`; a project's images stay in the store under their names, where `kapok save` and `kapok copy` take them from",
+        )),
+    }
 }
 
 /// The same for a word, and flags that only one image can have.

@@ -213,7 +213,7 @@ fn write_directory(program: &Program, path: &Path, store: &Store, built: &Built)
 }
 
 /// The files of all platforms; with several, each below a directory of its own, named as buildx does.
-fn merged(store: &Store, built: &Built) -> Result<Files, Failure> {
+pub fn merged(store: &Store, built: &Built) -> Result<Files, Failure> {
     let mut all = Files::default();
     for platform in &built.platforms {
         let files = Files::of(&layers(store, platform)?);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use build::engine::{Built, Cancel, Doors, Event, Events, Keep, LayerSink, Request, SharedCache};
+use build::engine::{Built, Cancel, Doors, Event, Events, Keep, LayerSink, NoEvents, Request, SharedCache};
 use oci::store::{Batch, Store};
 use oci::{Digest, Reference};
 
@@ -59,6 +59,46 @@ impl Plans {
         request.keep = keep(flags, !names.is_empty());
         Ok(Plans { names, from, to })
     }
+
+    /// The same without caches that are written: those of a project are written when all of it is built.
+    pub fn among(self) -> Plans {
+        Plans { to: Vec::new(), ..self }
+    }
+}
+
+/// Leaves the results of a project's builds in its caches, each of which holds all of them.
+pub fn leave(
+    program: &Program,
+    registries: &Registries,
+    store: &Store,
+    flags: &Build,
+    built: &[(&Request, &Built)],
+) -> Result<(), Failure> {
+    let Some((request, _)) = built.first() else { return Ok(()) };
+    let mut asked = (*request).clone();
+    let plans = Plans::of_image(program, registries, flags, Vec::new(), &mut asked)?;
+    let sources = Sources::new(registries, store, &NoEvents, Cancel::default(), plans.from);
+    let exporter = Exporter {
+        registries,
+        store,
+        sources: &sources,
+        events: &NoEvents,
+        compression: request.compression,
+        threads: request.jobs.max(1),
+        pushed: &[],
+    };
+    let all: Vec<&Built> = built.iter().map(|(_, built)| *built).collect();
+    for (place, flag) in &plans.to {
+        match exporter.write(place, flag.mode, &all) {
+            Ok(_) => {}
+            Err(failure) if flag.ignore_error == Some(false) => return Err(failure),
+            Err(failure) => {
+                let why = crate::failure::in_one_line(&failure);
+                program.warn(&format!("the results of this build could not be left in `{place}`: {why}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The names that the image is pushed under, each once.
@@ -216,13 +256,13 @@ impl<'a> Sharing<'a> {
             pushed: if shared.pushed.is_some() { &self.plans.names } else { &[] },
         };
         for (place, flag) in &self.plans.to {
-            match exporter.write(place, flag.mode, built) {
+            match exporter.write(place, flag.mode, &[built]) {
                 Ok(_) => {}
                 Err(failure) if flag.ignore_error == Some(false) => {
                     shared.failure.get_or_insert(failure);
                 }
                 Err(failure) => {
-                    let why = crate::registry::cache::in_one_line(&failure);
+                    let why = crate::failure::in_one_line(&failure);
                     let message = format!("the results of this build could not be left in `{place}`: {why}");
                     self.events.event(Event::Warning { message, step: None });
                 }

@@ -16,10 +16,13 @@ use crate::changes;
 use crate::cli::Format;
 use crate::cli::build::{Build, Plan as Arguments};
 use crate::commands::build::context::Means;
-use crate::commands::build::failed;
+use crate::commands::build::project::inputs::{self, Overlay, Taken};
 use crate::commands::build::project::prepare::{self, Job, Making};
+use crate::commands::build::project::trouble::Trouble;
 use crate::commands::build::project::{budget, storm_images};
+use crate::commands::build::{failed, result};
 use crate::exit::Exit;
+use crate::export::Files;
 use crate::failure::Failure;
 use crate::fetch::HttpFetch;
 use crate::gateway::RunGateway;
@@ -141,7 +144,8 @@ impl Workshop for Foresight<'_> {
     }
 
     fn build(&self, seat: &Seat<'_>) -> Result<BuildReport, (Verdict, Lacking)> {
-        let request = Request { foresee: true, ..self.jobs[seat.image].request.clone() };
+        let job = &self.jobs[seat.image];
+        let mut request = Request { foresee: true, ..job.request.clone() };
         let doors = Doors {
             store: self.store,
             spawner: None,
@@ -157,6 +161,11 @@ impl Workshop for Foresight<'_> {
             cancel: seat.cancel.clone(),
         };
         let verdict = Verdict { state: State::Pending, reason: Reason::GenericBuildFailed, passing: false };
+        let lacking = |error: BuildError| (verdict, Mutex::new(Err(Box::new(error))));
+        let context = self.context(job, seat, &doors).map_err(lacking)?;
+        if let Some(context) = &context {
+            request.context = Some(context.directory.clone());
+        }
         match engine::foresee_among(&request, &doors, seat) {
             Ok(report) if report.steps.iter().all(is_done) => Ok(report),
             Ok(report) => Err((verdict, Mutex::new(Ok(report)))),
@@ -165,6 +174,28 @@ impl Workshop for Foresight<'_> {
     }
 
     fn tell(&self, _image: usize, _change: Change<'_, Self>) {}
+}
+
+impl Foresight<'_> {
+    /// The build context with what it has of other images; nothing where it is as the repository has it, or where those
+    /// cannot be had here: then a COPY of theirs says so.
+    fn context(&self, job: &Job, seat: &Seat<'_>, doors: &Doors<'_>) -> Result<Option<Overlay>, BuildError> {
+        for other in job.taken.iter().filter_map(|taken| taken.job) {
+            seat.await_whole(other)?;
+        }
+        let name = |taken: &Taken| {
+            let tag = taken.job.and_then(|other| self.jobs[other].request.tags.first());
+            tag.map_or_else(|| taken.reference.clone(), ToString::to_string)
+        };
+        let files = |number: usize| -> Result<Files, Trouble> {
+            let request = inputs::whole(&job.request, number, &name(&job.taken[number]));
+            Ok(result::merged(self.store, &engine::build(&request, doors)?)?)
+        };
+        if job.taken.is_empty() {
+            return Ok(None);
+        }
+        Ok(inputs::with_images(self.store, job.request.context.as_deref(), &job.taken, files).ok())
+    }
 }
 
 fn is_done(step: &engine::StepReport) -> bool {

@@ -56,8 +56,8 @@ struct Cache {
 }
 
 impl Exporter<'_> {
-    /// Writes a build's results to a place.
-    pub fn write(&self, place: &Place, mode: CacheMode, built: &Built) -> Result<Finished, Failure> {
+    /// Writes the results of builds to a place, as one cache.
+    pub fn write(&self, place: &Place, mode: CacheMode, built: &[&Built]) -> Result<Finished, Failure> {
         let cache = self.assemble(mode, built)?;
         match place {
             Place::Registry(reference) => self.push(reference, &cache)?,
@@ -69,12 +69,15 @@ impl Exporter<'_> {
         Ok(Finished { digest: cache.manifest.digest, steps: cache.steps })
     }
 
-    fn assemble(&self, mode: CacheMode, built: &Built) -> Result<Cache, Failure> {
-        let of_image: HashSet<LayerId> =
-            built.platforms.iter().flat_map(|platform| platform.layers.iter().copied()).collect();
+    fn assemble(&self, mode: CacheMode, built: &[&Built]) -> Result<Cache, Failure> {
+        let of_image: HashSet<LayerId> = built
+            .iter()
+            .flat_map(|built| &built.platforms)
+            .flat_map(|platform| platform.layers.iter().copied())
+            .collect();
         let mut steps: BTreeMap<oci::record::Key, StepEntry> = BTreeMap::new();
         let mut layers: BTreeMap<LayerId, LayerEntry> = BTreeMap::new();
-        for step in &built.report.steps {
+        for step in built.iter().flat_map(|built| &built.report.steps) {
             let done = matches!(step.state, StepState::Ran | StepState::Cached);
             let (true, Some(key), Some(record), Some(layer)) = (done, step.key, step.record, step.layer)
             else {
@@ -89,11 +92,16 @@ impl Exporter<'_> {
             steps.insert(key, StepEntry { key, record, layer });
         }
         let made: Vec<LayerEntry> = layers.into_values().collect();
-        let bases = built
-            .bases
+        // An image may stand on what another one's steps made.
+        let is_made = |id: &LayerId| made.iter().any(|layer| layer.id == *id);
+        let bases: BTreeMap<LayerId, DiffId> = built
             .iter()
-            .map(|(diff_id, id)| self.base(*diff_id, *id))
-            .collect::<Result<Vec<_>, _>>()?;
+            .flat_map(|built| &built.bases)
+            .filter(|(_, id)| !is_made(id))
+            .map(|(diff_id, id)| (*id, *diff_id))
+            .collect();
+        let bases =
+            bases.into_iter().map(|(id, diff_id)| self.base(diff_id, id)).collect::<Result<Vec<_>, _>>()?;
         let contents = Contents {
             steps: steps.values().copied().collect(),
             layers: made.into_iter().chain(bases).collect(),

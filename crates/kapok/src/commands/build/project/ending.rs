@@ -1,5 +1,6 @@
 //! The end of a project's build: what failed and why, a table that says why each image ran, the exit code.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use build::engine::{OutcomeOf, State as Standing};
@@ -55,6 +56,14 @@ pub fn tell(program: &Program, arguments: &Build, ended: Ended<'_>, store: &Stor
         let digests: String = digests.map(|made| format!("{}\n", made.built.image.digest)).collect();
         program.data(&digests)?;
     }
+    let made = || ended.outcomes.iter().filter_map(|outcome| outcome.made.as_ref());
+    if talk {
+        let changed: BTreeSet<&String> = made().flat_map(|made| &made.changed).collect();
+        for document in changed {
+            program.say(&format!("changed upstream: {document}"));
+        }
+    }
+    let differs = made().any(|made| !made.built.differences.is_empty());
     let complete = ended.outcomes.iter().all(|outcome| outcome.state == Standing::Complete);
     let stopped = ended.outcomes.iter().any(|outcome| {
         outcome.state == Standing::Cancelled && outcome.reason == Some(build::engine::Reason::CancelledBuild)
@@ -68,6 +77,7 @@ pub fn tell(program: &Program, arguments: &Build, ended: Ended<'_>, store: &Stor
     let made = ended.outcomes.into_iter().filter_map(|outcome| outcome.made).collect();
     write_locks(program, store, made)?;
     Ok(match exit {
+        _ if complete && differs => Exit::No,
         _ if complete => Exit::Done,
         _ if stopped => Exit::Interrupted,
         Some(Exit::Interrupted) | None => Exit::StepFailed,

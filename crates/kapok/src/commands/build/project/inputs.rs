@@ -1,4 +1,5 @@
-//! What comes into a build context besides the repository's files: config maps and secrets of a cluster, as files.
+//! What comes into a build context besides the repository's files: config maps and secrets of a cluster, as files, and files of
+//! other images.
 //!
 //! The context is then a copy of the directory, of hard links where that is possible, with those files in it.
 
@@ -6,11 +7,15 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
+use build::engine::{self, Keep, Request};
+use build::plan::NamedContexts;
+use dockerfile::Source;
 use oci::store::{Store, WorkDir};
 use project::{Image, Input, InputKind};
 
 use crate::cli::build::Build;
 use crate::cli::values::SecretFrom;
+use crate::export::Files;
 use crate::failure::Failure;
 use crate::program::Program;
 
@@ -43,9 +48,8 @@ fn files(program: &Program, flags: &Build, image: &Image) -> Result<(NamedFiles,
                     &format!("the secret `{name}` is a cluster's; give its files with `--secret id={name},src=PATH`"),
                 )),
             },
-            InputKind::Image { source, .. } => {
-                lacking.push(lack(input, &format!("`{source}` of another image does not come into the build context")));
-            }
+            // They come when that image is there.
+            InputKind::Image { .. } => {}
         }
     }
     Ok((files, lacking))
@@ -93,17 +97,10 @@ pub fn overlay(
     if files.is_empty() {
         return Ok(None);
     }
-    let work = store.work_dir()?;
-    let directory = work.path().join("context");
-    let failed = || Failure::file("copy the build context to", &directory);
-    match context {
-        Some(context) => copy(context, &directory).map_err(failed())?,
-        None => fs::create_dir(&directory).map_err(failed())?,
-    }
+    let copied = copied(store, context)?;
+    let failed = || Failure::file("copy the build context to", &copied.directory);
     for (path, bytes) in files {
-        // A manifest of somebody's must not write elsewhere.
-        let inside = Path::new(&path).components().filter(|part| matches!(part, Component::Normal(_)));
-        let target = directory.join(inside.collect::<PathBuf>());
+        let target = within(&copied.directory, &path);
         if let Some(above) = target.parent() {
             fs::create_dir_all(above).map_err(failed())?;
         }
@@ -111,7 +108,79 @@ pub fn overlay(
         let _ = fs::remove_file(&target);
         fs::write(&target, bytes).map_err(failed())?;
     }
-    Ok(Some(Overlay { directory, _work: work }))
+    Ok(Some(copied))
+}
+
+/// A path of another image that comes into a build context.
+pub struct Taken {
+    /// The image of the project, by position among the jobs.
+    pub job: Option<usize>,
+    /// One from outside, by name.
+    pub reference: String,
+    /// The path in it.
+    pub source: String,
+    /// Where it goes.
+    pub destination: String,
+    /// Where that is said.
+    pub place: String,
+}
+
+/// A build context with files of other images in it. `image` has an image's files, by number among what is taken.
+pub fn with_images<E: From<Failure>>(
+    store: &Store,
+    context: Option<&Path>,
+    taken: &[Taken],
+    image: impl Fn(usize) -> Result<Files, E>,
+) -> Result<Overlay, E> {
+    let copied = copied(store, context)?;
+    for (number, input) in taken.iter().enumerate() {
+        let files = image(number)?;
+        let part = files.at(&input.source).ok_or_else(|| {
+            Failure::usage(format!("{}: `{}` has no `{}`", input.place, input.reference, input.source))
+        })?;
+        part.write_directory(&within(&copied.directory, &input.destination))?;
+    }
+    Ok(copied)
+}
+
+/// What brings all files of an image here: a build of nothing but that.
+pub fn whole(request: &Request, number: usize, name: &str) -> Request {
+    Request {
+        id: format!("{}-input-{number}", request.id),
+        name: format!("files for {}", request.name),
+        project: String::new(),
+        source: Source::new("source.images", format!("FROM {name}\n")),
+        context: None,
+        ignore: None,
+        named_contexts: NamedContexts::new(),
+        named_directories: std::collections::BTreeMap::new(),
+        target: None,
+        from_override: None,
+        last_from_override: None,
+        stage_env: Vec::new(),
+        tags: Vec::new(),
+        keep: Keep::Files,
+        finishing: engine::Finishing::default(),
+        pack_all: false,
+        ..request.clone()
+    }
+}
+
+/// A path in a context, which stays in it: a manifest of somebody's must not write elsewhere.
+fn within(directory: &Path, path: &str) -> PathBuf {
+    let inside = Path::new(path).components().filter(|part| matches!(part, Component::Normal(_)));
+    directory.join(inside.collect::<PathBuf>())
+}
+
+fn copied(store: &Store, context: Option<&Path>) -> Result<Overlay, Failure> {
+    let work = store.work_dir()?;
+    let directory = work.path().join("context");
+    let failed = || Failure::file("copy the build context to", &directory);
+    match context {
+        Some(context) => copy(context, &directory).map_err(failed())?,
+        None => fs::create_dir(&directory).map_err(failed())?,
+    }
+    Ok(Overlay { directory, _work: work })
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {

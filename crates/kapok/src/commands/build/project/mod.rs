@@ -2,9 +2,11 @@
 
 pub mod bases;
 pub mod budget;
+mod checks;
 mod ending;
-mod inputs;
+pub mod inputs;
 pub mod prepare;
+pub mod trouble;
 mod workshop;
 
 use std::sync::{Arc, Mutex};
@@ -15,7 +17,9 @@ use build::schedule::Work;
 
 use super::checked;
 use super::context::Means;
+use super::sharing;
 use crate::cli::build::{Build, Progress};
+use crate::commands::vendor;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fetch::HttpFetch;
@@ -44,7 +48,6 @@ const UNKNOWN: Duration = Duration::from_secs(30);
 
 /// Builds the project's images, or those that are named and what they need.
 pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[String]) -> Result<Exit, Failure> {
-    refuse(arguments)?;
     let wanted = loaded.select(words)?;
     let mut settings = program.settings_for(&loaded.root)?;
     if let Some(ca) = &loaded.project.ca {
@@ -59,19 +62,23 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
     if !arguments.quiet && arguments.progress != Progress::Json {
         program.say(loaded.headline(wanted.len()).trim_end());
     }
-    loaded.tell_findings(program.terminal.colour && arguments.progress != Progress::Json, &|text| {
-        match arguments.progress {
+    loaded.tell_findings(
+        &wanted,
+        program.terminal.colour && arguments.progress != Progress::Json,
+        &|text| match arguments.progress {
             _ if arguments.quiet => {}
             Progress::Json => {
                 let event = Event::Warning { message: text.trim_end().to_owned(), step: None };
                 program.say(&crate::ui::json::line(Duration::ZERO, &event));
             }
             _ => program.say(text),
-        }
-    })?;
+        },
+    )?;
     let store = Arc::new(program.store(&settings)?);
     let checking = checked::Checking::new(program, arguments, &settings);
-    let overruled = checking.project(&loaded.files, &store)?;
+    let overruled = checking.project(loaded, &wanted, &store)?;
+    let vendored =
+        arguments.from_vendor.as_deref().map(|path| vendor::take_in(program, &store, path)).transpose()?;
     bases::provide(program, arguments, loaded, &settings, &store, &wanted)?;
     let fetch = HttpFetch::new(&program.environment);
     let git = GitCommand::new(&program.environment);
@@ -105,6 +112,7 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
         pause: PAUSE,
         cancel: cancel.clone(),
     };
+    let stopped = cancel.clone();
     let ahead = storm.forecast();
     let state = state(&jobs, &histories, &ahead);
     let view = StormView::start(program.terminal, arguments.progress, arguments.quiet, state);
@@ -127,31 +135,18 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
         root: &loaded.root,
         plain: Mutex::new(vec![None; jobs.len()]),
         makers: Mutex::default(),
+        vendored,
     };
     let outcomes = storm.run(&shop, &ahead);
     let (state, wall) = view.finish();
+    if !arguments.cache_to.is_empty() && !stopped.is_cancelled() {
+        let made = jobs.iter().zip(&outcomes);
+        let made: Vec<_> =
+            made.filter_map(|(job, outcome)| Some((&job.request, &outcome.made.as_ref()?.built))).collect();
+        sharing::leave(program, &registries, &store, arguments, &made)?;
+    }
     drop(shop);
     ending::tell(program, arguments, ending::Ended { jobs: &jobs, outcomes, state: &state, wall }, &store)
-}
-
-/// Flags that mean one image make no sense for all of them.
-fn refuse(arguments: &Build) -> Result<(), Failure> {
-    let given = [
-        ("--output", !arguments.output.is_empty()),
-        ("--iidfile", arguments.iidfile.is_some()),
-        ("--metadata-file", arguments.metadata_file.is_some()),
-        ("--twice", arguments.twice),
-        ("--refresh", arguments.refresh),
-        ("--from-vendor", arguments.from_vendor.is_some()),
-        ("--cache-to", !arguments.cache_to.is_empty()),
-    ];
-    match given.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Failure::usage_with(
-            format!("`{flag}` is for one image, and this is a project"),
-            "name a build context: `kapok build DIRECTORY`",
-        )),
-        None => Ok(()),
-    }
 }
 
 /// The images as the storm sees them.

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use build::engine::{Check, CheckKind, Pattern, Program as Command, Request};
+use build::engine::Request;
 use build::plan::NamedContext;
 use build::schedule::Need;
 use dockerfile::Source;
 use oci::Reference;
 use project::{
-    BaseKind, CommandForm, Context, DockerfileSource, Image, ImageName, NodeKind, TestKind, WhichFrom,
+    BaseKind, Context, DockerfileSource, EdgeKind, Image, ImageName, InputKind, NodeKind, WhichFrom,
 };
 
-use super::inputs::{self, Overlay};
+use super::checks;
+use super::inputs::{self, Overlay, Taken};
 use crate::cli;
 use crate::cli::build::Build;
 use crate::cli::values::Assignment;
@@ -39,6 +40,8 @@ pub struct Job {
     pub needs: Vec<usize>,
     /// The names that its Dockerfile has for them.
     pub names: BTreeMap<String, usize>,
+    /// Files of other images in its build context.
+    pub taken: Vec<Taken>,
     /// What a step may use.
     pub need: Need,
     /// How long it may take.
@@ -121,10 +124,14 @@ impl Making<'_> {
         request.stage_env = image
             .env
             .iter()
-            .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
+            .filter_map(|variable| {
+                // What only the cluster knows may be in the environment.
+                let given = || self.program.environment.text(&variable.name).map(str::to_owned);
+                Some((variable.name.clone(), variable.value.clone().or_else(given)?))
+            })
             .collect();
         request.finishing.authorities.clone_from(&self.authorities);
-        request.finishing.checks = checks(image)?;
+        request.finishing.checks = checks::of(image)?;
         self.bases(image, number, request)?;
         let tags = self.tags(image)?;
         let pushed: Vec<Reference> = match self.arguments.push {
@@ -132,15 +139,17 @@ impl Making<'_> {
             false => Vec::new(),
         };
         request.tags = tags.into_iter().map(|(name, _)| name).collect();
-        let plans = Plans::of_image(self.program, self.registries, self.arguments, pushed, request)?;
+        let plans = Plans::of_image(self.program, self.registries, self.arguments, pushed, request)?.among();
         let need = need(image, request);
         let (needs, names) = self.needs(number, wanted);
+        let taken = self.taken(number, wanted);
         Ok(Job {
             name: image.name.clone(),
             request: request.clone(),
             plans,
             needs,
             names,
+            taken,
             need,
             timeout: image.timeout.map(Duration::from_secs),
             retries: image.retries,
@@ -220,8 +229,46 @@ impl Making<'_> {
                 let context = NamedContext::Image(reference);
                 request.named_contexts.entry(edge.reference.clone()).or_insert(context);
             }
+            // What an image stream is imported from, where its name is that of the stream.
+            let node = &graph.nodes[edge.from.0];
+            if node.kind == NodeKind::External && !is_same(&edge.reference, &node.name) {
+                let context = NamedContext::Image(node.name.clone());
+                request.named_contexts.entry(edge.reference.clone()).or_insert(context);
+            }
+        }
+        for (alias, meant) in aliases(image) {
+            let edge = graph.needs(graph.node_of(number)).find(|edge| edge.reference == meant);
+            let from = edge.map(|edge| &graph.nodes[edge.from.0]);
+            if let Some(node) = from.filter(|node| node.kind == NodeKind::External) {
+                request.named_contexts.entry(alias).or_insert(NamedContext::Image(node.name.clone()));
+            }
         }
         Ok(())
+    }
+
+    /// Files of other images in the build context.
+    fn taken(&self, number: usize, wanted: &[usize]) -> Vec<Taken> {
+        let graph = &self.loaded.graph;
+        let inputs = self.loaded.project.images[number].inputs.iter();
+        inputs
+            .filter_map(|input| {
+                let InputKind::Image { source, .. } = &input.kind else { return None };
+                if source.is_empty() {
+                    return None;
+                }
+                let edge = graph
+                    .needs(graph.node_of(number))
+                    .find(|edge| edge.kind == EdgeKind::Input && edge.place == input.place)?;
+                let image = graph.image_of(edge.from);
+                Some(Taken {
+                    job: image.and_then(|image| wanted.iter().position(|one| *one == image)),
+                    reference: graph.nodes[edge.from.0].name.clone(),
+                    source: source.clone(),
+                    destination: input.destination.clone(),
+                    place: input.place.to_string(),
+                })
+            })
+            .collect()
     }
 
     /// Which jobs an image needs, and what its Dockerfile calls them.
@@ -232,6 +279,11 @@ impl Making<'_> {
             let job = graph.image_of(edge.from).and_then(|image| wanted.iter().position(|one| *one == image));
             if let Some(job) = job {
                 names.insert(edge.reference.clone(), job);
+                for (alias, _) in
+                    aliases(&self.loaded.project.images[number]).filter(|(_, of)| *of == edge.reference)
+                {
+                    names.insert(alias, job);
+                }
                 if !needs.contains(&job) {
                     needs.push(job);
                 }
@@ -260,6 +312,24 @@ impl Making<'_> {
     }
 }
 
+/// The names in a Dockerfile that mean images of its build context, and which.
+fn aliases(image: &Image) -> impl Iterator<Item = (String, String)> + '_ {
+    image.inputs.iter().flat_map(|input| match &input.kind {
+        InputKind::Image { image, aliases, .. } => {
+            aliases.iter().map(|alias| (alias.clone(), image.to_string())).collect::<Vec<_>>()
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// Whether two names are one reference.
+fn is_same(one: &str, other: &str) -> bool {
+    match (one.parse::<Reference>(), other.parse::<Reference>()) {
+        (Ok(one), Ok(other)) => one.familiar() == other.familiar(),
+        _ => one == other,
+    }
+}
+
 /// An output as a name that an image can have here.
 fn text(name: &ImageName) -> String {
     match name {
@@ -277,47 +347,6 @@ fn need(image: &Image, request: &Request) -> Need {
         memory: request.limits.memory.or(limits.memory_expected).unwrap_or(0),
         millicpus: cpus.or(limits.milli_cpus_expected).unwrap_or(0),
     }
-}
-
-/// Tests and hooks, as the engine knows them.
-fn checks(image: &Image) -> Result<Vec<Check>, Failure> {
-    let command = |form: &CommandForm| match form {
-        CommandForm::Script(text, arguments) => Command::Script(text.clone(), arguments.clone()),
-        CommandForm::Exec(arguments) => Command::Exec(arguments.clone()),
-        CommandForm::Arguments(arguments) => Command::Arguments(arguments.clone()),
-    };
-    let mut checks = Vec::new();
-    for test in &image.tests {
-        let patterns = |texts: &[String]| -> Result<Vec<Pattern>, Failure> {
-            let wrong = |error: build::engine::PatternError| {
-                Failure::usage(format!("{}: test `{}`: {error}", test.place, test.name))
-            };
-            texts.iter().map(|text| Pattern::new(text).map_err(wrong)).collect()
-        };
-        let kind = match &test.kind {
-            TestKind::Command { run, exit, stdout, stderr, user, env } => CheckKind::Command {
-                program: command(run),
-                exit: *exit,
-                stdout: patterns(stdout)?,
-                stderr: patterns(stderr)?,
-                user: user.clone(),
-                env: env.clone(),
-            },
-            TestKind::File { path, exists, mode, owner, contains } => CheckKind::File {
-                path: path.clone(),
-                exists: *exists,
-                mode: *mode,
-                owner: owner.clone(),
-                contains: patterns(contains)?,
-            },
-            TestKind::User(user) => CheckKind::User(user.clone()),
-            TestKind::Env { name, value } => CheckKind::Env(name.clone(), value.clone()),
-            TestKind::Size(most) => CheckKind::Size(*most),
-            TestKind::PostCommit(run) => CheckKind::Hook(command(run)),
-        };
-        checks.push(Check { name: test.name.clone(), kind });
-    }
-    Ok(checks)
 }
 
 /// The failure, with the image that it is about.

@@ -6,25 +6,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use build::engine::{
-    self, BuildError, BuildReport, Built, Change, Doors, Git, Materials, OutcomeOf, Reason, Request, Seat,
-    State, Verdict, Workshop,
+    self, BuildError, BuildReport, Built, Change, Doors, Events, Git, Materials, NoEvents, OutcomeOf, Reason,
+    Request, Seat, State, Verdict, Workshop,
 };
 use build::fetch::Fetch;
 use build::sandbox::Spawner;
-use oci::store::{Batch, NewBuild, Store};
+use oci::lock::Lock;
+use oci::store::{Batch, BuildState, NewBuild, Store};
 use oci::{Digest, LayerId};
 
+use super::inputs::{self, Overlay};
 use super::prepare::{self, Job};
+use super::trouble::{Failed, Trouble, report_of, verdict};
 use crate::changes;
 use crate::cli::build::Build;
 use crate::clock;
 use crate::commands::build::checked::Checking;
 use crate::commands::build::sharing::{Shared, Sharing};
-use crate::commands::build::{failed, locked};
-use crate::failure::{Failure, causes};
+use crate::commands::build::{failed, locked, result};
+use crate::export::Files;
+use crate::failure::Failure;
 use crate::gateway::RunGateway;
 use crate::lock::{LockMode, Locking};
 use crate::program::Program;
+use crate::refresh::Refresh;
 use crate::registry::Registries;
 use crate::story::{self, BaseUse, ImageReport, Told};
 use crate::ui::storm::StormView;
@@ -62,6 +67,8 @@ pub struct Shop<'a> {
     pub plain: Mutex<Vec<Option<Digest>>>,
     /// Which image made which layer.
     pub makers: Mutex<HashMap<LayerId, usize>>,
+    /// What `--from-vendor` took in.
+    pub vendored: Option<Lock>,
 }
 
 /// A finished image.
@@ -74,14 +81,8 @@ pub struct Made {
     pub locking: Option<Locking>,
     /// Why its steps ran, in one line.
     pub why: String,
-}
-
-/// What went wrong, before it is put into words.
-pub enum Trouble {
-    /// The engine says so.
-    Build(Box<BuildError>),
-    /// Something around it.
-    Other(Failure),
+    /// Documents of upstreams that `--refresh` found changed.
+    pub changed: Vec<String>,
 }
 
 impl Workshop for Shop<'_> {
@@ -128,65 +129,48 @@ impl Workshop for Shop<'_> {
     }
 }
 
-/// Why an image was not built, and how far it came.
-pub struct Failed {
-    /// In words.
-    pub failure: Failure,
-    /// Its steps.
-    pub report: BuildReport,
-}
-
-impl Failed {
-    /// The first line of what there is to say.
-    pub fn headline(&self) -> String {
-        match &self.failure {
-            Failure::Step(step) => step.headline(),
-            Failure::Dockerfile { diagnostics, source_text, .. } => match diagnostics.first() {
-                Some(first) => format!("{}: {}", source_text.name, first.message),
-                None => self.failure.to_string(),
-            },
-            other => {
-                causes(other).map(ToString::to_string).fold(String::new(), |all, cause| match all.as_str() {
-                    "" => cause,
-                    _ if all.ends_with(&cause) => all,
-                    _ => format!("{all}: {cause}"),
-                })
-            }
-        }
-    }
-}
-
 impl Shop<'_> {
     fn make(&self, job: &Job, seat: &Seat<'_>) -> Result<Made, Trouble> {
-        let other = |failure: Failure| Trouble::Other(failure);
         let mut request = Request { started: clock::now(), ..job.request.clone() };
-        let locking = locked::open(self.program, self.arguments, &mut request, None).map_err(other)?;
+        let locking = locked::open(self.program, self.arguments, &mut request, self.vendored.clone())?;
         let own = locking.as_ref().map(|locking| self.gateway.again(locking.gateway_mode(self.store)));
         let gateway = own.as_ref().unwrap_or(&self.gateway);
         let doors = locking.as_ref().map(|locking| locked::doors(locking, self.fetch, self.git, self.store));
         let events = self.view.events(seat.image);
         let judge = self.checking.built(self.root, Some(&job.name), &request, &events);
-        let sharing =
-            Sharing::new(&job.plans, self.registries, self.store, &events, &seat.cancel).map_err(other)?;
-        let all = sharing.doors(Doors {
-            store: self.store,
-            spawner: self.spawner.as_ref().ok().copied(),
-            fetch: doors.as_ref().map_or(self.fetch as &dyn Fetch, |(fetch, _)| fetch),
-            git: doors.as_ref().map_or(self.git as &dyn Git, |(_, git)| git),
-            upstream: None,
-            cache: None,
-            layers: None,
-            gateway: Some(gateway),
-            judge: Some(&judge),
-            materials: locking.as_ref().map(|locking| locking as &dyn Materials),
-            events: &events,
-            cancel: seat.cancel.clone(),
-        });
+        let sharing = Sharing::new(&job.plans, self.registries, self.store, &events, &seat.cancel)?;
+        let refresh =
+            self.arguments.refresh.then(|| Refresh::new(gateway, locking.as_ref(), &events as &dyn Events));
         let offline = locking.as_ref().is_some_and(|locking| locking.mode() == LockMode::Offline);
-        let all = if offline { Doors { upstream: None, cache: None, ..all } } else { all };
-        let built = sharing
-            .beside(|| engine::build_among(&request, &all, seat))
-            .map_err(|error| Trouble::Build(Box::new(error)))?;
+        let open = |events| {
+            let all = sharing.doors(Doors {
+                store: self.store,
+                spawner: self.spawner.as_ref().ok().copied(),
+                fetch: doors.as_ref().map_or(self.fetch as &dyn Fetch, |(fetch, _)| fetch),
+                git: doors.as_ref().map_or(self.git as &dyn Git, |(_, git)| git),
+                upstream: None,
+                cache: None,
+                layers: None,
+                gateway: Some(gateway),
+                judge: Some(&judge),
+                materials: match &refresh {
+                    Some(refresh) => Some(refresh as &dyn Materials),
+                    None => locking.as_ref().map(|locking| locking as &dyn Materials),
+                },
+                events,
+                cancel: seat.cancel.clone(),
+            });
+            if offline { Doors { upstream: None, cache: None, ..all } } else { all }
+        };
+        let taken = self.taken(job, seat, &request, &open(&NoEvents))?;
+        if let Some(taken) = &taken {
+            request.context = Some(taken.directory.clone());
+        }
+        let built = sharing.beside(|| engine::build_among(&request, &open(&events), seat))?;
+        for difference in &built.differences {
+            let message = format!("wrote `{}` differently: {}", difference.path, difference.what);
+            events.event(engine::Event::Warning { message, step: Some(difference.step) });
+        }
         let mut shared = sharing.finish(&request, &built);
         if let Some(failure) = shared.failure.take() {
             return Err(Trouble::Other(failure));
@@ -208,11 +192,59 @@ impl Shop<'_> {
             1.. if request.no_cache => "earlier results were not to be used".to_owned(),
             _ => changes::summary(self.store, before.as_ref(), &built.report, &maker),
         };
-        let known = self.histories[seat.image].iter().find_map(|told| told.report.as_ref());
-        if why.is_empty() && known.is_some_and(|known| known.certificates != certificates(&request)) {
-            why = "the certificates changed".to_owned();
+        if why.is_empty() {
+            why = self.without_steps(seat.image, &request, &built);
         }
-        Ok(Made { built, shared, locking, why })
+        let changed = refresh.as_ref().map(Refresh::changed).unwrap_or_default();
+        drop((taken, refresh));
+        Ok(Made { built, shared, locking, why, changed })
+    }
+
+    /// Why an image is another one although no step of it ran; nothing where it is the same.
+    fn without_steps(&self, image: usize, request: &Request, built: &Built) -> String {
+        let history = self.histories[image].iter();
+        let complete = history.filter(|told| told.build.state == BuildState::Succeeded);
+        let Some((told, known)) = complete.filter_map(|told| Some((told, told.report.as_ref()?))).next()
+        else {
+            return "first build".to_owned();
+        };
+        if told.build.image == Some(built.image.digest) {
+            return String::new();
+        }
+        let bases = self.bases(built);
+        let other = bases.iter().find(|base| {
+            known.bases.iter().any(|known| known.name == base.name && known.digest != base.digest)
+        });
+        match other {
+            Some(base) => format!("its base `{}` changed", base.name),
+            None if known.certificates != certificates(request) => "the certificates changed".to_owned(),
+            None => "its configuration changed".to_owned(),
+        }
+    }
+
+    /// The build context with files of other images in it, which have to be whole first; nothing where none are asked for.
+    fn taken(
+        &self,
+        job: &Job,
+        seat: &Seat<'_>,
+        request: &Request,
+        doors: &Doors<'_>,
+    ) -> Result<Option<Overlay>, Trouble> {
+        if job.taken.is_empty() {
+            return Ok(None);
+        }
+        let files = |number: usize| -> Result<Files, Trouble> {
+            let taken = &job.taken[number];
+            let mut name = taken.reference.clone();
+            if let Some(other) = taken.job {
+                seat.await_whole(other)?;
+                let digest = lock(&self.plain).get(other).copied().flatten();
+                name = digest.map_or(name, |digest| digest.to_string());
+            }
+            let built = engine::build(&inputs::whole(request, number, &name), doors)?;
+            Ok(result::merged(self.store, &built)?)
+        };
+        inputs::with_images(self.store, request.context.as_deref(), &job.taken, files).map(Some)
     }
 
     fn explain(&self, error: BuildError, job: &Job) -> Failure {
@@ -268,7 +300,7 @@ impl Shop<'_> {
     }
 
     fn forget(&self, job: &Job) -> Result<(), oci::store::StoreError> {
-        use oci::store::BuildState::{Cancelled, Failed, Succeeded};
+        use BuildState::{Cancelled, Failed, Succeeded};
         let name = (job.request.project.as_str(), job.name.as_str());
         let limits = [
             (Succeeded, job.history.successful),
@@ -288,7 +320,7 @@ impl Shop<'_> {
         let took: u64 = report.steps.iter().map(|step| step.wall_ms).sum();
         let before = story::takes(&self.histories[image]).map_or(0, |time| time.as_millis() as u64);
         let whole = ran > 0 && cached == 0 && outcome.state == State::Complete;
-        let bases = outcome.made.as_ref().map(|made| self.bases(made)).unwrap_or_default();
+        let bases = outcome.made.as_ref().map(|made| self.bases(&made.built)).unwrap_or_default();
         ImageReport {
             state: outcome.state,
             reason: outcome.reason,
@@ -306,9 +338,9 @@ impl Shop<'_> {
     }
 
     /// What an image stands on. An image of the project is complete when one that stands on it is.
-    fn bases(&self, made: &Made) -> Vec<BaseUse> {
+    fn bases(&self, built: &Built) -> Vec<BaseUse> {
         let plain = |job: usize| lock(&self.plain).get(job).copied().flatten();
-        let used = made.built.images.iter();
+        let used = built.images.iter();
         used.map(|used| BaseUse {
             name: used.name.clone(),
             image: used.project.map(|job| self.jobs[job].name.clone()),
@@ -332,33 +364,6 @@ const KEPT_SECONDS: i64 = 90 * 86_400;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn verdict(trouble: &Trouble) -> Verdict {
-    match trouble {
-        Trouble::Build(error) => {
-            let verdict = Verdict::of(error);
-            // Who is not let in, or asks for what is not there, will not be answered otherwise in a while.
-            let passing = verdict.passing && !failed::is_final(failed::cause(error));
-            Verdict { passing, ..verdict }
-        }
-        Trouble::Other(failure) => {
-            let pushed = matches!(failure, Failure::Unpushed { .. } | Failure::Push(_));
-            Verdict {
-                state: State::Failed,
-                reason: if pushed { Reason::PushImageToRegistryFailed } else { Reason::GenericBuildFailed },
-                passing: pushed && causes(failure).any(failed::is_network) && !failed::is_final(failure),
-            }
-        }
-    }
-}
-
-fn report_of(error: &BuildError) -> BuildReport {
-    match error {
-        BuildError::Step(failure) => failure.report.clone(),
-        BuildError::Cancelled(report) => (**report).clone(),
-        _ => BuildReport::default(),
-    }
 }
 
 /// Writes the locks of images that are complete, one after the other: they share a file.
