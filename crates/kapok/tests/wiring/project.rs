@@ -281,7 +281,7 @@ fn a_project_is_pushed_where_its_names_say() {
     here.write(
         "kapok.yaml",
         format!(
-            "images:\n  base: {{push: ['{}']}}\n  app: {{push: ['{}'], retries: 0}}\n  own: {{tags: [own:1]}}\n",
+            "images:\n  base: {{push: ['{}']}}\n  app: {{push: ['{}']}}\n  own: {{tags: [own:1]}}\n",
             names[0], names[1]
         ),
     );
@@ -299,8 +299,12 @@ fn a_project_is_pushed_where_its_names_say() {
         let digest = other.kapok(&format!("pull -q {name}")).ok().stdout;
         assert_eq!(here.kapok(&format!("pull -q {name}")).ok().stdout, digest);
     }
-    drop(served);
-    let failed = here.kapok("build --push app").code(3).stderr;
+    // Who is not let in hears it at once, and the image stays here.
+    there.write("users", crate::registry::USERS);
+    let guarded = Served::start(&there, "--htpasswd users");
+    let name = guarded.name("team/app:3");
+    here.write("kapok.yaml", format!("images:\n  base: {{}}\n  app: {{push: ['{name}']}}\n"));
+    let failed = here.kapok("build --push").code(3).stderr;
     assert!(failed.contains("PushImageToRegistryFailed"), "{failed}");
     here.kapok("build").ok();
 }

@@ -2,11 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::environment::TestEnvironment;
 
 /// `ali` with the password `sesame`; bcrypt.
-const USERS: &str = "ali:$2b$05$abcdefghijklmnopqrstuuKcS.CYWVYVaLiiCKrrc0A5s3mGesJ9O\n";
+pub const USERS: &str = "ali:$2b$05$abcdefghijklmnopqrstuuKcS.CYWVYVaLiiCKrrc0A5s3mGesJ9O\n";
 
 /// A server that runs; killed with this value.
 pub struct Served {
@@ -112,6 +113,24 @@ fn nobody_is_served_beyond_loopback_by_accident() {
     let here = TestEnvironment::new();
     let refused = here.kapok("serve --registry 0.0.0.0:0").code(2).stderr;
     assert!(refused.contains("--open-to-all"), "{refused}");
+}
+
+#[test]
+fn users_change_while_the_server_runs() {
+    let (there, here) = (TestEnvironment::new(), TestEnvironment::new());
+    there.write("users", USERS);
+    let served = Served::start(&there, "--htpasswd users");
+    let login = |user: &str| {
+        here.kapok_with_input(&format!("login -u {user} --password-stdin {}", served.address), b"sesame\n")
+            .code
+    };
+    assert_eq!(login("ali"), 0);
+    there.write("users", USERS.replace("ali:", "baba:"));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while login("baba") != 0 {
+        assert!(Instant::now() < deadline, "the server does not look");
+    }
+    assert_eq!(login("ali"), 1);
 }
 
 /// A helper that keeps one registry's credentials in a file beside it.
