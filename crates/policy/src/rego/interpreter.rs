@@ -10,7 +10,9 @@ use std::time::Duration;
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
-use super::{Policies, RegoError, Report, THREAD, TestResult, builtins, documents, recursion};
+use super::{
+    Memory, Policies, RegoError, Report, THREAD, TestResult, builtins, documents, imports, recursion,
+};
 use crate::level::Level;
 
 /// Deep documents and rules need a deep stack; a stack that overflows cannot be caught.
@@ -19,6 +21,8 @@ const STACK: usize = 64 << 20;
 const GRACE: Duration = Duration::from_secs(1);
 /// Nobody nests brackets deeper; the parser takes exponentially long, and recurses.
 const MAX_DEPTH: usize = 100;
+/// How long nobody looks at the memory.
+const LOOK: Duration = Duration::from_millis(20);
 /// How many steps go by between two looks at the time.
 const INTERVAL: NonZeroU32 = NonZeroU32::new(256).unwrap();
 
@@ -34,6 +38,7 @@ type Answer = Result<Option<serde_json::Value>, Failure>;
 enum Failure {
     Failed(String),
     TooLong,
+    TooLarge,
     Panicked(String),
 }
 
@@ -60,6 +65,7 @@ pub(super) struct Interpreter {
     questions: Sender<Question>,
     answers: Receiver<Answer>,
     limit: Duration,
+    memory: Memory,
 }
 
 impl Interpreter {
@@ -82,23 +88,46 @@ impl Interpreter {
             }
             RecvTimeoutError::Disconnected => failed("it ended".to_owned()),
         })?;
-        Ok(Interpreter { rules: prepared?, questions, answers, limit: policies.limit })
+        Ok(Interpreter {
+            rules: prepared?,
+            questions,
+            answers,
+            limit: policies.limit,
+            memory: policies.memory,
+        })
     }
 
     fn ask(&mut self, question: Question, rule: &str) -> Result<Option<serde_json::Value>, RegoError> {
         let rule = rule.to_owned();
         let ended = || RegoError::Panicked { rule: rule.clone(), message: "it ended".to_owned() };
         self.questions.send(question).map_err(|_| ended())?;
-        let answer = match self.answers.recv_timeout(self.limit + GRACE) {
-            Ok(answer) => answer,
-            Err(RecvTimeoutError::Timeout) => Err(Failure::TooLong),
-            Err(RecvTimeoutError::Disconnected) => return Err(ended()),
-        };
+        let answer = self.wait().ok_or_else(ended)?;
         answer.map_err(|failure| match failure {
             Failure::Failed(message) => RegoError::Rule { rule, message },
             Failure::TooLong => RegoError::TooLong { rule, limit: self.limit },
+            Failure::TooLarge => RegoError::TooLarge { rule, limit: self.memory.limit },
             Failure::Panicked(message) => RegoError::Panicked { rule, message },
         })
+    }
+
+    /// Waits for an answer as long as time and memory allow; nothing where the thread has ended.
+    fn wait(&self) -> Option<Answer> {
+        let before = (self.memory.used)();
+        let mut left = self.limit + GRACE;
+        loop {
+            let look = left.min(LOOK);
+            match self.answers.recv_timeout(look) {
+                Ok(answer) => return Some(answer),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => left -= look,
+            }
+            if (self.memory.used)().saturating_sub(before) > self.memory.limit {
+                return Some(Err(Failure::TooLarge));
+            }
+            if left.is_zero() {
+                return Some(Err(Failure::TooLong));
+            }
+        }
     }
 
     /// What the rules say of a document.
@@ -276,16 +305,19 @@ fn prepare(policies: &Policies, tests: bool) -> Result<(Engine, Vec<RuleName>), 
     let mut engine = Engine::new();
     engine
         .set_execution_timer_config(ExecutionTimerConfig { limit: policies.limit, check_interval: INTERVAL });
+    // As with OPA, a function that fails is undefined: `to_number("x")` ends its rule, not the judgement.
+    engine.set_strict_builtin_errors(false);
     builtins::add(&mut engine, policies.now);
     let mut rules: Vec<RuleName> = Vec::new();
-    let mut packages = Vec::new();
+    let mut packages: Vec<(String, String)> = Vec::new();
     for (path, text) in &policies.modules {
         if path.ends_with("_test.rego") && !tests {
             continue;
         }
-        let package = add_module(&mut engine, path, text)?;
+        let written = imports::written_out(text);
+        let package = add_module(&mut engine, path, &written)?;
         let package = package.strip_prefix("data.").unwrap_or(&package).to_owned();
-        packages.push((package.clone(), text.as_str()));
+        packages.push((package.clone(), written));
         for (rule, line) in heads(text) {
             let known = rules.iter().any(|known| known.package == package && known.rule == rule);
             if !known && wanted(policies, &package) {
@@ -294,7 +326,7 @@ fn prepare(policies: &Policies, tests: bool) -> Result<(Engine, Vec<RuleName>), 
         }
     }
     if let Some(function) =
-        recursion::recursive(packages.iter().map(|(package, text)| (package.as_str(), *text)))
+        recursion::recursive(packages.iter().map(|(package, text)| (package.as_str(), text.as_str())))
     {
         return Err(RegoError::Recursive(function));
     }

@@ -2,11 +2,12 @@
 //!
 //! A package's rules `deny`, `violation` and `warn`, and those whose names begin like this (`deny_root`), give what is
 //! wrong: texts, or objects with `msg`. An object may also say `file`, `line`, `column` and `fix`. Policies of the first
-//! version of Rego and of the second are read alike. What a policy does is bounded: it has a time limit, a panic of the
+//! version of Rego and of the second are read alike. What a policy does is bounded: its time and its memory have a limit, a panic of the
 //! interpreter is an error like any other, and there is no network, no file and no clock in it but the day it is given.
 
 mod builtins;
 mod document;
+mod imports;
 mod input;
 mod interpreter;
 mod recursion;
@@ -62,6 +63,14 @@ pub enum RegoError {
         /// How long it was allowed to take.
         limit: Duration,
     },
+    /// A rule took too much memory.
+    #[error("rule `{rule}` was stopped: it needs more than {} MB of memory", limit >> 20)]
+    TooLarge {
+        /// The rule, with its package.
+        rule: String,
+        /// How many bytes it was allowed to take.
+        limit: u64,
+    },
     /// A function calls itself, which Rego forbids.
     #[error("function `{0}` calls itself, which Rego forbids")]
     Recursive(String),
@@ -89,8 +98,19 @@ pub struct Policies {
     pub namespaces: Vec<String>,
     /// How long one rule may take.
     pub limit: Duration,
+    /// How much memory one rule may take.
+    pub memory: Memory,
     /// The moment that policies take for now, in seconds since 1970.
     pub now: i64,
+}
+
+/// How much memory a rule may take, and how that is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Bytes that the program may grow by while a rule runs.
+    pub limit: u64,
+    /// How many bytes the program has now.
+    pub used: fn() -> u64,
 }
 
 /// What a rule of a user says.

@@ -62,7 +62,7 @@ fn functions(package: &str, text: &str) -> Vec<(Function, String)> {
     found
 }
 
-fn is_word(character: char) -> bool {
+pub(super) fn is_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_'
 }
 
@@ -83,8 +83,8 @@ fn calls_to(body: &str, package: &str, (other, name): &Function) -> bool {
     })
 }
 
-/// The text with blanks for strings and comments.
-fn blanked(text: &str) -> String {
+/// The text with blanks for strings and comments, byte for byte.
+pub(super) fn blanked(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut inside: Option<char> = None;
     let mut escaped = false;
@@ -114,7 +114,11 @@ fn blanked(text: &str) -> String {
             }
             None => true,
         };
-        plain.push(if keep { next } else { ' ' });
+        if keep {
+            plain.push(next);
+        } else {
+            plain.extend(std::iter::repeat_n(' ', next.len_utf8()));
+        }
     }
     plain
 }

@@ -14,6 +14,7 @@ fn policies(modules: &[(&str, &str)]) -> Policies {
         data: Vec::new(),
         namespaces: Vec::new(),
         limit: Duration::from_secs(5),
+        memory: Memory { limit: 1 << 30, used: || 0 },
         now: 1_700_000_000,
     }
 }
@@ -111,6 +112,46 @@ fn an_endless_rule_is_stopped() {
     policies.limit = Duration::from_millis(30);
     let error = judge_file(&policies, "x.json", "{}").expect_err("it is stopped");
     assert_eq!(error, RegoError::TooLong { rule: "main.deny".to_owned(), limit: policies.limit });
+}
+
+#[test]
+fn a_rule_that_takes_all_memory_is_stopped() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static USED: AtomicU64 = AtomicU64::new(0);
+    let text = "package main\ndeny[m] { a := numbers.range(1, 4000)[_]; b := numbers.range(1, 4000)[_]; c := numbers.range(1, 4000)[_]; a + b + c < 0; m := \"never\" }\n";
+    let mut policies = policies(&[("large.rego", text)]);
+    policies.memory = Memory { limit: 5 << 20, used: || USED.fetch_add(4 << 20, Ordering::Relaxed) };
+    let error = judge_file(&policies, "x.json", "{}").expect_err("it is stopped");
+    assert_eq!(error.to_string(), "rule `main.deny` was stopped: it needs more than 5 MB of memory");
+}
+
+#[test]
+fn functions_of_imported_packages() {
+    let lib = (
+        "lib/images.rego",
+        "package lib.images\ntag(image) = last { [_, last] = split(image, \":\") }\ntag(image) = \"latest\" { not contains(image, \":\") }\nall[image] { image := input.images[_] }\n",
+    );
+    let old = (
+        "old.rego",
+        "package main\nimport data.lib.images\ndeny[msg] { image := images.all[_]; images.tag(image) == \"latest\"; msg := image }\n",
+    );
+    let new = (
+        "new.rego",
+        "package other\nimport rego.v1\nimport data.lib.images as known\nwarn contains image if {\n  some image in known.all\n  known.tag(image) == \"2\"\n}\n",
+    );
+    let (_, findings) =
+        judge_file(&policies(&[lib, old, new]), "x.yaml", "images: [a, b:1, c:2]\n").expect("it runs");
+    let said: Vec<_> = findings.iter().map(|found| (&*found.rule, found.message.as_str())).collect();
+    assert_eq!(said, [("main.deny", "a"), ("other.warn", "c:2")]);
+}
+
+#[test]
+fn a_function_that_fails_is_undefined() {
+    check(
+        "package main\ndeny[msg] { to_number(input.a) > 1; msg := \"a\" }\ndeny[msg] { not to_number(input.a); msg := \"no number\" }\n",
+        "a: x\n",
+        &["error main.deny: no number"],
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use policy::rego::{self, Policies, RegoError};
+use policy::rego::{self, Memory, Policies, RegoError};
 use policy::{Facts, Finding, Judgement};
 
 use crate::cli::check::Check;
@@ -16,6 +16,8 @@ use crate::program::Program;
 
 /// No policy, data file or document is larger; a dump of a large cluster is a third of it.
 const MAX_BYTES: u64 = 256 << 20;
+/// No rule needs more memory beside its document.
+const MAX_MEMORY: u64 = 1 << 30;
 /// Nobody keeps more policies.
 const MAX_FILES: usize = 10_000;
 
@@ -29,6 +31,7 @@ pub fn load(program: &Program, arguments: &Check) -> Result<Option<Policies>, Fa
         data: Vec::new(),
         namespaces: arguments.namespace.clone(),
         limit: Duration::from_secs(arguments.time_limit),
+        memory: Memory { limit: MAX_MEMORY, used: resident },
         now: clock::now(),
     };
     for given in &arguments.policy {
@@ -49,6 +52,14 @@ pub fn load(program: &Program, arguments: &Check) -> Result<Option<Policies>, Fa
         }
     }
     Ok(Some(policies))
+}
+
+/// How many bytes of memory this program has; none where the system does not say.
+fn resident() -> u64 {
+    let pages = fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok());
+    pages.map_or(0, |pages| pages * rustix::param::page_size() as u64)
 }
 
 /// Policies and data, with their paths from the root; a file that is named is taken as it is.
@@ -146,6 +157,7 @@ fn failure(error: RegoError) -> Failure {
         RegoError::TooLong { .. } => {
             "a rule may take as long as `--time-limit` says; an endless one never ends"
         }
+        RegoError::TooLarge { .. } => "a rule that collects less, or that stops earlier, has room enough",
         RegoError::Panicked { .. } => {
             "the interpreter does not understand this policy; nothing was judged by it"
         }
