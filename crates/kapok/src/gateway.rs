@@ -163,8 +163,13 @@ impl network::Gateway for RunGateway {
         &self.trusted
     }
 
+    fn recalls(&self) -> bool {
+        self.gate.recalls()
+    }
+
     fn open(&self, step: &StepNetwork<'_>) -> Result<Box<dyn StepGateway>, GatewayError> {
-        let options = StepOptions { say: step.say.clone(), hosts: step.hosts.to_vec() };
+        let options =
+            StepOptions { say: step.say.clone(), hosts: step.hosts.to_vec(), earlier: step.earlier.clone() };
         let opened = self.gateway()?.step(options);
         let failed = |error| GatewayError { action: "make a key", source: Box::new(error) };
         Ok(Box::new(OfStep(opened.map_err(failed)?)))

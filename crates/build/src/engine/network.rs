@@ -18,6 +18,7 @@ use super::error::{Refusal, StepError};
 use super::output::Ear;
 use super::stage::{Halt, Task};
 use super::trust::{Authorities, Cleaned, DIRECTORY, Trust, VERSION, clean};
+
 use crate::network::attempt::{Attempt, attempts};
 use crate::network::{GATEWAY_ADDRESS, Gateway, Served, StepGateway, StepNetwork};
 use crate::plan::RunAction;
@@ -47,6 +48,18 @@ pub struct RunNetwork {
     untold: u64,
 }
 
+/// What the steps before this one fetched.
+fn earlier(task: &Task<'_>) -> Result<Vec<Intake>, Halt> {
+    let mut intakes = Vec::new();
+    for key in task.earlier {
+        if let Some((step, _)) = task.world.results.find(key).map_err(StepError::from)? {
+            let record = task.world.doors.store.record(&step.record).map_err(StepError::from)?;
+            intakes.extend(record.intakes);
+        }
+    }
+    Ok(intakes)
+}
+
 impl RunNetwork {
     /// Makes a gateway for a step that is about to run this with this environment.
     pub fn open(
@@ -65,6 +78,7 @@ impl RunNetwork {
                 say,
                 no_cache: request.no_cache,
                 hosts: &request.hosts,
+                earlier: if gateway.recalls() { earlier(task)? } else { Vec::new() },
             })
             .map_err(StepError::from)?;
         let authorities =

@@ -44,6 +44,11 @@ pub trait Gateway: Send + Sync {
         &[]
     }
 
+    /// Whether it wants to know what earlier steps fetched: [`StepNetwork::earlier`].
+    fn recalls(&self) -> bool {
+        false
+    }
+
     /// Makes ready for a step that is about to start.
     ///
     /// # Errors
@@ -88,6 +93,8 @@ pub struct StepNetwork<'a> {
     /// Names with addresses that the user gave (`--add-host`); they stand in the step's `/etc/hosts`, so that there is no
     /// question for them, only connections to their addresses.
     pub hosts: &'a [(String, IpAddr)],
+    /// What the steps before it fetched, cached ones included, if the gateway [recalls](Gateway::recalls) that.
+    pub earlier: Vec<Intake>,
 }
 
 /// What a step had from its gateway.

@@ -27,6 +27,11 @@ pub trait Gate: Send + Sync {
     /// Everything that decides, in one line: it goes into the keys of steps. The date is not in it.
     fn policy(&self) -> String;
 
+    /// Whether what earlier steps fetched may decide: [`crate::gateway::StepOptions::earlier`].
+    fn recalls(&self) -> bool {
+        false
+    }
+
     /// Whether an address may be asked at all, `method` as in an intake. Asked again for every address that a
     /// redirect or a mirror leads to, and with `CONNECT` and `tcp://host:port` for what goes through unread.
     fn address(&self, method: &str, url: &str) -> Verdict;

@@ -82,6 +82,8 @@ pub struct StepOptions {
     pub say: Say,
     /// Names with addresses that the user gave.
     pub hosts: Vec<(String, IpAddr)>,
+    /// What earlier steps of the image fetched: their indexes tell the digests of what is fetched now.
+    pub earlier: Vec<Intake>,
 }
 
 impl Gateway {
@@ -139,7 +141,8 @@ impl Gateway {
     /// Makes ready for a step.
     pub fn step(&self, options: StepOptions) -> Result<StepGateway, AuthorityError> {
         self.0.upstream.know(&options.hosts);
-        StepGateway::new(self.0.clone(), options.say, Arc::new(connection::original_destination))
+        let origin = Arc::new(connection::original_destination);
+        Ok(StepGateway::new(self.0.clone(), options.say, origin)?.after(options.earlier))
     }
 }
 

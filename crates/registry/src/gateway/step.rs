@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use oci::record::Intake;
@@ -55,6 +55,8 @@ pub(super) struct Step {
     pub places: Arc<Semaphore>,
     /// What runs for its connections.
     tasks: Mutex<JoinSet<()>>,
+    /// What the steps before it fetched, until it is looked through.
+    pub earlier: Mutex<Vec<Intake>>,
     /// Where a connection was to lead, for tests that have no network of their own.
     pub origin: Origin,
 }
@@ -72,9 +74,16 @@ impl StepGateway {
             authority: Authority::new()?,
             places,
             tasks: Mutex::default(),
+            earlier: Mutex::default(),
             origin,
         };
         Ok(StepGateway { step: Arc::new(step), listening: Vec::new() })
+    }
+
+    /// The same, after steps that fetched this.
+    pub(super) fn after(self, intakes: Vec<Intake>) -> StepGateway {
+        *self.step.earlier.lock().unwrap_or_else(PoisonError::into_inner) = intakes;
+        self
     }
 
     #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::gateway::gate::{Probe, Subject, Wants};
 use crate::gateway::spool::{Broken, Whole};
 use crate::gateway::step::Step;
 use crate::gateway::upstream::{NoAnswer, chain};
-use crate::packages::index::{Filtered, Index, is_chained, is_signed, times};
+use crate::packages::index::{Filtered, Index, times};
 use crate::packages::{Address, Artifact, Kind};
 
 /// Bytes of a document that tells when something was published.
@@ -77,7 +77,11 @@ impl Step {
             }
             permitted(hidden)?;
         }
-        let known = self.shared.known().of(&artifact, &url).cloned();
+        let mut known = self.shared.known().of(&artifact, &url).cloned();
+        if wants.digest && artifact.digest.is_none() && known.is_none() {
+            self.recall().await;
+            known = self.shared.known().of(&artifact, &url).cloned();
+        }
         let mut promised = Vec::new();
         promised.extend(artifact.digest.map(|digest| (digest, "its address")));
         promised.extend(known.as_ref().and_then(|offer| offer.digest).map(|digest| (digest, "its index")));
@@ -207,15 +211,7 @@ impl Step {
         let mut offers = filtered.offers.clone();
         // What was taken out is known as well, for those who ask for it nevertheless.
         offers.extend(filtered.removed.iter().map(|removed| removed.offer.clone()));
-        let url = &inquiry.asked.url;
-        let mut known = self.shared.known();
-        let named = is_signed(url)
-            || inquiry.artifact.digest.is_some()
-            || known.of(&inquiry.artifact, url).is_some_and(|offer| offer.digest.is_some());
-        if !is_chained(inquiry.artifact.ecosystem) || named {
-            known.learn(&inquiry.artifact, &offers);
-        }
-        drop(known);
+        self.shared.learn(&inquiry.artifact, &inquiry.asked.url, &offers);
         self.tell(&inquiry.artifact, &filtered);
         inquiry.note.upstream = Some(whole);
         self.without(source, filtered)

@@ -6,6 +6,7 @@ mod give;
 mod inquiry;
 mod judge;
 mod page;
+mod recall;
 mod replay;
 mod rest;
 mod through;

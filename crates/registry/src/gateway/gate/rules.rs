@@ -162,6 +162,10 @@ impl Gate for Rules {
         lines.join("; ")
     }
 
+    fn recalls(&self) -> bool {
+        self.require_digests
+    }
+
     fn address(&self, method: &str, url: &str) -> Verdict {
         let asked = match Asked::of(method, url) {
             Some(asked) => asked,

@@ -61,6 +61,35 @@ fn a_redirect_is_the_clients_to_follow() {
     });
 }
 
+/// The gateway follows none, so a loop is the client's to notice; each hop is judged by itself.
+#[test]
+fn a_redirect_to_itself_or_to_a_denied_host_is_asked_no_more_than_the_client_asks() {
+    let rules = crate::gateway::gate::Rules {
+        deny: vec!["bad.example.org".parse().unwrap()],
+        ..crate::gateway::gate::Rules::default()
+    };
+    run(World::with(|options| options.gate = std::sync::Arc::new(rules)), async |world| {
+        let upstream = Upstream::plain(|head| match head.starts_with("GET /loop ") {
+            true => bytes("HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n"),
+            false => {
+                bytes("HTTP/1.1 302 Found\r\nLocation: http://bad.example.org/x\r\nContent-Length: 0\r\n\r\n")
+            }
+        })
+        .await;
+        for asked in 1..=3 {
+            assert_eq!(world.get("up.example.org", upstream.port, "/loop").await.status(), 302);
+            assert_eq!(upstream.count(), asked);
+        }
+        let away = world.get("up.example.org", upstream.port, "/away").await;
+        assert_eq!(away.header("location"), Some("http://bad.example.org/x"));
+        assert_eq!(world.get("bad.example.org", upstream.port, "/x").await.status(), 403);
+        assert_eq!(upstream.count(), 4);
+        let served = world.finish();
+        let last = &served.intakes.last().unwrap().verdict;
+        assert!(matches!(last, oci::record::Verdict::Refused { rule, .. } if rule == "network.deny"));
+    });
+}
+
 #[test]
 fn head_tells_the_size_and_sends_nothing() {
     run(World::new(), async |world| {

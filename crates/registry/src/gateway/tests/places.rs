@@ -152,5 +152,13 @@ fn a_signed_index_tells_the_digests_of_what_it_names() {
         assert_eq!(get("/debian/dists/x/main/Packages").await.status(), 200);
         assert_eq!(get(deb).await.text(), "deb");
         assert_eq!(get("/debian/pool/main/q/q_1_all.deb").await.status(), 403);
+        // A later build, in which the step that fetched the lists is cached.
+        let (earlier, world) = tokio::task::block_in_place(|| {
+            let gate = Rules { require_digests: true, ..Rules::default() };
+            (world.settled(), world.again(|options| options.gate = Arc::new(gate)))
+        });
+        assert_eq!(world.get("up.example.org", upstream.port, deb).await.status(), 403);
+        let world = world.after(earlier);
+        assert_eq!(world.get("up.example.org", upstream.port, deb).await.text(), "deb");
     });
 }

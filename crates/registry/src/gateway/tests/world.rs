@@ -114,6 +114,12 @@ impl World {
         world
     }
 
+    /// The same, after steps that fetched this.
+    pub fn after(mut self, intakes: Vec<Intake>) -> World {
+        self.step = self.step.after(intakes);
+        self
+    }
+
     /// Ends the step; what it did.
     pub fn finish(self) -> Served {
         tokio::task::block_in_place(|| self.step.finish())
