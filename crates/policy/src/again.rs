@@ -24,9 +24,9 @@ pub struct Again {
 
 /// Whether the standards hold an image's files to something that would stop it: then they have to be looked at.
 pub fn needs_tree(standards: &Standards) -> bool {
-    AGAIN.iter().any(|(rule, _)| {
-        rule.needs.contains(&Need::Tree) && standards.level(rule) == Some(Level::Error)
-    })
+    AGAIN
+        .iter()
+        .any(|(rule, _)| rule.needs.contains(&Need::Tree) && standards.level(rule) == Some(Level::Error))
 }
 
 /// Whether the standards ask what images start from.

@@ -8,7 +8,7 @@ use crate::facts::{Facts, Known};
 use crate::finding::{Finding, Place};
 use crate::ignore::{self, Dialect, Remark};
 use crate::rule::{Need, Raw, Rule, Sink};
-use crate::rules;
+use crate::rules::{self, built};
 use crate::standards::Standards;
 use crate::waiver::Waivers;
 
@@ -137,7 +137,7 @@ fn about_remarks(
             own(&rules::waivers::UNKNOWN_RULE, remark.place, message, standards, findings);
             continue;
         }
-        if !used.contains(&index) {
+        if !used.contains(&index) && !built::is_asked_again(name) {
             let message = format!("nothing here breaks `{name}`");
             own(&rules::waivers::UNUSED_IGNORE, remark.place, message, standards, findings);
         }
@@ -172,7 +172,7 @@ fn settle_waivers(
             let message =
                 format!("the waiver for `{rule}` of {} expired on {}", waiver.owner, waiver.expires);
             own(&rules::waivers::EXPIRED, waiver.expires_place, message, standards, &mut judgement.findings);
-        } else if !used.contains(&index) {
+        } else if !used.contains(&index) && !built::is_asked_again(rule) {
             let message = format!("the waiver for `{rule}` covers nothing");
             own(&rules::waivers::UNUSED, waiver.place, message, standards, &mut judgement.findings);
         }

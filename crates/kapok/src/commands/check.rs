@@ -11,7 +11,8 @@ use crate::cli::check::{Check, CheckFormat};
 use crate::clock;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::program::Program;
+use crate::judging;
+use crate::program::{Program, store_place};
 use crate::repository::Repository;
 use crate::settings::Settings;
 
@@ -31,6 +32,12 @@ pub fn run(program: &Program, arguments: &Check) -> Result<Exit, Failure> {
     let repository = Repository::open(&root, &only).map_err(Failure::file("read", &root))?;
     let standards = standards(&settings, arguments.profile.map(Into::into));
     let mut facts = Facts::gather(&repository);
+    // What is at hand is looked at; nobody makes a store for it.
+    if store_place(&program.environment, &settings).is_ok_and(|place| place.is_dir())
+        && let Ok(store) = program.store(&settings)
+    {
+        judging::look_at_bases(&store, &standards, &mut facts);
+    }
     let more = policies.map_or(Ok(Vec::new()), |policies| policies::judge(&policies, &mut facts))?;
     let waivers = Waivers::load(&mut facts, &repository, settings.check.waivers());
     let judgement = policy::judge(&facts, &standards, &waivers, more);

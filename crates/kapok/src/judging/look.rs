@@ -1,6 +1,6 @@
 //! Looks at an image: its steps' records, its files, the images that it starts from. Nothing runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -8,10 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use build::base::debian::signature::Keyring;
 use build::engine::{self, Finished, Inside, Snapshot, StepReport};
 use build::plan::{Action, BaseImage as PlannedBase, Found, Network, Plan, StageBase, StageId};
-use oci::record::{Intake, Record};
+use oci::record::Intake;
 use oci::store::Store;
 use oci::tree::Kind;
-use oci::{ImageConfig, LayerId, Platform, Reference};
+use oci::{Digest, ImageConfig, LayerId, Platform, Reference};
 use policy::facts::built::{BaseImage, Seen, SeenStage, SeenStep, Tree, TrustStore, languages, os};
 use policy::facts::dockerfile::Base;
 use policy::{Facts, Standards};
@@ -82,39 +82,49 @@ fn is_of_project(base: &PlannedBase) -> bool {
 
 /// The steps that fetched something, or may have.
 fn steps(image: &Finished<'_>, inside: &Inside) -> Vec<SeenStep> {
+    let line = line_of(image.plan, image.plan.target);
+    let held = held(image, inside);
     let mut steps = Vec::new();
-    for ((number, (_, step, _)), record) in image.steps().enumerate().zip(&inside.records) {
+    for ((number, (stage, step, _)), record) in image.steps().enumerate().zip(&inside.records) {
         let fetches = match &step.action {
             Action::Run(run) => run.network != Network::None,
             Action::Copy(copy) => copy.sources.iter().any(build::plan::CopySource::is_remote),
             Action::Workdir(_) | Action::Metadata => false,
         };
-        let (intakes, unobserved) = match record {
-            Some(record) => (record.intakes.iter().map(short).collect(), observed(record)),
+        let (intakes, unobserved): (Vec<Intake>, Vec<String>) = match record {
+            Some(record) => (record.intakes.iter().map(short).collect(), record.unobserved.clone()),
             None if fetches => (Vec::new(), vec!["network".to_owned()]),
             None => continue,
         };
         if !intakes.is_empty() || !unobserved.is_empty() {
-            steps.push(SeenStep { step: number, intakes, unobserved });
+            let is_held = |intake: &Intake| intake.digest.is_some_and(|digest| held.contains(&digest));
+            let held = intakes.iter().enumerate().filter(|(_, intake)| is_held(intake));
+            let held = held.map(|(position, _)| position).collect();
+            steps.push(SeenStep { step: number, shipped: line.contains(&stage), intakes, held, unobserved });
         }
     }
     steps
 }
 
-fn observed(record: &Record) -> Vec<String> {
-    record.unobserved.clone()
+/// What was fetched and is a file of the image as it came.
+fn held(image: &Finished<'_>, inside: &Inside) -> HashSet<Digest> {
+    let records = inside.records.iter().flatten();
+    let fetched: HashSet<Digest> =
+        records.flat_map(|record| &record.intakes).filter_map(|intake| intake.digest).collect();
+    let target = inside.stages.iter().find(|(id, _)| *id == image.plan.target);
+    let Some(files) = target.and_then(|(_, files)| files.as_ref()).filter(|_| !fetched.is_empty()) else {
+        return HashSet::new();
+    };
+    let digests = files.view().walk(b"").filter_map(|(_, entry)| match entry.kind {
+        Kind::File { digest } => Some(digest),
+        _ => None,
+    });
+    digests.filter(|digest| fetched.contains(digest)).collect()
 }
 
 /// What of an intake is judged.
 fn short(intake: &Intake) -> Intake {
-    Intake {
-        request: None,
-        published: None,
-        etag: None,
-        last_modified: None,
-        purl: None,
-        ..intake.clone()
-    }
+    Intake { request: None, published: None, etag: None, last_modified: None, purl: None, ..intake.clone() }
 }
 
 fn pairs(env: &[String]) -> Vec<(String, String)> {

@@ -18,7 +18,7 @@ use crate::repository::Repository;
 pub use look::look_at_bases;
 
 /// Changes whenever something else is looked at in an image.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Findings named in one line.
 const NAMED: usize = 3;
@@ -89,7 +89,8 @@ impl Judge for BuiltJudge<'_> {
             return Ok(Vec::new());
         }
         if self.overrule {
-            let message = format!("--no-check: overruled in what was built: {}", in_one_line(&facts, &errors));
+            let message =
+                format!("--no-check: overruled in what was built: {}", in_one_line(&facts, &errors));
             self.events.event(Event::Warning { message, step: None });
             return Ok(lines(&facts, &errors));
         }

@@ -6,6 +6,7 @@ mod environment;
 mod graph;
 mod house;
 mod images;
+mod judged;
 mod policies;
 mod project;
 mod registry;

@@ -4,7 +4,7 @@
 //! becomes a [`BuiltImage`]. The same image gives the same `Seen`, wherever its Dockerfile's lines are by now.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dockerfile::Span;
 use oci::record::Intake;
@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::{Known, SourceId};
 use crate::finding::Place;
 
-pub use super::inside::{BaseImage, Installed, Os, Tree, Ubi, languages, os};
+pub use super::base_image::{BaseImage, Ubi};
+pub use super::inside::{Installed, Os, Tree, languages, os};
 
 /// What is seen of an image of one platform.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,8 +34,12 @@ pub struct Seen {
 pub struct SeenStep {
     /// Its number among all steps of the build, from 0.
     pub step: usize,
+    /// Whether what it wrote is in the image.
+    pub shipped: bool,
     /// What it fetched.
     pub intakes: Vec<Intake>,
+    /// Which of these are files of the image as they came, by position.
+    pub held: BTreeSet<usize>,
     /// What it used that nobody observed.
     pub unobserved: Vec<String>,
 }

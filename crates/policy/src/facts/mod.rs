@@ -1,5 +1,6 @@
 //! Facts: what rules judge. Typed, each with its place; what is not known says so.
 
+mod base_image;
 pub mod built;
 mod certificate;
 pub mod commands;

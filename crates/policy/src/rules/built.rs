@@ -7,7 +7,7 @@ use super::packages::is_central;
 use super::source::{FETCHED, WHEELS, prebuilt};
 use super::{languages, packages};
 use crate::facts::Facts;
-use crate::facts::built::{BuiltImage, Installed, SeenStage, Ubi, unobserved_words};
+use crate::facts::built::{BuiltImage, Installed, SeenStage, SeenStep, Ubi, unobserved_words};
 use crate::finding::Place;
 use crate::level::{Level, Levels};
 use crate::lifecycle::Release;
@@ -27,6 +27,11 @@ pub const AGAIN: &[(&Rule, Again)] = &[
     (&languages::NOT_LTS, not_lts),
     (&STORE, trust),
 ];
+
+/// Whether a rule has more to say after a build: what silences it may be meant for then.
+pub fn is_asked_again(name: &str) -> bool {
+    super::find(name).is_some_and(|found| AGAIN.iter().any(|(rule, _)| rule.id == found.id))
+}
 
 /// A trust store without the organisation's certificates.
 pub static STORE: Rule = Rule {
@@ -156,7 +161,7 @@ fn trust(_: &Facts, built: &BuiltImage, sink: &mut Sink<'_>) {
 fn each_intake<'b>(
     built: &'b BuiltImage,
     sink: &mut Sink<'_>,
-    mut say: impl FnMut(&mut Sink<'_>, Place, &[&'b Intake]),
+    mut say: impl FnMut(&mut Sink<'_>, Place, &[&'b Intake], &'b SeenStep),
 ) {
     for step in &built.seen.steps {
         let place = built.step(step.step);
@@ -168,7 +173,7 @@ fn each_intake<'b>(
         for intake in step.intakes.iter().filter(|intake| is_opaque(intake)) {
             sink.unknown(Some(place), format!("nobody looked at what came from `{}`", intake.url));
         }
-        say(sink, place, &fetched);
+        say(sink, place, &fetched, step);
     }
 }
 
@@ -203,9 +208,12 @@ fn outside(_: &Facts, built: &BuiltImage, sink: &mut Sink<'_>) {
     if sink.standards.central.is_empty() {
         return;
     }
-    each_intake(built, sink, |sink, place, fetched| {
+    each_intake(built, sink, |sink, place, fetched, _| {
         let mut hosts: Vec<(&str, &str, usize)> = Vec::new();
-        for intake in fetched {
+        // A package says more to people than the index that it was found in.
+        let (packages, indexes): (Vec<&Intake>, Vec<&Intake>) =
+            fetched.iter().copied().partition(|intake| !intake.mutable);
+        for intake in packages.into_iter().chain(indexes) {
             let source = intake.from.as_deref().unwrap_or(&intake.url);
             // What the central repository sends elsewhere for, it answers for.
             if is_central(sink.standards, &intake.url) || is_central(sink.standards, source) {
@@ -276,13 +284,27 @@ fn say_compiled(built: &BuiltImage, sink: &mut Sink<'_>, place: Place, found: &[
 }
 
 fn fetched(_: &Facts, built: &BuiltImage, sink: &mut Sink<'_>) {
-    each_intake(built, sink, |sink, place, fetched| {
-        say_compiled(built, sink, place, &compiled(fetched, false));
+    each_intake(built, sink, |sink, place, fetched, step| {
+        let (tools, inside): (Vec<&Intake>, Vec<&Intake>) =
+            fetched.iter().copied().partition(|intake| is_perhaps_tool(step, intake));
+        say_compiled(built, sink, place, &compiled(&inside, false));
+        let tools = compiled(&tools, false);
+        if !tools.is_empty() {
+            say_compiled(built, sink, place, &tools);
+            sink.at_most(Level::Warning);
+        }
     });
 }
 
+/// Maven itself is made of jars, and comes with the first build: in a stage that only builds, one that is not a file of the
+/// image is as likely a tool as it is a part of what was built.
+fn is_perhaps_tool(step: &SeenStep, intake: &Intake) -> bool {
+    let held = step.held.iter().any(|position| step.intakes.get(*position).is_some_and(|own| own == intake));
+    !step.shipped && !held && intake.ecosystem.as_deref() == Some("maven")
+}
+
 fn wheels(_: &Facts, built: &BuiltImage, sink: &mut Sink<'_>) {
-    each_intake(built, sink, |sink, place, fetched| {
+    each_intake(built, sink, |sink, place, fetched, _| {
         say_compiled(built, sink, place, &compiled(fetched, true));
     });
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::facts::built::{BaseImage, Os, Places, Seen, SeenStep, TrustStore};
+use crate::facts::built::{BaseImage, Os, Places, Seen, TrustStore};
 use crate::facts::{BuildInput, Facts};
 use crate::{Again, Date, Profile, Standards, Waivers, judge_built};
 
@@ -107,6 +107,7 @@ fn what_nobody_looked_at_is_not_known() {
         step: 0,
         intakes: vec![Intake { url: "tcp://192.0.2.1:9".to_owned(), ..Intake::default() }],
         unobserved: vec!["network".to_owned(), "secret:key".to_owned()],
+        ..SeenStep::default()
     };
     let stages = vec![stage(1, true, None)];
     let found = again(Seen { steps: vec![step], stages, trust: None }, |_| ());
@@ -127,7 +128,7 @@ fn what_nobody_looked_at_is_not_known() {
 #[test]
 fn intakes_come_from_the_central_repository_and_are_sources() {
     let wheel = intake("https://nexus.example.internal/pypi/a-1.0-cp311-cp311-linux_x86_64.whl", "pypi");
-    let pip = SeenStep { step: 1, intakes: vec![wheel], unobserved: Vec::new() };
+    let pip = SeenStep { step: 1, intakes: vec![wheel], ..SeenStep::default() };
     let elsewhere = |url: &str| intake(url, "maven");
     let refused = Intake {
         verdict: oci::record::Verdict::Refused { rule: "x".to_owned(), reason: "y".to_owned() },
@@ -147,7 +148,7 @@ fn intakes_come_from_the_central_repository_and_are_sources() {
         refused,
         mirrored,
     ];
-    let maven = SeenStep { step: 2, intakes, unobserved: Vec::new() };
+    let maven = SeenStep { step: 2, shipped: true, intakes, ..SeenStep::default() };
     let seen = Seen { steps: vec![pip, maven], trust: Some(Vec::new()), ..Seen::default() };
     let found = again(seen.clone(), |_| ());
     assert_eq!(
@@ -164,6 +165,26 @@ fn intakes_come_from_the_central_repository_and_are_sources() {
         standards.levels.insert("prebuilt-fetched".to_owned(), Some(Level::Warning));
     });
     assert_eq!(mild.1.findings.iter().map(|one| one.level).collect::<Vec<_>>(), [Level::Warning]);
+}
+
+#[test]
+fn a_jar_that_is_not_in_the_image_may_be_a_tool() {
+    let jar = |name: &str| intake(&format!("https://nexus.example.internal/{name}.jar"), "maven");
+    let tool = intake("https://nexus.example.internal/tool-linux-amd64.tar", "generic");
+    let step = SeenStep {
+        step: 0,
+        intakes: vec![jar("plexus-1.0"), jar("driver-1.0"), tool],
+        held: [1].into_iter().collect(),
+        ..SeenStep::default()
+    };
+    let found = again(Seen { steps: vec![step], trust: Some(Vec::new()), ..Seen::default() }, |_| ());
+    assert_eq!(
+        told(&found),
+        [
+            "prebuilt-fetched error 2 2 files were fetched that somebody else compiled, such as `driver-1.0.jar`, a Java archive",
+            "prebuilt-fetched warning 2 `plexus-1.0.jar` was fetched: a Java archive that somebody else compiled",
+        ]
+    );
 }
 
 #[test]
