@@ -367,6 +367,13 @@ pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a 
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
+/// An error with its causes.
+pub fn in_one_line(error: &(dyn Error + 'static)) -> String {
+    let mut said: Vec<String> = causes(error).map(ToString::to_string).collect();
+    said.dedup();
+    said.join(": ")
+}
+
 /// What helps against an error somewhere in a chain.
 fn hint_for(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<SandboxError>() {

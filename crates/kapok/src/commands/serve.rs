@@ -42,11 +42,20 @@ pub fn run(program: &Program, arguments: &Serve) -> Result<Exit, Failure> {
     let packages = packages.map(|text| start_packages(program, arguments, &settings, &store, text, &log));
     let packages = packages.transpose()?;
     let registry = arguments.registry.as_deref();
-    let registry = registry.map(|text| start_registry(program, arguments, &store, text, &log)).transpose()?;
+    let mut watched =
+        registry.map(|_| access::Watched::load(arguments, &program.environment.directory)).transpose()?;
+    let registry = registry.zip(watched.as_ref());
+    let registry = registry
+        .map(|(text, watched)| start_registry(program, arguments, &store, text, watched, &log))
+        .transpose()?;
     let terminal = program.terminal;
     signals::watch(cancel, move |note| terminal.say(&format!("{note}\n")));
     // Nothing but a signal ends it.
-    let _ = ended.recv();
+    while ended.recv_timeout(access::LOOK) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if let Some(said) = watched.as_mut().and_then(access::Watched::look) {
+            program.warn(&said);
+        }
+    }
     std::thread::scope(|scope| {
         for server in [registry, packages].into_iter().flatten() {
             scope.spawn(|| server.shut_down(PATIENCE));
@@ -60,9 +69,10 @@ fn start_registry(
     arguments: &Serve,
     store: &Arc<Store>,
     text: &str,
+    watched: &access::Watched,
     log: &Arc<Log>,
 ) -> Result<Server, Failure> {
-    let settings = server_settings(program, arguments, address(text)?)?;
+    let settings = server_settings(program, arguments, address(text)?, watched)?;
     let place = store.root().display().to_string();
     let (scheme, warning) = (scheme(settings.tls.as_ref()), warning(&settings));
     let storage = Storage::new(Arc::new(StoreContent::new(store.clone())));
@@ -126,8 +136,12 @@ fn identity(program: &Program, arguments: &Serve) -> Result<Option<Identity>, Fa
     }))
 }
 
-fn server_settings(program: &Program, arguments: &Serve, address: SocketAddr) -> Result<Settings, Failure> {
-    let directory = &program.environment.directory;
+fn server_settings(
+    program: &Program,
+    arguments: &Serve,
+    address: SocketAddr,
+    watched: &access::Watched,
+) -> Result<Settings, Failure> {
     let challenge = match arguments.auth {
         Auth::Basic => Challenge::Basic,
         Auth::Token => Challenge::Bearer { service: "kapok".to_owned(), realm: None },
@@ -139,7 +153,7 @@ fn server_settings(program: &Program, arguments: &Serve, address: SocketAddr) ->
     };
     Ok(Settings {
         address,
-        access: access::load(arguments, directory)?,
+        access: watched.access(),
         challenge,
         open_to_all: arguments.open_to_all,
         tls: identity(program, arguments)?,
@@ -150,7 +164,7 @@ fn server_settings(program: &Program, arguments: &Serve, address: SocketAddr) ->
 
 /// What is allowed and still deserves a word.
 fn warning(settings: &Settings) -> Option<&'static str> {
-    match (settings.access.has_credentials(), settings.tls.is_some()) {
+    match (settings.access.current().has_credentials(), settings.tls.is_some()) {
         _ if settings.address.ip().is_loopback() => None,
         (true, true) => None,
         (true, false) => Some(

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::access::Authenticator;
+use super::access::{Authenticator, LiveAccess};
 use super::answer::{Answer, empty};
 use super::receive::RequestBody;
 use super::registry::Registry;
@@ -142,7 +142,7 @@ fn registry(memory: &Arc<Memory>, access: &Access, challenge: &Challenge, genera
     let secret = [generation; 32];
     Arc::new(Registry {
         storage: Storage::new(memory.clone()),
-        authenticator: Authenticator::new(access.clone(), &secret),
+        authenticator: Authenticator::new(Arc::new(LiveAccess::new(access.clone())), &secret),
         uploads: Uploads::new(&secret, limits.upload_idle, limits.uploads),
         limits,
         challenge: challenge.clone(),

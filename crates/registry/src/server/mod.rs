@@ -30,7 +30,7 @@ use std::time::Duration;
 use crate::tls::{Identity, TlsError};
 use crate::{Redacted, Runtime};
 
-pub use access::Access;
+pub use access::{Access, LiveAccess};
 pub use listen::Server;
 pub use memory::Memory;
 pub use storage::{BlobReader, Blobs, FinishError, ManifestEntry, NewBlob, Page, Repositories, StorageError};
@@ -58,7 +58,7 @@ pub struct Settings {
     /// Where it listens; port 0 for any that is free.
     pub address: SocketAddr,
     /// Who may do what.
-    pub access: Access,
+    pub access: Arc<LiveAccess>,
     /// How clients are told to show who they are.
     pub challenge: Challenge,
     /// Serve everybody who can reach the address, though it is not loopback and asks for no credentials.
@@ -189,7 +189,7 @@ impl Server {
         storage: Storage,
         events: Arc<dyn Events>,
     ) -> Result<Server, StartError> {
-        let closed = settings.access.has_credentials();
+        let closed = settings.access.current().has_credentials();
         if !closed && !settings.open_to_all && !settings.address.ip().is_loopback() {
             return Err(StartError::OpenToAll(settings.address));
         }

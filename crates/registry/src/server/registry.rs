@@ -253,7 +253,7 @@ impl Registry {
             return Err(Refusal::new(Code::Unsupported, "this registry makes no tokens"));
         }
         let issuer = self.authenticator.issuer();
-        let token = issuer.issue(self.authenticator.access(), identity, query.all("scope"));
+        let token = issuer.issue(&self.authenticator.access(), identity, query.all("scope"));
         let seconds = super::access::TOKEN_LIFETIME.as_secs();
         let body = serde_json::json!({"token": token, "access_token": token, "expires_in": seconds});
         let mut answer = whole(StatusCode::OK, "application/json", body.to_string());

@@ -10,7 +10,7 @@ use oci::layer::OverlayForm;
 use oci::store::Store;
 use registry::Runtime;
 use registry::server::access::Htpasswd;
-use registry::server::{Access, Challenge, Limits, Server, Settings, Storage, StoreContent};
+use registry::server::{Access, Challenge, Limits, LiveAccess, Server, Settings, Storage, StoreContent};
 
 /// A server over a store of its own.
 pub struct Served {
@@ -36,7 +36,7 @@ pub fn serve(access: Access, challenge: Challenge) -> Served {
     let runtime = Runtime::start().unwrap();
     let settings = Settings {
         address: ([127, 0, 0, 1], 0).into(),
-        access,
+        access: Arc::new(LiveAccess::new(access)),
         challenge,
         open_to_all: false,
         tls: None,

@@ -1,13 +1,16 @@
 //! Who may do what, from the files that `kapok serve` is given.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use oci::Digest;
-use registry::server::Access;
 use registry::server::access::{AccessToken, Htpasswd, HtpasswdError, PatternError, Right, Rule, Who};
+use registry::server::{Access, LiveAccess};
 
 use crate::cli::serve::Serve;
-use crate::failure::Failure;
+use crate::failure::{Failure, in_one_line};
 
 /// A line that does not say what it should.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,15 +61,86 @@ pub enum AccessError {
     Empty(String),
 }
 
+/// How often is looked whether the files have changed.
+pub const LOOK: Duration = Duration::from_secs(2);
+
+/// The files of users, tokens and rights, and what they say. They may change while the server runs.
+#[derive(Debug)]
+pub struct Watched {
+    files: Files,
+    seen: Vec<Option<(SystemTime, u64, u64)>>,
+    access: Arc<LiveAccess>,
+}
+
+/// Where what is kept.
+#[derive(Debug)]
+struct Files {
+    htpasswd: Option<PathBuf>,
+    tokens: Option<PathBuf>,
+    rights: Option<PathBuf>,
+}
+
+impl Watched {
+    /// Reads the files for the first time.
+    pub fn load(arguments: &Serve, directory: &Path) -> Result<Watched, Failure> {
+        let place = |path: &Option<PathBuf>| path.as_ref().map(|path| directory.join(path));
+        let files = Files {
+            htpasswd: place(&arguments.htpasswd),
+            tokens: place(&arguments.tokens),
+            rights: place(&arguments.rights),
+        };
+        Watched::of(files)
+    }
+
+    fn of(files: Files) -> Result<Watched, Failure> {
+        let seen = files.marks();
+        let access = Arc::new(LiveAccess::new(load(&files)?));
+        Ok(Watched { files, seen, access })
+    }
+
+    /// For the server.
+    pub fn access(&self) -> Arc<LiveAccess> {
+        self.access.clone()
+    }
+
+    /// Reads the files again if they changed, and says so. Files with a mistake leave what holds as it is.
+    pub fn look(&mut self) -> Option<String> {
+        let marks = self.files.marks();
+        if marks == self.seen {
+            return None;
+        }
+        self.seen = marks;
+        Some(match load(&self.files) {
+            Ok(access) => {
+                self.access.replace(access);
+                "users, tokens and rights are read again: their files have changed".to_owned()
+            }
+            Err(failure) => {
+                format!("users, tokens and rights stay as they were: {}", in_one_line(&failure))
+            }
+        })
+    }
+}
+
+impl Files {
+    /// What tells whether the files are the same: their times, sizes and inodes.
+    fn marks(&self) -> Vec<Option<(SystemTime, u64, u64)>> {
+        let mark = |path: &PathBuf| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+        };
+        [&self.htpasswd, &self.tokens, &self.rights].into_iter().flatten().map(mark).collect()
+    }
+}
+
 /// Reads the files.
-pub fn load(arguments: &Serve, directory: &Path) -> Result<Access, Failure> {
-    let read = |path: &Path| {
-        let path = directory.join(path);
-        let text = std::fs::read_to_string(&path).map_err(Failure::file("read", &path))?;
+fn load(files: &Files) -> Result<Access, Failure> {
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(Failure::file("read", path))?;
         Ok::<_, Failure>((path.display().to_string(), text))
     };
     let mut access = Access::default();
-    if let Some(path) = &arguments.htpasswd {
+    if let Some(path) = &files.htpasswd {
         let (place, text) = read(path)?;
         access.users = match Htpasswd::parse(&text) {
             Ok(users) if users.is_empty() => return Err(AccessError::Empty(place).into()),
@@ -74,14 +148,14 @@ pub fn load(arguments: &Serve, directory: &Path) -> Result<Access, Failure> {
             Err(source) => return Err(AccessError::Htpasswd { place, source }.into()),
         };
     }
-    if let Some(path) = &arguments.tokens {
+    if let Some(path) = &files.tokens {
         let (place, text) = read(path)?;
         access.tokens = each(&place, &text, token)?;
         if access.tokens.is_empty() {
             return Err(AccessError::Empty(place).into());
         }
     }
-    if let Some(path) = &arguments.rights {
+    if let Some(path) = &files.rights {
         let (place, text) = read(path)?;
         // No rule at all would mean all rights.
         access.rules = each(&place, &text, rule)?;
@@ -144,6 +218,25 @@ fn rule(line: &str) -> Result<Rule, LineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_that_change_are_read_again_and_mistakes_change_nothing() {
+        let place = tempfile::tempdir().expect("a directory");
+        let tokens = place.path().join("tokens");
+        let write = |text: &str| std::fs::write(&tokens, text).expect("a file");
+        write("ci:0123456789abcdef\n");
+        let files = Files { htpasswd: None, tokens: Some(tokens.clone()), rights: None };
+        let mut watched = Watched::of(files).expect("they are right");
+        assert_eq!(watched.look(), None);
+        write("ci:short\n");
+        let said = watched.look().expect("it is new");
+        assert!(said.starts_with("users, tokens and rights stay as they were: "), "{said}");
+        assert!(said.ends_with("line 1: the token has less than 16 characters"), "{said}");
+        assert_eq!(watched.access().current().tokens.len(), 1);
+        write("ci:0123456789abcdef\ncd:fedcba9876543210\n");
+        assert!(watched.look().is_some_and(|said| said.contains("read again")));
+        assert_eq!(watched.access().current().tokens.len(), 2);
+    }
 
     #[test]
     fn tokens_stand_for_users() {

@@ -21,7 +21,7 @@ use oci::Reference;
 use std::path::PathBuf;
 
 pub use export::Exporter;
-pub use sources::{Sources, in_one_line};
+pub use sources::Sources;
 
 use super::Registries;
 use crate::cli::values::CachePlace;

@@ -10,7 +10,7 @@ use oci::{Descriptor, DiffId, Digest, LayerId, Manifest};
 
 use super::contents::{ARTIFACT, BUNDLE, CONFIG, CONFIG_LIMIT, Contents, LayerEntry, Lookup};
 use super::{Place, bundle, layout};
-use crate::failure::causes;
+use crate::failure::in_one_line;
 use crate::registry::Registries;
 use crate::registry::images::Arrivals;
 use crate::registry::transfers::Transfers;
@@ -265,11 +265,4 @@ impl SharedCache for Sources<'_> {
 
 fn is_not_found(error: &registry::client::PullError) -> bool {
     matches!(error, registry::client::PullError::Nowhere { last, .. } if last.is_not_found())
-}
-
-/// An error with its causes.
-pub fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut said: Vec<String> = causes(error).map(ToString::to_string).collect();
-    said.dedup();
-    said.join(": ")
 }

@@ -2,10 +2,11 @@
 
 mod htpasswd;
 mod issue;
+mod live;
 mod pattern;
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use oci::Digest;
@@ -14,6 +15,7 @@ use crate::Repository;
 
 pub use htpasswd::{Htpasswd, HtpasswdError};
 pub(super) use issue::{Grant, Issuer, LIFETIME as TOKEN_LIFETIME};
+pub use live::LiveAccess;
 pub use pattern::{Pattern, PatternError};
 
 /// How long a password that was right is remembered: bcrypt takes a tenth of a second, a push has hundreds of requests.
@@ -145,10 +147,18 @@ impl Access {
 
 /// Tells who makes a request, by what they show.
 pub(super) struct Authenticator {
-    access: Access,
+    access: Arc<LiveAccess>,
     issuer: Issuer,
-    remembered: Mutex<HashMap<[u8; 32], Instant>>,
+    remembered: Mutex<Remembered>,
     secret: ring::hmac::Key,
+}
+
+/// Passwords that were right not long ago, by their marks.
+#[derive(Default)]
+struct Remembered {
+    /// When it was that these passwords were right; with others all is forgotten.
+    access: Arc<Access>,
+    since: HashMap<[u8; 32], Instant>,
 }
 
 /// Credentials that are wrong.
@@ -156,13 +166,13 @@ pub(super) struct Authenticator {
 pub(super) struct Wrong;
 
 impl Authenticator {
-    pub(super) fn new(access: Access, secret: &[u8; 32]) -> Authenticator {
+    pub(super) fn new(access: Arc<LiveAccess>, secret: &[u8; 32]) -> Authenticator {
         let secret = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
         Authenticator { access, issuer: Issuer::new(secret.clone()), remembered: Mutex::default(), secret }
     }
 
-    pub(super) fn access(&self) -> &Access {
-        &self.access
+    pub(super) fn access(&self) -> Arc<Access> {
+        self.access.current()
     }
 
     pub(super) fn issuer(&self) -> &Issuer {
@@ -171,7 +181,7 @@ impl Authenticator {
 
     /// Whoever has this token.
     pub(super) fn bearer(&self, token: &str) -> Result<Identity, Wrong> {
-        if let Some(name) = self.access.token(token) {
+        if let Some(name) = self.access().token(token) {
             return Ok(Identity::User(name.to_owned()));
         }
         self.issuer.verify(token).ok_or(Wrong)
@@ -179,26 +189,28 @@ impl Authenticator {
 
     /// Whoever has this name and password, as far as it is known without computing.
     pub(super) fn known(&self, user: &str, password: &str) -> Option<Identity> {
+        let access = self.access();
         let fresh = |since: &Instant| since.elapsed() < REMEMBERED;
-        let remembered = self.remembered().get(&self.mark(user, password)).is_some_and(fresh);
+        let remembered = self.remembered(&access).since.get(&self.mark(user, password)).is_some_and(fresh);
         if remembered {
             return Some(Identity::User(user.to_owned()));
         }
-        self.access.token(password).map(|name| Identity::User(name.to_owned()))
+        access.token(password).map(|name| Identity::User(name.to_owned()))
     }
 
     /// Whoever has this name and password. Takes long on purpose: call it where a thread may wait.
     pub(super) fn basic(&self, user: &str, password: &str) -> Result<Identity, Wrong> {
-        if !self.access.users.verify(user, password) {
+        let access = self.access();
+        if !access.users.verify(user, password) {
             return Err(Wrong);
         }
         let mark = self.mark(user, password);
-        let mut remembered = self.remembered();
-        if remembered.len() >= REMEMBERED_LIMIT {
-            remembered.retain(|_, since| since.elapsed() < REMEMBERED);
+        let mut remembered = self.remembered(&access);
+        if remembered.since.len() >= REMEMBERED_LIMIT {
+            remembered.since.retain(|_, since| since.elapsed() < REMEMBERED);
         }
-        if remembered.len() < REMEMBERED_LIMIT {
-            remembered.insert(mark, Instant::now());
+        if remembered.since.len() < REMEMBERED_LIMIT {
+            remembered.since.insert(mark, Instant::now());
         }
         Ok(Identity::User(user.to_owned()))
     }
@@ -214,8 +226,13 @@ impl Authenticator {
         mark
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Instant>> {
-        self.remembered.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// What is remembered of these passwords: nothing, if the last that were asked for are others.
+    fn remembered(&self, access: &Arc<Access>) -> std::sync::MutexGuard<'_, Remembered> {
+        let mut remembered = self.remembered.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !Arc::ptr_eq(&remembered.access, access) {
+            *remembered = Remembered { access: access.clone(), since: HashMap::new() };
+        }
+        remembered
     }
 }
 

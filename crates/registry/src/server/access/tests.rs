@@ -11,6 +11,10 @@ pub(crate) fn users() -> Htpasswd {
     Htpasswd::parse(&format!("# users\n\n{line}\n")).unwrap()
 }
 
+fn authenticator(access: Access) -> Authenticator {
+    Authenticator::new(Arc::new(LiveAccess::new(access)), &[1; 32])
+}
+
 fn repository(name: &str) -> Repository {
     name.parse().unwrap()
 }
@@ -25,7 +29,7 @@ fn ali() -> Identity {
 
 #[test]
 fn passwords() {
-    let authenticator = Authenticator::new(Access { users: users(), ..Access::default() }, &[1; 32]);
+    let authenticator = authenticator(Access { users: users(), ..Access::default() });
     assert_eq!(authenticator.basic("ali", "wrong"), Err(Wrong));
     assert_eq!(authenticator.basic("baba", "open sesame"), Err(Wrong));
     assert_eq!(authenticator.known("ali", "open sesame"), None);
@@ -33,6 +37,19 @@ fn passwords() {
     assert_eq!(authenticator.known("ali", "open sesame"), Some(ali()));
     assert_eq!(authenticator.known("ali", "wrong"), None);
     assert_eq!(authenticator.known("al", "iopen sesame"), None);
+}
+
+#[test]
+fn passwords_that_change_while_a_server_runs() {
+    let live = Arc::new(LiveAccess::new(Access { users: users(), ..Access::default() }));
+    let authenticator = Authenticator::new(live.clone(), &[1; 32]);
+    assert_eq!(authenticator.basic("ali", "open sesame"), Ok(ali()));
+    assert_eq!(authenticator.known("ali", "open sesame"), Some(ali()));
+    let token = AccessToken { name: "ci".to_owned(), digest: Digest::of(b"s3cret") };
+    live.replace(Access { tokens: vec![token], ..Access::default() });
+    assert_eq!(authenticator.known("ali", "open sesame"), None);
+    assert_eq!(authenticator.basic("ali", "open sesame"), Err(Wrong));
+    assert_eq!(authenticator.bearer("s3cret"), Ok(Identity::User("ci".to_owned())));
 }
 
 #[test]
@@ -50,7 +67,7 @@ fn password_files() {
 fn secrets_that_stand_for_users() {
     let token = AccessToken { name: "ci".to_owned(), digest: Digest::of(b"s3cret") };
     let access = Access { tokens: vec![token], ..Access::default() };
-    let authenticator = Authenticator::new(access, &[1; 32]);
+    let authenticator = authenticator(access);
     let ci = Identity::User("ci".to_owned());
     assert_eq!(authenticator.bearer("s3cret"), Ok(ci.clone()));
     assert_eq!(authenticator.known("whoever", "s3cret"), Some(ci));
@@ -95,10 +112,10 @@ fn a_token_is_good_for_what_it_says_and_no_more() {
         rules: vec![rule(Who::Users, "team/**", &[Right::Pull, Right::Push])],
         ..Access::default()
     };
-    let authenticator = Authenticator::new(access, &[1; 32]);
+    let authenticator = authenticator(access);
     let issuer = authenticator.issuer();
     let scopes = ["repository:team/a:pull", "repository:secret:pull,push registry:catalog:*"];
-    let token = issuer.issue(authenticator.access(), &ali(), scopes.into_iter());
+    let token = issuer.issue(&authenticator.access(), &ali(), scopes.into_iter());
     let identity = authenticator.bearer(&token).unwrap();
     let may = |name: &str, right| authenticator.access().allows(&identity, &repository(name), right);
     assert!(may("team/a", Right::Pull));
@@ -106,6 +123,6 @@ fn a_token_is_good_for_what_it_says_and_no_more() {
     let mut forged = token.clone();
     forged.replace_range(0..1, if token.starts_with('a') { "b" } else { "a" });
     assert_eq!(authenticator.bearer(&forged), Err(Wrong));
-    let other = Authenticator::new(Access::default(), &[2; 32]);
+    let other = Authenticator::new(Arc::default(), &[2; 32]);
     assert_eq!(other.bearer(&token), Err(Wrong));
 }

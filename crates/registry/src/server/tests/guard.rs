@@ -15,7 +15,7 @@ fn who_may_do_what() {
         rule(Who::User("ali".to_owned()), "team/*", &[Right::Push]),
     ];
     let access = Access { users: users(), rules, ..Access::default() };
-    let fixture = serve(Settings { access, ..settings() }, false);
+    let fixture = serve(Settings { access: Arc::new(LiveAccess::new(access)), ..settings() }, false);
     let basic = |password: &str| {
         use base64::Engine;
         format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("ali:{password}")))
@@ -50,7 +50,8 @@ fn nobody_listens_to_all_without_credentials() {
     let all = || Settings { address: ([0, 0, 0, 0], 0).into(), ..settings() };
     assert!(matches!(start(all()), Err(StartError::OpenToAll(_))));
     start(Settings { open_to_all: true, ..all() }).unwrap();
-    start(Settings { access: Access { users: users(), ..Access::default() }, ..all() }).unwrap();
+    let access = Access { users: users(), ..Access::default() };
+    start(Settings { access: Arc::new(LiveAccess::new(access)), ..all() }).unwrap();
     let taken = serve(settings(), false);
     let again = start(Settings { address: taken.server.address(), ..settings() });
     assert!(matches!(again, Err(StartError::Listen { .. })));

@@ -43,7 +43,7 @@ impl Got {
 fn settings() -> Settings {
     Settings {
         address: ([127, 0, 0, 1], 0).into(),
-        access: Access::default(),
+        access: Arc::default(),
         challenge: Challenge::Basic,
         open_to_all: false,
         tls: None,
