@@ -12,9 +12,11 @@
 //! assert_eq!(commands.invocations[2].program(), Some("tar"));
 //! ```
 
+mod compound;
 mod evaluate;
 mod mapped;
 mod parser;
+mod simple;
 pub mod syntax;
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ pub(super) struct Parser<'a> {
     too_deep: bool,
     pub script: Script,
     /// Documents that begin after the line that is read: index, delimiter, `<<-`.
-    awaited: Vec<(usize, String, bool)>,
+    pub awaited: Vec<(usize, String, bool)>,
 }
 
 /// Words that end the list they stand in.
@@ -123,11 +123,11 @@ impl<'a> Parser<'a> {
         if inner.documents.is_empty() { inner.list } else { List::default() }
     }
 
-    fn starts(&self, text: &str) -> bool {
+    pub fn starts(&self, text: &str) -> bool {
         self.text[self.at..].starts_with(text)
     }
 
-    fn take(&mut self, text: &str) -> bool {
+    pub fn take(&mut self, text: &str) -> bool {
         let found = self.starts(text);
         if found {
             self.at += text.len();
@@ -136,7 +136,7 @@ impl<'a> Parser<'a> {
     }
 
     /// White space, continuations and comments; not line ends.
-    fn blanks(&mut self) {
+    pub fn blanks(&mut self) {
         loop {
             match self.peek() {
                 Some(' ' | '\t' | '\r') => self.bump(),
@@ -151,7 +151,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Blanks and line ends. Documents that were announced are read at the first line end.
-    fn lines(&mut self) {
+    pub fn lines(&mut self) {
         loop {
             self.blanks();
             if self.peek() != Some('\n') {
@@ -162,7 +162,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn read_documents(&mut self) {
+    pub fn read_documents(&mut self) {
         for (index, delimiter, chomp) in std::mem::take(&mut self.awaited) {
             let start = self.at;
             let mut text = String::new();
@@ -188,18 +188,18 @@ impl<'a> Parser<'a> {
     }
 
     /// The reserved word that ends a list, if one is next.
-    fn closing(&self) -> Option<&'static str> {
+    pub fn closing(&self) -> Option<&'static str> {
         self.reserved(&CLOSING)
     }
 
-    fn reserved(&self, words: &[&'static str]) -> Option<&'static str> {
+    pub fn reserved(&self, words: &[&'static str]) -> Option<&'static str> {
         let rest = &self.text[self.at..];
         words.iter().copied().find(|word| {
             rest.strip_prefix(word).is_some_and(|after| after.chars().next().is_none_or(is_delimiter))
         })
     }
 
-    fn keyword(&mut self, word: &'static str) -> bool {
+    pub fn keyword(&mut self, word: &'static str) -> bool {
         self.lines();
         let found = self.reserved(&[word]).is_some();
         if found {
@@ -208,7 +208,7 @@ impl<'a> Parser<'a> {
         found
     }
 
-    fn expect(&mut self, word: &'static str, message: &'static str) {
+    pub fn expect(&mut self, word: &'static str, message: &'static str) {
         if !self.keyword(word) {
             self.error(self.at, self.at, message);
         }
@@ -257,7 +257,7 @@ impl<'a> Parser<'a> {
         list
     }
 
-    fn and_or(&mut self) -> Option<AndOr> {
+    pub fn and_or(&mut self) -> Option<AndOr> {
         let first = self.pipeline()?;
         let mut item = AndOr { first, rest: Vec::new(), background: false };
         loop {
@@ -287,7 +287,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn pipeline(&mut self) -> Option<Pipeline> {
+    pub fn pipeline(&mut self) -> Option<Pipeline> {
         self.blanks();
         let start = self.at;
         let mut negated = false;
@@ -319,357 +319,5 @@ impl<'a> Parser<'a> {
         }
         let end = start + self.text[start..self.at].trim_end().len();
         Some(Pipeline { negated, commands, span: self.span(start, end) })
-    }
-
-    fn command(&mut self) -> Option<Command> {
-        self.blanks();
-        let start = self.at;
-        let compound = if self.starts("((") && self.text[self.at..].contains("))") {
-            self.at += 2;
-            self.arithmetic_end();
-            Compound::Arithmetic(self.span(start, self.at))
-        } else if self.take("(") {
-            Compound::Subshell(self.list_until_paren())
-        } else {
-            let words = ["{", "if", "for", "select", "while", "until", "case", "[[", "function"];
-            let Some(word) = self.reserved(&words) else { return self.simple_or_function() };
-            if self.text[self.at + word.len()..].starts_with('(') && word != "{" {
-                return self.simple_or_function();
-            }
-            self.at += word.len();
-            match word {
-                "{" => {
-                    let list = self.list();
-                    self.expect("}", "a `{` that is not closed");
-                    Compound::Group(list)
-                }
-                "if" => self.conditional(),
-                "for" | "select" => self.for_loop(),
-                "while" | "until" => {
-                    let condition = self.list();
-                    Compound::While(condition, self.body())
-                }
-                "case" => self.case(),
-                "[[" => Compound::Test(self.test_words(), self.span(start, self.at)),
-                _ => return self.function_after_name(),
-            }
-        };
-        let mut redirects = Vec::new();
-        loop {
-            self.blanks();
-            match self.redirect() {
-                Some(redirect) => redirects.push(redirect),
-                None => break,
-            }
-        }
-        Some(Command::Compound(compound, redirects))
-    }
-
-    /// Up to and with `))`.
-    pub fn arithmetic_end(&mut self) {
-        let start = self.at;
-        let mut depth = 0;
-        while let Some(next) = self.peek() {
-            match next {
-                '(' => depth += 1,
-                ')' if depth == 0 => {
-                    self.bump();
-                    self.take(")");
-                    return;
-                }
-                ')' => depth -= 1,
-                _ => {}
-            }
-            self.bump();
-        }
-        self.error(start.saturating_sub(2), start, "a `((` that is not closed");
-    }
-
-    fn conditional(&mut self) -> Compound {
-        let mut branches = Vec::new();
-        let mut otherwise = None;
-        loop {
-            let condition = self.list();
-            self.expect("then", "`then` was expected");
-            branches.push((condition, self.list()));
-            if self.keyword("elif") {
-                continue;
-            }
-            if self.keyword("else") {
-                otherwise = Some(self.list());
-            }
-            self.expect("fi", "`fi` was expected");
-            return Compound::If(branches, otherwise);
-        }
-    }
-
-    fn body(&mut self) -> List {
-        self.blanks();
-        self.take(";");
-        self.expect("do", "`do` was expected");
-        let list = self.list();
-        self.expect("done", "`done` was expected");
-        list
-    }
-
-    fn for_loop(&mut self) -> Compound {
-        self.blanks();
-        if self.take("((") {
-            self.arithmetic_end();
-            return Compound::While(List::default(), self.body());
-        }
-        let name = self.word(Until::Blank).and_then(|word| word.literal()).unwrap_or_default();
-        let mut words = None;
-        if self.keyword("in") {
-            let mut list = Vec::new();
-            loop {
-                self.blanks();
-                match self.word(Until::Blank) {
-                    Some(word) => list.push(word),
-                    None => break,
-                }
-            }
-            words = Some(list);
-        }
-        Compound::For(name, words, self.body())
-    }
-
-    fn case(&mut self) -> Compound {
-        self.blanks();
-        let word = self.word(Until::Blank).unwrap_or_default();
-        self.expect("in", "`in` was expected");
-        let mut arms = Vec::new();
-        loop {
-            self.lines();
-            if self.keyword("esac") {
-                break;
-            }
-            if self.at >= self.text.len() {
-                self.error(self.at, self.at, "`esac` was expected");
-                break;
-            }
-            self.take("(");
-            let mut patterns = Vec::new();
-            loop {
-                self.blanks();
-                match self.word(Until::Blank) {
-                    Some(pattern) => patterns.push(pattern),
-                    None if self.peek().is_some_and(|next| !matches!(next, ')' | '|' | '\n')) => self.bump(),
-                    None => {}
-                }
-                self.blanks();
-                if !self.take("|") {
-                    break;
-                }
-            }
-            if !self.take(")") {
-                self.error(self.at, self.at, "`)` was expected after a pattern");
-                if self.peek() == Some('\n') || self.at >= self.text.len() {
-                    self.lines();
-                    continue;
-                }
-            }
-            let list = self.list();
-            arms.push((patterns, list));
-            if !(self.take(";;&") || self.take(";;") || self.take(";&"))
-                && self.closing().is_some_and(|word| word != "esac")
-            {
-                self.error(self.at, self.at, "`esac` was expected");
-                break;
-            }
-        }
-        Compound::Case(word, arms)
-    }
-
-    /// Up to and with `]]`; operators come as words.
-    fn test_words(&mut self) -> Vec<Word> {
-        let mut words = Vec::new();
-        loop {
-            self.lines();
-            if self.reserved(&["]]"]).is_some() {
-                self.at += 2;
-                return words;
-            }
-            let start = self.at;
-            match self.word(Until::Blank) {
-                Some(word) => words.push(word),
-                None if self.at >= self.text.len() => {
-                    self.error(start, start, "`]]` was expected");
-                    return words;
-                }
-                None => {
-                    while self.peek().is_some_and(|next| is_delimiter(next) && !next.is_whitespace()) {
-                        self.bump();
-                    }
-                    let kind = PartKind::Text(self.text[start..self.at].to_owned());
-                    let span = self.span(start, self.at);
-                    words.push(Word { parts: vec![Part { kind, quoted: false, span }], span });
-                }
-            }
-        }
-    }
-
-    fn function_after_name(&mut self) -> Option<Command> {
-        self.blanks();
-        let name = self.word(Until::Blank)?.literal().unwrap_or_default();
-        self.blanks();
-        if self.take("(") {
-            self.blanks();
-            self.take(")");
-        }
-        self.function_body(name)
-    }
-
-    fn function_body(&mut self, name: String) -> Option<Command> {
-        self.lines();
-        if !self.enter() {
-            return None;
-        }
-        let body = self.command();
-        self.leave();
-        Some(Command::Function(name, Box::new(body?)))
-    }
-
-    fn simple_or_function(&mut self) -> Option<Command> {
-        let start = self.at;
-        let mut end = start;
-        let mut simple = Simple {
-            assignments: Vec::new(),
-            words: Vec::new(),
-            redirects: Vec::new(),
-            span: Span::default(),
-        };
-        loop {
-            self.blanks();
-            if let Some(redirect) = self.redirect() {
-                simple.redirects.push(redirect);
-                end = self.at;
-                continue;
-            }
-            if simple.words.is_empty()
-                && let Some(assignment) = self.assignment()
-            {
-                simple.assignments.push(assignment);
-                end = self.at;
-                continue;
-            }
-            if self.starts("(")
-                && simple.words.len() == 1
-                && simple.assignments.is_empty()
-                && let Some(name) = simple.words[0].bare().map(str::to_owned)
-            {
-                self.bump();
-                self.blanks();
-                if self.take(")") {
-                    return self.function_body(name);
-                }
-                self.error(self.at - 1, self.at, "a parenthesis where none may stand");
-                continue;
-            }
-            match self.word(Until::Blank) {
-                Some(word) => simple.words.push(word),
-                None => break,
-            }
-            end = self.at;
-        }
-        if simple.words.is_empty() && simple.assignments.is_empty() && simple.redirects.is_empty() {
-            return None;
-        }
-        simple.span = self.span(start, end);
-        Some(Command::Simple(simple))
-    }
-
-    /// `NAME=`, `NAME+=`, `NAME[...]=` and a value.
-    fn assignment(&mut self) -> Option<Assignment> {
-        let rest = &self.text[self.at..];
-        let length =
-            rest.find(|next: char| !next.is_ascii_alphanumeric() && next != '_').unwrap_or(rest.len());
-        if length == 0 || rest.as_bytes()[0].is_ascii_digit() {
-            return None;
-        }
-        let name = rest[..length].to_owned();
-        let mut after = length;
-        if rest[after..].starts_with('[') {
-            after +=
-                rest[after..].find(']').filter(|end| !rest[after..after + end].contains(['\n', ' ']))? + 1;
-        }
-        let append = rest[after..].starts_with("+=");
-        let sign = if append { 2 } else { 1 };
-        if !append && !rest[after..].starts_with('=') {
-            return None;
-        }
-        let start = self.at;
-        self.at += after + sign;
-        let mut value = Vec::new();
-        let array = self.take("(");
-        if array {
-            loop {
-                self.lines();
-                match self.word(Until::Blank) {
-                    Some(word) => value.push(word),
-                    None => break,
-                }
-            }
-            if !self.take(")") {
-                self.error(start, self.at, "a parenthesis that is not closed");
-            }
-        } else {
-            let empty = self.span(self.at, self.at);
-            value.push(self.word(Until::Blank).unwrap_or(Word { parts: Vec::new(), span: empty }));
-        }
-        Some(Assignment { name, append, value, array, span: self.span(start, self.at) })
-    }
-
-    fn redirect(&mut self) -> Option<Redirect> {
-        let start = self.at;
-        let rest = &self.text[start..];
-        let digits = rest.len() - rest.trim_start_matches(|next: char| next.is_ascii_digit()).len();
-        let operators: [(&str, RedirectKind); 12] = [
-            ("&>>", RedirectKind::AppendBoth),
-            ("&>", RedirectKind::WriteBoth),
-            ("<<<", RedirectKind::String),
-            ("<<-", RedirectKind::Document(0)),
-            ("<<", RedirectKind::Document(0)),
-            ("<&", RedirectKind::Duplicate),
-            ("<>", RedirectKind::ReadWrite),
-            (">>", RedirectKind::Append),
-            (">&", RedirectKind::Duplicate),
-            (">|", RedirectKind::Write),
-            (">", RedirectKind::Write),
-            ("<", RedirectKind::Read),
-        ];
-        let after = &rest[digits..];
-        let (operator, mut kind) = operators.into_iter().find(|(operator, _)| after.starts_with(operator))?;
-        if (digits > 0 && operator.starts_with('&')) || after.starts_with("<(") || after.starts_with(">(") {
-            return None;
-        }
-        let descriptor = rest[..digits].parse().ok();
-        self.at += digits + operator.len();
-        self.blanks();
-        let Some(target) = self.word(Until::Blank) else {
-            self.error(start, self.at, "a redirection without a file");
-            return Some(Redirect {
-                descriptor,
-                kind,
-                target: Word::default(),
-                span: self.span(start, self.at),
-            });
-        };
-        if let RedirectKind::Document(index) = &mut kind {
-            *index = self.script.documents.len();
-            let quoted = target.parts.iter().any(|part| part.quoted);
-            self.script.documents.push(Document { expand: !quoted, ..Document::default() });
-            let delimiter = target.literal().unwrap_or_default();
-            self.awaited.push((*index, delimiter, operator == "<<-"));
-        }
-        if operator == ">&" {
-            let number = target
-                .bare()
-                .is_some_and(|text| text == "-" || text.bytes().all(|byte| byte.is_ascii_digit()));
-            if !number && descriptor.is_none_or(|descriptor| descriptor == 1) {
-                kind = RedirectKind::WriteBoth;
-            }
-        }
-        Some(Redirect { descriptor, kind, target, span: self.span(start, self.at) })
     }
 }
