@@ -164,7 +164,7 @@ pub static OUTSIDE: Rule = Rule {
 };
 
 /// The sources of COPY and ADD that are in the context, where they are known.
-fn local_sources(
+pub(super) fn local_sources(
     file: &DockerfileFacts,
     own: &crate::facts::dockerfile::InstructionFacts,
     instruction: &dockerfile::Instruction,

@@ -3,6 +3,7 @@
 pub(crate) mod base;
 pub(crate) mod built;
 mod certificates;
+mod context;
 mod correctness;
 mod downloads;
 mod languages;
@@ -17,7 +18,9 @@ mod secrets;
 mod settings;
 mod shell;
 mod source;
+mod trust;
 mod variables;
+mod versions;
 pub(crate) mod waivers;
 
 use std::collections::BTreeMap;
@@ -44,8 +47,11 @@ fn sorted() -> Vec<&'static Rule> {
         scripts::RULES,
         secrets::RULES,
         correctness::RULES,
+        context::RULES,
         variables::RULES,
         shell::RULES,
+        trust::RULES,
+        versions::RULES,
         certificates::RULES,
         built::RULES,
         makefiles::RULES,

@@ -88,6 +88,7 @@ pub static NO_USER: Rule = Rule {
             "ubi8",
             "ubi9",
             "ubi-micro",
+            "ubi-init",
             "perl",
         ];
         for file in &facts.dockerfiles {

@@ -2,7 +2,7 @@
 
 use dockerfile::{InstructionKind, Span};
 
-use crate::facts::dockerfile::{Base, DockerfileFacts, Lost};
+use crate::facts::dockerfile::{Base, Declaration, DockerfileFacts, Lost};
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Foreign, Rule};
 
@@ -124,7 +124,9 @@ fn sets_itself(file: &DockerfileFacts, name: &str, span: Span) -> bool {
 
 /// An ARG that nothing uses.
 pub static UNUSED_ARG: Rule = Rule {
-    bad: Example("ARG «UNUSED»=x\nFROM registry.example.com/base:1\nRUN make\nARG «LATE»=1\n"),
+    bad: Example(
+        "ARG «UNUSED»=x\nFROM registry.example.com/base:1\nARG «SUM»=abc\nRUN curl -fsSLO https://downloads.example.org/a && tar xf a\nARG «LATE»=1\n",
+    ),
     good: Example(
         "ARG V=1\nFROM registry.example.com/base:$V\nARG DEBIAN_FRONTEND=noninteractive\nARG X\nRUN make\nENV Y=$X\nARG BUILD_DATE\nLABEL date=$BUILD_DATE\n",
     ),
@@ -155,6 +157,9 @@ pub static UNUSED_ARG: Rule = Rule {
                 });
                 if !run_later {
                     sink.find(file.place(declaration.span), format!("nothing uses `{}`", declaration.name));
+                } else if only_plain_programs(file, declaration) {
+                    sink.find(file.place(declaration.span), format!("nothing uses `{}`", declaration.name))
+                        .at_most(Level::Info);
                 }
             }
         }
@@ -168,6 +173,147 @@ pub static UNUSED_ARG: Rule = Rule {
         "use it, or remove it",
     )
 };
+
+/// Whether all that runs below a declaration are programs that read no variables of one's own, and the name is none of
+/// theirs.
+fn only_plain_programs(file: &DockerfileFacts, declaration: &Declaration) -> bool {
+    let tools = [
+        "PIP",
+        "UV",
+        "NPM",
+        "NODE",
+        "YARN",
+        "GO",
+        "CGO",
+        "CC",
+        "CXX",
+        "MAVEN",
+        "MVN",
+        "JAVA",
+        "JDK",
+        "DEBIAN",
+        "HTTP",
+        "HTTPS",
+        "NO",
+        "CARGO",
+        "RUST",
+        "GIT",
+        "CONDA",
+        "PYTHON",
+        "LANG",
+        "LC",
+        "TZ",
+        "CURL",
+        "SSL",
+        "REQUESTS",
+        "AWS",
+        "GRADLE",
+        "R",
+        "PATH",
+        "HOME",
+        "USER",
+        "TERM",
+        "DNF",
+        "YUM",
+        "APT",
+        "LD",
+        "TARGET",
+        "BUILD",
+        "CFLAGS",
+        "LDFLAGS",
+        "MAKEFLAGS",
+        "PKG",
+        "POETRY",
+        "PIPENV",
+        "GEM",
+        "BUNDLE",
+    ];
+    let head = declaration.name.split('_').next().unwrap_or_default().to_ascii_uppercase();
+    if tools.contains(&head.as_str()) {
+        return false;
+    }
+    let plain = [
+        "dnf",
+        "yum",
+        "microdnf",
+        "apt-get",
+        "apt",
+        "apk",
+        "rpm",
+        "curl",
+        "wget",
+        "tar",
+        "unzip",
+        "gzip",
+        "echo",
+        "printf",
+        "cat",
+        "mkdir",
+        "rm",
+        "mv",
+        "cp",
+        "ln",
+        "chmod",
+        "chown",
+        "chgrp",
+        "sed",
+        "grep",
+        "find",
+        "useradd",
+        "groupadd",
+        "adduser",
+        "addgroup",
+        "usermod",
+        "touch",
+        "cd",
+        "set",
+        "true",
+        "test",
+        "[",
+        "sha256sum",
+        "sha512sum",
+        "gpg",
+        "pip",
+        "pip3",
+        "git",
+        "update-ca-trust",
+        "update-ca-certificates",
+        "keytool",
+        "openssl",
+        "ls",
+        "export",
+        "npm",
+        "install",
+        "alternatives",
+        "ldconfig",
+        "patch",
+        "sort",
+        "head",
+        "cut",
+        "tee",
+        "exit",
+        "conda",
+    ];
+    let Some(stage) = declaration.stage else { return false };
+    let below = |own: &&crate::facts::dockerfile::InstructionFacts| own.span.start > declaration.span.start;
+    let all = file.stages.iter().filter(|own| file.chain(own.index).iter().any(|other| other.index == stage));
+    let mut runs = all.flat_map(|own| {
+        own.instructions.iter().filter(below).map(move |facts| (facts, file.instruction(own, facts)))
+    });
+    runs.all(|(own, instruction)| match &instruction.kind {
+        InstructionKind::Run(_) => {
+            !own.commands.is_empty()
+                && !own.truncated
+                && own.script_errors.is_empty()
+                && own.commands.iter().all(|command| {
+                    command.words.is_empty()
+                        || command.program().is_some_and(|program| plain.contains(&program))
+                })
+        }
+        InstructionKind::Onbuild(_) => false,
+        _ => true,
+    })
+}
 
 /// An empty element in a list of directories.
 pub static EMPTY_ELEMENT: Rule = Rule {

@@ -223,6 +223,8 @@ pub struct BuildInput {
     pub context: Option<String>,
     /// `--build-arg`.
     pub args: BTreeMap<String, String>,
+    /// What every stage gets as if by ENV after its FROM: `dockerStrategy.env`.
+    pub env: BTreeMap<String, Option<String>>,
     /// What takes the place of the first or the last FROM.
     pub from: Option<(WhichFrom, String)>,
 }
@@ -256,6 +258,7 @@ fn inputs(project: &Project) -> BTreeMap<String, BuildInput> {
             }
             Some(before) => {
                 before.args.retain(|name, value| own.args.get(name) == Some(value));
+                before.env.retain(|name, value| own.env.get(name) == Some(value));
                 before.from = before.from.take().filter(|from| own.from.as_ref() == Some(from));
             }
         }
@@ -273,13 +276,14 @@ fn input_of(image: &project::Image, directory: &str) -> BuildInput {
         image: Some(image.name.clone()),
         context: Some(directory.to_owned()),
         args: args.collect(),
+        env: image.env.iter().map(|variable| (variable.name.clone(), variable.value.clone())).collect(),
         from,
     }
 }
 
 /// Where the project puts what it builds: registries, and the namespaces there.
 fn output_namespaces(project: &Project) -> BTreeSet<(String, String)> {
-    let outputs = project.images.iter().flat_map(|image| &image.outputs);
+    let outputs = project.images.iter().flat_map(|image| image.outputs.iter().chain(&image.also_called));
     let references = outputs.filter_map(|output| match &output.name {
         project::ImageName::Reference(name) => name.parse::<Reference>().ok(),
         _ => None,

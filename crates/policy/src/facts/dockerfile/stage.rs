@@ -168,6 +168,9 @@ impl Reader<'_> {
         if matches!(base, Base::Scratch) {
             state.directory = Some("/".into());
         }
+        for (name, value) in &self.input.env {
+            state.scope.set_env(name.clone(), value.clone());
+        }
         self.stages.push(StageFacts {
             index,
             name: stage.from.name.as_ref().map(|name| name.value.clone()),

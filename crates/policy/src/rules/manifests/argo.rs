@@ -91,6 +91,60 @@ fn version(text: &str) -> bool {
         && (text.contains('.') || text.len() >= 6 || text.chars().all(|character| character.is_ascii_digit()))
 }
 
+/// Paths of this repository that are not there.
+pub static PATH: Rule = Rule {
+    id: "argo-path-missing",
+    family: Family::Manifests,
+    levels: Levels::WARNING,
+    title: "an application's path is there",
+    why: "Argo CD shows the application as unknown and deploys nothing. Only applications are judged that take another path, \
+          which is there, from the same repository.",
+    fix: "mend the path, or commit the directory",
+    bad: Example(
+        "//- app.yaml\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {project: a, source: {repoURL: \"https://git.example.com/a.git\", path: «gitops/ap», targetRevision: v1.2.0}}\n---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: b}\nspec: {project: a, source: {repoURL: \"https://git.example.com/a\", path: gitops/b, targetRevision: v1.2.0}}\n//- gitops/b/x.yaml\na: 1\n",
+    ),
+    good: Example(
+        "//- app.yaml\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {project: a, source: {repoURL: \"https://git.example.com/other.git\", path: somewhere, targetRevision: v1.2.0}}\n---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: b}\nspec: {project: a, source: {repoURL: \"https://git.example.com/a\", path: ./gitops/b, targetRevision: v1.2.0}}\n//- gitops/b/x.yaml\na: 1\n",
+    ),
+    also: &[],
+    needs: &[Need::Manifests, Need::Files],
+    judge: |facts, sink| {
+        let all: Vec<(&Object, &Node)> = facts
+            .objects
+            .iter()
+            .filter(|object| !object.partial)
+            .flat_map(|object| {
+                spec(object).map(sources).unwrap_or_default().into_iter().map(move |own| (object, own))
+            })
+            .collect();
+        let path = |source: &Node| {
+            let text = source.text_at("path")?;
+            let plain = text.trim_start_matches("./").trim_matches('/').to_owned();
+            (!plain.is_empty() && plain != "." && !is_template(text)).then_some(plain)
+        };
+        let here: std::collections::BTreeSet<String> = all
+            .iter()
+            .filter(|(_, own)| path(own).is_some_and(|path| facts.has_path(&path)))
+            .filter_map(|(_, own)| own.text_at("repoURL").map(repository))
+            .collect();
+        for (object, own) in all {
+            let ours = own.text_at("repoURL").is_some_and(|url| here.contains(&repository(url)));
+            if let (true, Some(node), Some(path)) = (ours, own.get("path"), path(own))
+                && !facts.has_path(&path)
+            {
+                sink.find(
+                    object.place(node.span),
+                    format!("there is no `{path}`, which {} deploys", object.title()),
+                );
+            }
+        }
+    },
+};
+
+fn repository(url: &str) -> String {
+    url.trim_end_matches('/').trim_end_matches(".git").to_ascii_lowercase()
+}
+
 /// Projects without bounds.
 pub static PROJECT: Rule = Rule {
     id: "argo-project-open",
@@ -226,7 +280,7 @@ pub static DEFAULT_ROLE: Rule = Rule {
 };
 
 /// These rules.
-pub const RULES: &[&Rule] = &[&REVISION, &PROJECT, &DEFAULT_PROJECT, &PRUNE, &DEFAULT_ROLE];
+pub const RULES: &[&Rule] = &[&REVISION, &PATH, &PROJECT, &DEFAULT_PROJECT, &PRUNE, &DEFAULT_ROLE];
 
 #[cfg(test)]
 mod tests {

@@ -159,7 +159,9 @@ pub(in crate::rules) fn switch_off(line: &str) -> Option<(usize, usize, &'static
         let end = line[at + text.len()..].chars().next();
         end.is_none_or(|next| !next.is_alphanumeric() && next != '-').then_some((at, text.len(), text))
     };
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 16] = [
+        "TLS_REQCERT never",
+        "StrictHostKeyChecking=no",
         "--tls-verify=false",
         "--src-tls-verify=false",
         "--dest-tls-verify=false",
@@ -287,6 +289,25 @@ pub static PLAIN_SOURCE: Rule = Rule {
                 "ApplicationSet" => &["spec.template.spec.source.repoURL"],
                 _ => &[],
             };
+            if object.kind == "BuildConfig" {
+                let strategies = ["dockerStrategy", "sourceStrategy", "customStrategy"];
+                let lists = strategies.iter().flat_map(|strategy| {
+                    ["env", "buildArgs"].map(|list| format!("spec.strategy.{strategy}.{list}"))
+                });
+                for variable in lists.flat_map(|path| object.node.items_at(&path)) {
+                    let index =
+                        variable.text_at("name").is_some_and(crate::rules::downloads::is_index_variable);
+                    let Some(value) = variable.get("value").filter(|_| index) else { continue };
+                    let text = value.text().unwrap_or_default();
+                    let host = text.strip_prefix("http://").and_then(|rest| rest.split(['/', ':']).next());
+                    if host.is_some_and(|host| host.contains('.') && !host.contains(".svc")) {
+                        sink.find(
+                            object.place(value.span),
+                            format!("{} takes packages over plain text", object.title()),
+                        );
+                    }
+                }
+            }
             let sources =
                 object.node.items_at("spec.sources").iter().filter_map(|source| source.get("repoURL"));
             for node in paths.iter().filter_map(|path| object.node.at(path)).chain(sources) {
