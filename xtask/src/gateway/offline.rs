@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("a record says the same when all is cached, and on a machine with a shared cache", record_survives),
     ("ADD of a Git repository is built again offline", git_source),
     ("a plan that asks upstreams lists what changed, and builds nothing", outdated),
+    ("a plan that asks upstreams knows which branch of Git has moved", moved),
 ];
 
 /// A command in a network namespace that has not even a loopback.
@@ -244,6 +245,38 @@ fn git_source(world: &World) -> Result<(), Trouble> {
     let again = offline(&here, &context, &["--quiet", "--tag", "git:offline"])?;
     ensure(asked > 0 && server.requests().is_empty(), || "the server was asked again, or never".into())?;
     ensure(online.stdout == again.stdout, || format!("{} online, {} offline", online.stdout, again.stdout))
+}
+
+/// A branch that moves between two builds, and one that does not.
+fn moved(world: &World) -> Result<(), Trouble> {
+    needs(&["git"])?;
+    let here = Here::new(world, "gateway-moved")?;
+    super::server::repository(&here.place.path, "moves")?;
+    super::server::repository(&here.place.path, "stays")?;
+    let server = super::server::Server::start(std::net::Ipv4Addr::LOCALHOST.into(), &here.place.path)?;
+    std::fs::write(here.place.path.join("ca.pem"), &server.ca)?;
+    let fixture = format!(
+        "//- /Dockerfile\nFROM {BASE}\nRUN apt-get install --yes --no-install-recommends git\n\
+         RUN git clone --quiet https://code.example.org/moves.git /moves\n\
+         RUN git clone --quiet --depth 1 https://code.example.org/stays.git /stays\n\
+         //- /kapok.yaml\nnetwork:\n  ca: ../ca.pem\nmirrors:\n  https://code.example.org: {}\n",
+        server.url("git")
+    );
+    here.explained(&fixture, "gateway:moved")?;
+    let debian = here.debian();
+    let plan = || {
+        let mut plan = here.place.command();
+        plan.args(["plan", "--refresh", &debian[0], &debian[1]]).arg(here.place.path.join("context"));
+        let outcome = command::run(&mut plan, LIMIT)?;
+        ensure(outcome.success(), || outcome.tail(20))?;
+        Ok::<_, Trouble>(outcome.stdout)
+    };
+    let before = plan()?;
+    ensure(!before.contains("example.org"), || before)?;
+    super::server::commit(&here.place.path, "moves")?;
+    let after = plan()?;
+    let lines = ["changed: https://code.example.org/moves.git", "RUN git clone --quiet https"];
+    ensure(lines.iter().all(|line| after.contains(line)) && !after.contains("stays"), || after)
 }
 
 /// An index of Python's shape, in a directory that stands in for its host.

@@ -213,15 +213,25 @@ pub fn repository(root: &Path, name: &str) -> io::Result<String> {
     let work = tempfile::tempdir()?;
     fs::write(work.path().join("file"), "kept in git\n")?;
     let to: PathBuf = root.join(format!("git/{name}.git"));
-    let git = |words: &[&str]| {
-        let mut git = Command::new("git");
-        let who = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"];
-        git.arg("-C").arg(work.path()).args(who).args(words);
-        crate::command::must(&mut git, std::time::Duration::from_secs(60))
-    };
+    let git = |words: &[&str]| run_git(work.path(), words);
     git(&["init", "--quiet"])?;
     git(&["add", "file"])?;
     git(&["commit", "--quiet", "--message", "one"])?;
     git(&["clone", "--quiet", "--bare", ".", &to.to_string_lossy()])?;
     Ok(git(&["rev-parse", "HEAD"])?.stdout.trim().to_owned())
+}
+
+/// One more commit on the branch of such a repository.
+pub fn commit(root: &Path, name: &str) -> io::Result<()> {
+    let bare = root.join(format!("git/{name}.git"));
+    let words = ["commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "two"];
+    let commit = run_git(&bare, &words)?.stdout.trim().to_owned();
+    run_git(&bare, &["update-ref", "HEAD", &commit]).map(drop)
+}
+
+fn run_git(directory: &Path, words: &[&str]) -> io::Result<crate::command::Outcome> {
+    let mut git = Command::new("git");
+    let who = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"];
+    git.arg("-C").arg(directory).args(who).args(words);
+    crate::command::must(&mut git, std::time::Duration::from_secs(60))
 }
