@@ -38,8 +38,13 @@ pub enum BuildError {
     #[error("{}", .0.headline())]
     Check(Box<super::checks::CheckFailure>),
     /// What was built may not have a name.
-    #[error("the image may not have a name: {0}")]
-    Denied(super::judging::Denial),
+    #[error("the image may not have a name: {denial}")]
+    Denied {
+        /// Why, in the judge's words.
+        denial: super::judging::Denial,
+        /// All steps.
+        report: Box<BuildReport>,
+    },
     /// Another image of the project, which it stands on, was not built.
     #[error("it stands on `{image}`, which was not built")]
     Needs {

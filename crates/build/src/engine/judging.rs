@@ -91,7 +91,10 @@ impl<'a> World<'a> {
                     return Ok(None);
                 }
             };
-            let overruled = judge.judge(&image, &seen).map_err(BuildError::Denied)?;
+            let overruled = judge.judge(&image, &seen).map_err(|denial| {
+                let report = Box::new(self.final_report());
+                BuildError::Denied { denial, report }
+            })?;
             if !overruled.is_empty() {
                 self.progress(|mut state| {
                     state.report.overruled.get_or_insert_default().findings.extend(overruled);

@@ -160,6 +160,11 @@ fn images_of_a_project_are_judged_each_and_what_stands_on_a_denied_one_is_not_bu
         assert!(denied.contains(part), "{part}: {denied}");
     }
     assert!(!here.kapok("images").ok().stdout.contains("example.org"));
+    let explained = here.kapok("explain base").ok().stdout;
+    assert!(
+        explained.contains("base Failed (CheckFailed)") && explained.contains("COPY VERSION"),
+        "{explained}"
+    );
     // Waived for the base, which is named, it is not said again of what stands on it.
     let waiver = |rule: &str| {
         format!(

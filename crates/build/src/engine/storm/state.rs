@@ -154,7 +154,7 @@ impl Verdict {
             BuildError::Step(failure) => of_step(&failure.cause),
             BuildError::Check(failure) if failure.hook => Verdict::failed(Reason::PostCommitHookFailed),
             BuildError::Check(_) => Verdict::failed(Reason::TestFailed),
-            BuildError::Denied(_) => Verdict::failed(Reason::CheckFailed),
+            BuildError::Denied { .. } => Verdict::failed(Reason::CheckFailed),
             BuildError::Cancelled(_) => {
                 Verdict { state: State::Cancelled, ..Verdict::failed(Reason::CancelledBuild) }
             }

@@ -71,9 +71,9 @@ pub fn explain(error: BuildError, source: &Source) -> Failure {
             output: last_lines(&failure.tail),
             message: BuildError::Check(failure).to_string(),
         },
-        BuildError::Denied(denial) => match denial.downcast::<Denial>() {
+        BuildError::Denied { denial, report } => match denial.downcast::<Denial>() {
             Ok(denial) => (*denial).into(),
-            Err(other) => BuildError::Denied(other).into(),
+            Err(denial) => BuildError::Denied { denial, report }.into(),
         },
         BuildError::Cancelled(_) => Failure::Interrupted,
         other => other.into(),
