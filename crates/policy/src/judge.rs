@@ -68,6 +68,7 @@ pub fn judge(facts: &Facts, standards: &Standards, waivers: &Waivers, more: Vec<
         judgement.unknown.extend(sink.unknown.into_iter().map(unjudged));
         found.extend(sink.found.into_iter().map(|raw| raw.settled(rule, level)));
     }
+    without_echoes(&mut found);
     let remarks = ignore::remarks(facts);
     let mut used = BTreeSet::new();
     found.retain(|finding| {
@@ -105,6 +106,34 @@ fn lacking(rule: &Rule, facts: &Facts, sink: &mut Sink<'_>) {
     {
         sink.unknown(None, why.clone());
     }
+}
+
+/// Rules that say the same of one place in other words: the first speaks.
+const ECHOES: [(&str, &str); 6] = [
+    ("secret-in-clear", "script-secret"),
+    ("secret-in-manifest", "secret-in-clear"),
+    ("build-trigger-contradictory", "build-base-trigger-missing"),
+    ("stage-unknown", "image-name-drift"),
+    ("settings-signature-off", "repository-unsigned"),
+    ("settings-tls-off", "repository-unsigned"),
+];
+
+/// Leaves one finding where two rules found one fault.
+fn without_echoes(found: &mut Vec<Finding>) {
+    let speaks = |finding: &&Finding| ECHOES.iter().any(|(first, _)| finding.rule == *first);
+    let first: Vec<(String, Place)> =
+        found.iter().filter(speaks).map(|finding| (finding.rule.to_string(), finding.place)).collect();
+    found.retain(|finding| {
+        let (source, span) = (finding.place.source, finding.place.span);
+        !ECHOES.iter().filter(|(_, second)| finding.rule == *second).any(|(own, _)| {
+            first.iter().any(|(rule, place)| {
+                rule == own
+                    && place.source == source
+                    && place.span.start <= span.end
+                    && span.start <= place.span.end
+            })
+        })
+    });
 }
 
 /// A finding of one of the judge's own rules, where the profile has it.

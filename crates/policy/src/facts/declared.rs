@@ -38,7 +38,8 @@ pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
                 )
             },
             "pyproject.toml" => |text| keyed(text, &[("requires-python", "python"), ("python =", "python")]),
-            "setup.cfg" | "setup.py" => |text| keyed(text, &[("python_requires", "python")]),
+            "setup.py" => setup_py,
+            "setup.cfg" => |text| keyed(text, &[("python_requires", "python")]),
             "Pipfile" => {
                 |text| keyed(text, &[("python_version", "python"), ("python_full_version", "python")])
             }
@@ -60,7 +61,8 @@ pub(super) fn gather(facts: &mut Facts, files: &dyn Files) {
             continue;
         }
         let name = path.rsplit('/').next().unwrap_or(&path);
-        let exact = name.starts_with('.') || matches!(name, "runtime.txt" | "Pipfile");
+        let exact = name.starts_with('.')
+            || matches!(name, "runtime.txt" | "Pipfile" | "environment.yml" | "environment.yaml");
         let source = facts.source_named(&path).unwrap_or_else(|| facts.add_source(path, text));
         let declared = found.into_iter().map(|(span, release)| DeclaredVersion {
             place: Place::new(source, span),
@@ -146,6 +148,16 @@ fn keyed(text: &str, keys: &[(&str, &'static str)]) -> Vec<(Span, Release)> {
         found.extend(lowest(&trimmed[key.len()..], after, product));
     }
     found
+}
+
+/// `setup(..., python_requires='>=3.6')`, wherever it stands in its line.
+fn setup_py(text: &str) -> Vec<(Span, Release)> {
+    let key = "python_requires";
+    let found = lines(text).filter_map(|(start, line)| {
+        let at = line.find(key).filter(|at| !line[..*at].contains('#'))? + key.len();
+        lowest(&line[at..], start + at, "python")
+    });
+    found.collect()
 }
 
 /// `"engines": {"node": ">=12"}`.

@@ -50,7 +50,7 @@ pub(crate) fn tool(path: &str) -> Option<Tool> {
     let apt = (path.contains("apt/") || path.contains("apt.conf.d") || name.contains("apt"))
         && name.ends_with(".conf");
     match name {
-        "pip.conf" | "pip.ini" | ".pip.conf" => Some(Tool::Pip),
+        "pip.conf" | "pip.ini" | ".pip.conf" | "pyproject.toml" | "Pipfile" | "uv.toml" => Some(Tool::Pip),
         ".npmrc" | "npmrc" | ".yarnrc" | ".yarnrc.yml" => Some(Tool::Npm),
         "settings.xml" | "pom.xml" | "settings-security.xml" => Some(Tool::Maven),
         "dnf.conf" | "yum.conf" | "zypp.conf" | "microdnf.conf" => Some(Tool::Dnf),

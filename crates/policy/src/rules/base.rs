@@ -79,7 +79,9 @@ pub static LATEST: Rule = Rule {
     why: "Without a tag, and with `latest`, the next build may begin with another release, and nobody can say which one the \
           last build had.",
     fix: "name a release, best with a digest: `IMAGE:1.2.3@sha256:...`",
-    bad: Example("FROM «registry.example.com/base:latest»\nRUN true\nFROM «registry.example.com/other»\n"),
+    bad: Example(
+        "FROM «registry.example.com/base:latest»\nRUN true\nFROM «registry.example.com/other»\nFROM «registry.example.com/node:lts-slim»\n",
+    ),
     good: Example("ARG TAG=1.2\nFROM registry.example.com/base:${TAG} AS base\nFROM base\nFROM scratch\n"),
     also: &[
         Foreign::Hadolint("DL3006"),
@@ -97,6 +99,9 @@ pub static LATEST: Rule = Rule {
                 Some("latest") if written.ends_with(":latest") => {
                     sink.find(blame(file, name, place), format!("`{written}` is whatever was pushed last"));
                 }
+                Some(tag) if moves(tag) => {
+                    sink.find(blame(file, name, place), format!("`{tag}` is another release next year"));
+                }
                 Some("latest") | None => {
                     sink.find(
                         blame(file, name, place),
@@ -109,6 +114,30 @@ pub static LATEST: Rule = Rule {
     },
     ..Rule::BLANK
 };
+
+/// Whether a tag names what is current, and no release: `lts`, `stable-slim`.
+fn moves(tag: &str) -> bool {
+    let words = [
+        "lts",
+        "stable",
+        "current",
+        "edge",
+        "nightly",
+        "mainline",
+        "main",
+        "master",
+        "dev",
+        "devel",
+        "develop",
+        "snapshot",
+        "rolling",
+        "testing",
+        "unstable",
+        "oldstable",
+    ];
+    let head = tag.split(['-', '_']).next().unwrap_or(tag);
+    words.contains(&head) && !tag.contains(|next: char| next.is_ascii_digit())
+}
 
 /// A tag without a digest.
 pub static DIGEST: Rule = Rule {

@@ -5,7 +5,7 @@ use dockerfile::Span;
 use super::base::each_image;
 use super::packages::each_manager;
 use crate::facts::Facts;
-use crate::facts::commands::Action;
+use crate::facts::commands::{Action, Manager, Pin};
 use crate::facts::dockerfile::DockerfileFacts;
 use crate::level::{Level, Levels};
 use crate::lifecycle::{self, Release};
@@ -25,6 +25,22 @@ fn each_release(facts: &Facts, mut say: impl FnMut(&DockerfileFacts, Span, Relea
         }
     });
     each_manager(facts, |file, _, _, _, command| {
+        for package in command.packages.iter().filter(|_| command.manager == Manager::Conda) {
+            let product = match package.name.as_str() {
+                "python" => "python",
+                "openjdk" => "java",
+                "nodejs" => "node",
+                "go" => "go",
+                _ => continue,
+            };
+            if let Pin::Exact(version) | Pin::Range(version) = &package.pin {
+                let version = lifecycle::leading_version(version);
+                let release = Release { product, version };
+                if !release.version.is_empty() {
+                    say(file, package.value.inner_span(), release);
+                }
+            }
+        }
         if !command.manager.is_system() || !matches!(command.action, Action::Install | Action::Repository) {
             return;
         }
@@ -140,7 +156,7 @@ pub static FLOOR: Rule = Rule {
           3.8, Java 11 and Go 1.17; `check.floors` sets others.",
     fix: "move to a supported release",
     bad: Example(
-        "//- Dockerfile\nFROM «python:3.6-slim»\nRUN dnf install -y «java-1.8.0-openjdk»\nARG GO_VERSION=«1.16.3»\n//- go.mod\nmodule example.com/x\n\ngo «1.15»\n//- pom.xml\n<properties>\n  <maven.compiler.source>«1.8»</maven.compiler.source>\n</properties>\n//- pyproject.toml\n[project]\nrequires-python = \">=«3.6»,<4\"\n//- lib/setup.cfg\n[options]\npython_requires = >=«3.7»\n//- .python-version\n«3.6.15»\n",
+        "//- Dockerfile\nFROM «python:3.6-slim»\nRUN dnf install -y «java-1.8.0-openjdk» && conda install -y «python=3.7»\nARG GO_VERSION=«1.16.3»\n//- go.mod\nmodule example.com/x\n\ngo «1.15»\n//- pom.xml\n<properties>\n  <maven.compiler.source>«1.8»</maven.compiler.source>\n</properties>\n//- pyproject.toml\n[project]\nrequires-python = \">=«3.6»,<4\"\n//- lib/setup.cfg\n[options]\npython_requires = >=«3.7»\n//- .python-version\n«3.6.15»\n",
     ),
     good: Example(
         "//- Dockerfile\nFROM python:3.14-slim\nRUN dnf install -y java-21-openjdk python3\nARG GO_VERSION=1.27\n//- go.mod\nmodule example.com/x\n\ngo 1.27.1\n//- pom.xml\n<java.version>17</java.version>\n<version>8</version>\n//- pyproject.toml\n[project]\nrequires-python = \">=3.11\"\n[tool.poetry.dependencies]\npython = \"^3.11\"\npython-dateutil = \"^2.8\"\n",

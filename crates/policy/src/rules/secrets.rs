@@ -4,6 +4,7 @@ use dockerfile::shell::{Invocation, Value};
 use dockerfile::{InstructionKind, Span};
 
 use crate::facts::dockerfile::DockerfileFacts;
+use crate::facts::manifest::{self, known_token};
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Foreign, Need, Rule};
 
@@ -99,16 +100,20 @@ pub(super) fn is_secret_value(value: &str) -> bool {
 /// A secret in ENV or ARG.
 pub static ENV_SECRET: Rule = Rule {
     bad: Example(
-        "FROM registry.example.com/base:1\nENV «DB_PASSWORD»=Kd93mfQx81\nARG «API_TOKEN»=d0ntl00katm3\n",
+        "FROM registry.example.com/base:1\nENV «DB_PASSWORD»=Kd93mfQx81\nENV «OPTS»=\"-Xmx1g -Djavax.net.ssl.trustStorePassword=Tru5tMe99\"\nARG «API_TOKEN»=d0ntl00katm3\n",
     ),
     good: Example(
-        "FROM registry.example.com/base:1\nARG TOKEN_URL=https://auth.example.com/token\nENV DB_PASSWORD_FILE=/run/secrets/db TOKENIZERS_PARALLELISM=false PASSWORD=\"\" SECRET_NAME=db\nENV POSTGRES_PASSWORD=$FROM_OUTSIDE\n",
+        "FROM registry.example.com/base:1\nARG TOKEN_URL=https://auth.example.com/token\nENV DB_PASSWORD_FILE=/run/secrets/db TOKENIZERS_PARALLELISM=false PASSWORD=\"\" SECRET_NAME=db\nENV POSTGRES_PASSWORD=$FROM_OUTSIDE OPTS=-Djavax.net.ssl.trustStorePassword=changeit\n",
     ),
     also: &[Foreign::Docker("SecretsUsedInArgOrEnv")],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             each_setting(file, |name, span, _, value| {
                 let text = value.text();
+                if let Some(option) = secret_property(&text) {
+                    let message = format!("`{option}` is in the image for everybody who can pull it");
+                    sink.find(file.place(span), message);
+                }
                 if is_secret_name(name) && value.known().is_some() && is_secret_value(&text) {
                     sink.find(
                         file.place(span),
@@ -127,6 +132,19 @@ pub static ENV_SECRET: Rule = Rule {
         "give it to the RUN that needs it with `--mount=type=secret`, or to the container when it starts; and change it",
     )
 };
+
+/// A property of a JVM that is a secret: `-Djavax.net.ssl.trustStorePassword=...`. The JDK's own password guards nothing.
+fn secret_property(text: &str) -> Option<&str> {
+    let options =
+        text.split_whitespace().filter_map(|word| word.trim_matches(['"', '\'']).strip_prefix("-D"));
+    let pairs = options.filter_map(|word| word.split_once('='));
+    pairs
+        .filter(|(name, value)| {
+            manifest::is_secret_name(name) && is_secret_value(value) && *value != "changeit"
+        })
+        .map(|(name, _)| name)
+        .next()
+}
 
 /// ARG and ENV for a secret that is given later.
 pub static ARG_FOR_SECRET: Rule = Rule {
@@ -237,7 +255,8 @@ pub(super) fn known_secret(text: &str) -> Option<&'static str> {
     ];
     let found = forms.iter().find(|(prefix, length, fits, _)| word(prefix, *length, *fits));
     let key = text.contains("-----BEGIN") && text.contains("PRIVATE KEY-----");
-    found.map(|(.., what)| *what).or(if key { Some("a private key") } else { None })
+    let other = || known_token(text).map(|(.., what)| what);
+    found.map(|(.., what)| *what).or_else(other).or(if key { Some("a private key") } else { None })
 }
 
 /// A secret on a command line.

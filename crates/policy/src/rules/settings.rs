@@ -39,6 +39,7 @@ pub static TLS: Rule = Rule {
     judge: |facts, sink| {
         for (settings, entry) in entries(facts, &TLS_TOOLS) {
             let off = match (settings.tool, entry.key.to_ascii_lowercase().as_str()) {
+                (Tool::Pip, "verify_ssl") => is(entry.value, &["false"]),
                 (Tool::Pip | Tool::Requirements, "trusted-host") => !entry.value.is_empty(),
                 (Tool::Npm, "strict-ssl" | "enablestrictssl" | "enablestrictssl:")
                 | (Tool::Git, "sslverify") => is(entry.value, &["false", "0", "no"]),
@@ -144,6 +145,7 @@ fn indexes(facts: &Facts) -> Vec<(Settings, &str, Span, bool)> {
         let key = entry.key.to_ascii_lowercase();
         let extra = key == "extra-index-url";
         let index = match settings.tool {
+            Tool::Pip if key == "url" => entry.section.contains("source") || entry.section.contains("index"),
             Tool::Pip | Tool::Requirements => {
                 matches!(key.as_str(), "index-url" | "index" | "extra-index-url" | "find-links")
             }
@@ -151,7 +153,9 @@ fn indexes(facts: &Facts) -> Vec<(Settings, &str, Span, bool)> {
             _ => matches!(key.as_str(), "baseurl" | "mirrorlist" | "metalink"),
         };
         if index && entry.value.contains("://") {
-            found.push((*settings, entry.value, entry.span, extra));
+            let value = entry.value.trim_matches(['"', '\'']);
+            let at = entry.span.start + entry.value.find(value).unwrap_or(0);
+            found.push((*settings, value, Span::new(at, at + value.len()), extra));
         }
     }
     for settings in facts.settings.iter().filter(|settings| matches!(settings.tool, Tool::Maven | Tool::Apt))
@@ -213,7 +217,9 @@ pub static HTTP: Rule = Rule {
     title: "packages come over an encrypted connection",
     why: "Anybody on the way can put other packages in. Debian's signatures make that harmless for apt; for all others nothing does.",
     fix: "use `https://`",
-    bad: Example("//- pip.conf\n[global]\nindex-url = «http://nexus.example.com/simple»\n"),
+    bad: Example(
+        "//- pip.conf\n[global]\nindex-url = «http://nexus.example.com/simple»\n//- pyproject.toml\n[tool.poetry]\nurl = \"http://home.example.com\"\n[[tool.poetry.source]]\nurl = \"«http://nexus.example.com/simple»\"\n",
+    ),
     good: Example("//- pip.conf\n[global]\nindex-url = https://nexus.example.com/simple\n"),
     also: &[],
     needs: &[Need::Files],

@@ -135,7 +135,7 @@ pub static CA_ASKED: Rule = Rule {
           included, and every later connection trusts it.",
     fix: "copy the authority's certificate, which somebody looked at, into the image",
     bad: Example(
-        "FROM registry.example.com/base:1\nRUN «openssl s_client -connect vault.example.com:443 -showcerts </dev/null» | openssl x509 > /usr/local/share/ca-certificates/v.crt \\\n && update-ca-certificates\n",
+        "FROM registry.example.com/base:1\nRUN «openssl s_client -connect vault.example.com:443 -showcerts </dev/null» | openssl x509 > /usr/local/share/ca-certificates/v.crt \\\n && update-ca-certificates\nRUN «ssh-keyscan git.example.com >> /etc/ssh/ssh_known_hosts»\n",
     ),
     good: Example(
         "FROM registry.example.com/base:1\nRUN openssl s_client -connect vault.example.com:443 -CAfile /ca.pem </dev/null | grep -q 'Verify return code: 0'\n",
@@ -156,6 +156,10 @@ pub static CA_ASKED: Rule = Rule {
                     Some("keytool") => {
                         words.iter().any(|word| word == "-printcert")
                             && words.iter().any(|word| word == "-sslserver")
+                    }
+                    Some("ssh-keyscan") => {
+                        sink.find(file.place(command.span), "the host says itself that it is to be trusted");
+                        false
                     }
                     _ => false,
                 };

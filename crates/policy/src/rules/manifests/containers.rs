@@ -135,6 +135,42 @@ pub static REQUEST_ABOVE_LIMIT: Rule = Rule {
     },
 };
 
+/// Quantities that are none.
+pub static QUANTITY: Rule = Rule {
+    id: "container-quantity-invalid",
+    family: Family::Manifests,
+    levels: Levels::ERROR,
+    title: "a container's resources are quantities",
+    why: "The API server refuses what it cannot read: units are `m` for thousandths, `Ki`, `Mi`, `Gi` and `k`, `M`, `G`.",
+    fix: "write `500m`, `512Mi`, `1Gi`",
+    bad: Example(
+        "//- pod.yaml\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n    - name: web\n      image: a/b:1\n      \
+         resources: {requests: {memory: «512mb»}, limits: {memory: «1GB», cpu: 2}}\n",
+    ),
+    good: RESOURCES.good,
+    also: &[],
+    needs: &[Need::Manifests],
+    judge: |facts, sink| {
+        for container in containers(facts) {
+            for list in ["resources.requests", "resources.limits"] {
+                for pair in container.node.at(list).map_or(&[][..], Node::pairs) {
+                    let text = pair.value.text().unwrap_or_default();
+                    if !text.is_empty()
+                        && !is_template(text)
+                        && !text.contains('$')
+                        && quantity(text).is_none()
+                    {
+                        sink.find(
+                            container.object.place(pair.value.span),
+                            format!("`{text}` is no quantity of {}", pair.key),
+                        );
+                    }
+                }
+            }
+        }
+    },
+};
+
 /// Ephemeral storage.
 pub static EPHEMERAL_STORAGE: Rule = Rule {
     id: "container-ephemeral-storage",
@@ -431,6 +467,7 @@ pub const RULES: &[&Rule] = &[
     &RESOURCES,
     &REQUESTS_EQUAL_LIMITS,
     &REQUEST_ABOVE_LIMIT,
+    &QUANTITY,
     &EPHEMERAL_STORAGE,
     &IMAGE_TAG,
     &IMAGE_DIGEST,

@@ -131,10 +131,14 @@ fn quantity(text: &str) -> Option<f64> {
         "M" => 1e6,
         "G" => 1e9,
         "T" => 1e12,
+        "P" => 1e15,
+        "E" => 1e18,
         "Ki" => 1024.0,
         "Mi" => 1024.0 * 1024.0,
         "Gi" => 1024.0 * 1024.0 * 1024.0,
         "Ti" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        "Pi" => 1024f64.powi(5),
+        "Ei" => 1024f64.powi(6),
         exponent => 10f64
             .powi(exponent.strip_prefix(['e', 'E'])?.parse::<i32>().ok().filter(|power| power.abs() < 30)?),
     };

@@ -371,7 +371,7 @@ pub static UPDATE_ALONE: Rule = Rule {
 /// A repository that need not be signed.
 pub static UNSIGNED_REPOSITORY: Rule = Rule {
     bad: Example(
-        "FROM registry.example.com/base:1\nRUN «echo \"deb [trusted=yes] https://apt.example.com/ stable main\" > /etc/apt/sources.list.d/x.list»\nRUN «sed -i 's/gpgcheck=1/gpgcheck=0/' /etc/yum.repos.d/x.repo»\n",
+        "FROM registry.example.com/base:1\nRUN «sed -i 's/gpgcheck=1/gpgcheck=0/' /etc/yum.repos.d/x.repo»\nRUN «yum-config-manager --save --setopt=x.gpgcheck=0»\n",
     ),
     good: Example(
         "FROM registry.example.com/base:1\nRUN echo \"deb [signed-by=/usr/share/keyrings/x.gpg] https://apt.example.com/ stable main\" > /etc/apt/sources.list.d/x.list\n",
