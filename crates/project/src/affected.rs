@@ -8,7 +8,7 @@ use dockerfile::{Dockerfile, InstructionKind};
 use oci::Reference;
 
 use crate::Files;
-use crate::files::join;
+use crate::files::{is_file, join};
 use crate::graph::{EdgeKind, Graph, NodeId};
 use crate::model::{Context, DockerfileSource, Image, ImageName, Project};
 
@@ -43,7 +43,7 @@ pub fn affected(project: &Project, graph: &Graph, files: &dyn Files, changes: &[
         match change {
             Change::File(path) => {
                 for (number, image) in project.images.iter().enumerate() {
-                    let why = file_reason(project, image, &readers[number], path);
+                    let why = file_reason(project, image, &readers[number], path, is_file(files, path));
                     reasons.entry(number).or_default().extend(why);
                 }
             }
@@ -114,7 +114,7 @@ pub fn nodes_of(project: &Project, graph: &Graph, name: &str) -> Vec<NodeId> {
 }
 
 /// Why a file matters to an image.
-fn file_reason(project: &Project, image: &Image, reader: &Reader, path: &str) -> Option<String> {
+fn file_reason(project: &Project, image: &Image, reader: &Reader, path: &str, there: bool) -> Option<String> {
     if image.dockerfile.path() == Some(path) && image.context.directory().is_some() {
         return Some(format!("its Dockerfile `{path}` changed"));
     }
@@ -131,7 +131,8 @@ fn file_reason(project: &Project, image: &Image, reader: &Reader, path: &str) ->
     }
     let source = reader.source_of(relative)?;
     let named = if source == "." { "the whole build context".to_owned() } else { format!("`{source}`") };
-    Some(format!("`{path}` changed, and it copies {named}"))
+    let what = if there { "changed" } else { "is gone" };
+    Some(format!("`{path}` {what}, and it copies {named}"))
 }
 
 /// A path in a directory, from there.
@@ -308,7 +309,7 @@ mod tests {
             TREE,
             Change::File("tool/gone".into()),
             &[
-                "tool: `tool/gone` changed, and it copies the whole build context",
+                "tool: `tool/gone` is gone, and it copies the whole build context",
                 "> app: copies from `tool`",
             ],
         );

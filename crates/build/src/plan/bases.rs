@@ -125,8 +125,11 @@ impl<'a> Bases<'a> {
             }
             ImageError::Platform { .. } | ImageError::Project { .. } => None,
         };
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(error);
+        // What is wrong with a name names it.
+        let (mut message, mut source) = match error {
+            ImageError::Name { source, .. } => (source.to_string(), source.source()),
+            _ => (error.to_string(), std::error::Error::source(error)),
+        };
         while let Some(cause) = source {
             message = format!("{message}: {cause}");
             source = cause.source();

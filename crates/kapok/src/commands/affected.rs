@@ -30,6 +30,10 @@ pub fn run(program: &Program, arguments: &Arguments) -> Result<Exit, Failure> {
         }
         changes.push(Change::Base(base.clone()));
     }
+    if let Some(word) = arguments.package.iter().find(|word| !word.starts_with("pkg:")) {
+        let hint = "write it as `kapok explain IMAGE#STEP` shows it: `pkg:deb/debian/curl`, with or without `@VERSION`";
+        return Err(Failure::usage_with(format!("`{word}` is no package URL"), hint));
+    }
     if !arguments.package.is_empty() {
         let store = program.store(&program.settings_for(&loaded.root)?)?;
         changes.push(Change::Images(with_packages(program, &loaded, &store, &arguments.package)?));
@@ -40,6 +44,9 @@ pub fn run(program: &Program, arguments: &Arguments) -> Result<Exit, Failure> {
         changes.extend(changed_since(&loaded, "HEAD")?);
     }
     let found = affected(&loaded.project, &loaded.graph, &loaded.files, &changes);
+    if found.is_empty() && arguments.format == Format::Table {
+        program.say("no image of the project is affected");
+    }
     program.data(&match arguments.format {
         Format::Table => text(&loaded, &found),
         Format::Json => json(&loaded, &found),

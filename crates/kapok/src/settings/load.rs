@@ -21,7 +21,9 @@ pub fn load(environment: &Environment, directory: Option<&Path>) -> Result<Setti
     let machine = Path::new("/etc/kapok").join(FILE);
     let user = environment.config_directory().map(|directory| directory.join("kapok").join(FILE));
     let project = directory.and_then(nearest);
-    merge(&[(Some(machine), Places::MachineAndUser), (user, Places::MachineAndUser), (project, Places::All)])
+    let places =
+        [(Some(machine), Places::MachineAndUser), (user, Places::MachineAndUser), (project, Places::All)];
+    merge(&environment.directory, &places)
 }
 
 /// The nearest `kapok.yaml` in a directory or above it.
@@ -31,12 +33,14 @@ fn nearest(directory: &Path) -> Option<PathBuf> {
 }
 
 /// Reads the files that are there, later ones over earlier ones.
-fn merge(files: &[(Option<PathBuf>, Places)]) -> Result<Settings, SettingsError> {
+fn merge(here: &Path, files: &[(Option<PathBuf>, Places)]) -> Result<Settings, SettingsError> {
     let mut settings = Settings::default();
     for (path, trusted) in files {
         let Some(path) = path else { continue };
         let Some(text) = read(path)? else { continue };
-        let source = Source::new(path.display().to_string(), text);
+        // As the user sees it, where that is shorter.
+        let shown = here.canonicalize().ok().and_then(|here| path.strip_prefix(here).ok());
+        let source = Source::new(shown.unwrap_or(path).display().to_string(), text);
         let directory = path.parent().unwrap_or(Path::new("/"));
         let trusted = *trusted == Places::MachineAndUser;
         let diagnostics = apply(&source.text, directory, trusted, &mut settings);

@@ -14,3 +14,4 @@ mod run;
 mod sharing;
 mod ssh;
 mod usage;
+mod wrong;

@@ -111,8 +111,15 @@ fn outside(draft: &Draft<'_>, user: usize, written: &str, external: &str, place:
             .then(|| Finding::warning(Code::NearMatch, place.clone(), message).fix_opt(fix));
     }
     if single && !is_official(last_part(external)) {
-        let message =
-            format!("nothing here builds `{written}`, and Docker Hub has no official image of that name");
+        let own = project.images.get(user).is_some_and(|image| image.name == last_part(external));
+        let message = match own {
+            true => format!(
+                "`{written}` is not the image itself, and Docker Hub has no official image of that name"
+            ),
+            false => {
+                format!("nothing here builds `{written}`, and Docker Hub has no official image of that name")
+            }
+        };
         return Some(Finding::warning(Code::NotBuilt, place.clone(), message));
     }
     None

@@ -91,11 +91,17 @@ fn later_places_win_key_by_key() {
         std::fs::write(&path, text).expect("it is written");
         Some(path)
     };
-    let settings = merge(&[
-        (file("machine", "limits: {memory: 1g, pids: 100}\nnetwork: {host: true}\n"), Places::MachineAndUser),
-        (Some(directory.path().join("missing")), Places::MachineAndUser),
-        (file("project", "limits: {memory: 2g}\n"), Places::All),
-    ])
+    let settings = merge(
+        Path::new("/"),
+        &[
+            (
+                file("machine", "limits: {memory: 1g, pids: 100}\nnetwork: {host: true}\n"),
+                Places::MachineAndUser,
+            ),
+            (Some(directory.path().join("missing")), Places::MachineAndUser),
+            (file("project", "limits: {memory: 2g}\n"), Places::All),
+        ],
+    )
     .expect("all three are right");
     assert_eq!(settings.limits.memory, Some(Size(2 << 30)));
     assert_eq!(settings.limits.pids, Some(100));

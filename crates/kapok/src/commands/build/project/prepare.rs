@@ -40,6 +40,8 @@ pub struct Job {
     pub needs: Vec<usize>,
     /// The names that its Dockerfile has for them.
     pub names: BTreeMap<String, usize>,
+    /// Where its tests are declared, by name.
+    pub tests: Vec<(String, String)>,
     /// Files of other images in its build context.
     pub taken: Vec<Taken>,
     /// What a step may use.
@@ -149,6 +151,7 @@ impl Making<'_> {
             plans,
             needs,
             names,
+            tests: image.tests.iter().map(|test| (test.name.clone(), test.place.to_string())).collect(),
             taken,
             need,
             timeout: image.timeout.map(Duration::from_secs),

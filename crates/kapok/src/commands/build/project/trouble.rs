@@ -2,6 +2,8 @@
 
 use build::engine::{BuildError, BuildReport, Reason, State, Verdict};
 
+use dockerfile::{Diagnostic, Level};
+
 use crate::commands::build::failed;
 use crate::failure::{Failure, causes};
 
@@ -38,7 +40,7 @@ impl Failed {
     pub fn headline(&self) -> String {
         match &self.failure {
             Failure::Step(step) => step.headline(),
-            Failure::Dockerfile { diagnostics, source_text, .. } => match diagnostics.first() {
+            Failure::Dockerfile { diagnostics, source_text, .. } => match first(diagnostics) {
                 Some(first) => format!("{}: {}", source_text.name, first.message),
                 None => self.failure.to_string(),
             },
@@ -51,6 +53,11 @@ impl Failed {
             }
         }
     }
+}
+
+/// What stopped the build; before it may stand what is only doubtful.
+fn first(diagnostics: &[Diagnostic]) -> Option<&Diagnostic> {
+    diagnostics.iter().find(|found| found.level == Level::Error).or(diagnostics.first())
 }
 
 /// What to make of it.

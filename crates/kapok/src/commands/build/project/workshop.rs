@@ -248,6 +248,19 @@ impl Shop<'_> {
     }
 
     fn explain(&self, error: BuildError, job: &Job) -> Failure {
+        let place = match &error {
+            BuildError::Check(check) => job.tests.iter().find(|(name, _)| *name == check.name),
+            _ => None,
+        };
+        match (self.explained(error, job), place) {
+            (Failure::Test { output, message }, Some((_, place))) => {
+                Failure::Test { output, message: format!("{place}: {message}") }
+            }
+            (failure, _) => failure,
+        }
+    }
+
+    fn explained(&self, error: BuildError, job: &Job) -> Failure {
         match &self.spawner {
             Err(Failure::Sandbox(reason)) if failed::lacks_spawner(&error) => reason.clone().into(),
             _ => self
