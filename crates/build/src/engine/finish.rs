@@ -28,6 +28,9 @@ pub struct Documents {
     pub tops: Vec<Option<Arc<LazyLayer>>>,
 }
 
+/// The image of a platform, and the layer that was put on top of it.
+type Topped = (BuiltPlatform, Option<Arc<LazyLayer>>);
+
 /// The stages whose layers an image has: the target, and those that it stands on. Layers of other stages are copied
 /// from and mounted; nobody needs their tars.
 pub fn stages_of_image(plan: &Plan) -> Vec<StageId> {
@@ -111,11 +114,7 @@ impl World<'_> {
         }
     }
 
-    fn finish_platform(
-        &self,
-        plan: &Plan,
-        result: &StageResult,
-    ) -> Result<Option<(BuiltPlatform, Option<Arc<LazyLayer>>)>, BuildError> {
+    fn finish_platform(&self, plan: &Plan, result: &StageResult) -> Result<Option<Topped>, BuildError> {
         let Some(stage) = plan.stage(plan.target) else { return Ok(None) };
         let mut descriptors: Vec<Descriptor> = Vec::new();
         let mut config = stage.config.clone();

@@ -194,4 +194,19 @@ impl<'a> World<'a> {
         })?;
         Ok(seen)
     }
+
+    /// The layers as a snapshot, if all of them are unpacked here already.
+    fn snapshot_if_here(&self, layers: &Layers) -> Result<Option<Snapshot>, Halt> {
+        Ok(if self.are_here(layers)? { Some(self.snapshot(layers)?) } else { None })
+    }
+
+    /// Whether all of the layers are unpacked here.
+    fn are_here(&self, layers: &Layers) -> Result<bool, Halt> {
+        for layer in layers.iter() {
+            if !layer.look(self.doors.store)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }

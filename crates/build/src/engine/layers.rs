@@ -93,7 +93,7 @@ impl LazyLayer {
     }
 
     /// Looks whether the layer is unpacked here; notes what it finds.
-    fn look(&self, store: &Store) -> Result<bool, StoreError> {
+    pub fn look(&self, store: &Store) -> Result<bool, StoreError> {
         if self.layer.get().is_some() {
             return Ok(true);
         }
@@ -230,25 +230,6 @@ impl World<'_> {
         self.unpack(layers)?;
         let unpacked = layers.iter().filter_map(|layer| layer.layer.get().cloned());
         Ok(Snapshot::new(unpacked.collect()))
-    }
-
-    /// The layers as a snapshot, if all of them are unpacked here already.
-    pub fn snapshot_if_here(&self, layers: &Layers) -> Result<Option<Snapshot>, Halt> {
-        if !self.are_here(layers)? {
-            return Ok(None);
-        }
-        let unpacked = layers.iter().filter_map(|layer| layer.layer.get().cloned());
-        Ok(Some(Snapshot::new(unpacked.collect())))
-    }
-
-    /// Whether all of the layers are unpacked here.
-    pub fn are_here(&self, layers: &Layers) -> Result<bool, Halt> {
-        for layer in layers.iter() {
-            if !layer.look(self.doors.store)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Brings the layers' blobs into the store, without unpacking them.

@@ -113,7 +113,7 @@ fn what_a_step_fetched_is_held_to_the_central_repository() {
         "kapok.yaml",
         "check:\n  profile: rainforest\n  central: [nexus.example.internal]\n  levels: {download-http: off, add-unchecked: off}\n",
     );
-    here.write("Dockerfile", &format!("FROM scratch\nADD http://{address}/a-1.0.tar /a\nUSER 1001\n"));
+    here.write("Dockerfile", format!("FROM scratch\nADD http://{address}/a-1.0.tar /a\nUSER 1001\n"));
     let denied = here.kapok("build .").code(1).stderr;
     let expected =
         format!("`http://{address}/a-1.0.tar` came from `{address}`, which is not the central repository");
@@ -127,8 +127,8 @@ fn every_trust_store_has_the_organisations_certificates() {
     let certificate =
         |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
     here.write("kapok.yaml", "ca: company.pem\ncheck: {profile: rainforest}\n");
-    here.write("company.pem", &certificate("MAMCAQE="));
-    here.write("roots.pem", &certificate("MAMCAQI="));
+    here.write("company.pem", certificate("MAMCAQE="));
+    here.write("roots.pem", certificate("MAMCAQI="));
     // A keystore that nobody can read, and a bundle into which the certificate is put.
     here.write("cacerts", "no keystore");
     here.write("Dockerfile", "FROM scratch\nCOPY roots.pem /etc/ssl/certs/ca-certificates.crt\nUSER 1001\n");
@@ -172,7 +172,7 @@ fn images_of_a_project_are_judged_each_and_what_stands_on_a_denied_one_is_not_bu
         )
     };
     let waivers = [waiver("language-floor"), waiver("language-end-of-life")].concat();
-    here.write("kapok-waivers.yaml", &format!("waivers:\n{waivers}"));
+    here.write("kapok-waivers.yaml", format!("waivers:\n{waivers}"));
     let built = here.kapok("build").ok().stderr;
     assert!(built.contains("3 of 3 images complete"), "{built}");
     here.write("kapok-waivers.yaml", "waivers: []\n");

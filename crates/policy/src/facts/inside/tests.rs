@@ -1,3 +1,5 @@
+//! Trees of a few files, and what is found in them.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What is seen of an image, and what rules say of it.
+
 use std::collections::BTreeMap;
 
 use super::*;
