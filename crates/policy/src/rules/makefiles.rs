@@ -1,7 +1,11 @@
 //! Makefiles: what their recipes run.
 
+use dockerfile::shell::{self, Evaluation, Invocation, Mapped, Value};
+use project::files::join;
+
 use super::manifests::switch_off;
-use crate::facts::manifest::{is_placeholder, is_secret_name};
+use crate::facts::Facts;
+use crate::facts::manifest::{directory, is_placeholder, is_secret_name};
 use crate::finding::Place;
 use crate::level::Levels;
 use crate::rule::{Example, Family, Need, Rule};
@@ -112,6 +116,112 @@ pub static PIPE: Rule = Rule {
         }
     },
 };
+
+/// Options of image builds that take a value in the next word.
+const VALUED: [&str; 34] = [
+    "-f",
+    "--file",
+    "-t",
+    "--tag",
+    "--build-arg",
+    "--target",
+    "--platform",
+    "--label",
+    "-v",
+    "--volume",
+    "--secret",
+    "--ssh",
+    "--network",
+    "--format",
+    "--authfile",
+    "--creds",
+    "--cache-from",
+    "--cache-to",
+    "--annotation",
+    "--arch",
+    "--os",
+    "--iidfile",
+    "--isolation",
+    "--jobs",
+    "--memory",
+    "-m",
+    "--add-host",
+    "--ulimit",
+    "--progress",
+    "--output",
+    "-o",
+    "--build-context",
+    "--manifest",
+    "--env",
+];
+
+/// Contexts and Dockerfiles of image builds that are not there. Changes of directory are followed; what a variable names
+/// is not known.
+pub(super) fn missing_paths(facts: &Facts) -> Vec<(Place, String)> {
+    let mut found = Vec::new();
+    for recipe in facts.recipes() {
+        if !recipe.line.contains("build") && !recipe.line.contains("bud") {
+            continue;
+        }
+        let start = format!("/{}", directory(&facts.source(recipe.place.source).name));
+        // What make hands to the shell as `$x` is written `$$x`.
+        let line = recipe.line.replace("$$", " $");
+        let script = shell::parse(&Mapped::plain(line, recipe.place.span.start));
+        let evaluation = Evaluation { directory: Some(start), ..Evaluation::default() };
+        for command in shell::evaluate(&script, evaluation).invocations {
+            let missing = missing_path(facts, &command);
+            found.extend(missing.map(|(span, message)| (Place::new(recipe.place.source, span), message)));
+        }
+    }
+    found
+}
+
+fn missing_path(facts: &Facts, command: &Invocation) -> Option<(dockerfile::Span, String)> {
+    let program = command.words.first()?;
+    let builder = ["podman", "docker", "buildah", "nerdctl", "kapok"];
+    // `$(PODMAN)` and its like say nothing, and `$(MAKE)` builds no image itself.
+    let named = match program.known() {
+        Some(name) => builder.contains(&name.rsplit('/').next().unwrap_or(name)),
+        None => !program.text().contains("MAKE") && !program.text().contains("GO"),
+    };
+    let verb = command.words.iter().take(3).position(|word| matches!(word.known(), Some("build" | "bud")))?;
+    let here = command.directory.as_deref()?.trim_start_matches('/');
+    if !named || verb == 0 {
+        return None;
+    }
+    let (mut operands, mut file): (Vec<&Value>, Option<Value>) = (Vec::new(), None);
+    let mut words = command.words[verb + 1..].iter();
+    while let Some(word) = words.next() {
+        let text = word.text();
+        if !text.starts_with('-') || text == "-" {
+            operands.push(word);
+        } else if VALUED.contains(&text.as_str()) {
+            let value = words.next();
+            if matches!(text.as_str(), "-f" | "--file") {
+                file = value.cloned();
+            }
+        } else if let Some(value) = word.strip_prefix("--file=") {
+            file = Some(value);
+        }
+    }
+    let [context] = operands.as_slice() else { return None };
+    let directory = context.known()?;
+    if directory.contains(':') || directory.starts_with(['/', '~', '-']) {
+        return None;
+    }
+    // A recipe may be run from the repository's root.
+    let bases = [join(here, directory), join("", directory)];
+    let present: Vec<String> = bases.into_iter().flatten().filter(|path| facts.has_path(path)).collect();
+    if present.is_empty() {
+        return Some((context.inner_span(), format!("there is no `{directory}`")));
+    }
+    let Some(file) = file else { return None };
+    let path = file.known().filter(|path| !path.starts_with(['/', '~', '-']))?;
+    let places =
+        present.iter().map(|directory| join(directory, path)).chain([join(here, path), join("", path)]);
+    let there = places.flatten().any(|path| facts.has_path(&path));
+    (!there).then(|| (file.inner_span(), format!("there is no `{path}`")))
+}
 
 /// These rules.
 pub const RULES: &[&Rule] = &[&TLS, &SECRET, &PIPE];

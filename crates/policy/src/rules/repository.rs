@@ -71,14 +71,20 @@ pub static PATH: Rule = Rule {
     title: "a build's context and Dockerfile exist",
     why: "The build fails before its first step.",
     fix: "mend the path",
-    bad: build_example!("  source: {contextDir: «images/b»}\n  strategy: {dockerStrategy: {}}\n"),
-    good: build_example!("  source: {contextDir: images/a}\n  strategy: {dockerStrategy: {}}\n"),
+    bad: build_example!(
+        "  source: {contextDir: «images/b»}\n  strategy: {dockerStrategy: {}}\n//- Makefile\na:\n\tcd images/a && podman build --squash -t a:$(V) \\\n\t  -f «Containerfile» .\nb:\n\t$(PODMAN) build -t b «images/bb»\n"
+    ),
+    good: build_example!(
+        "  source: {contextDir: images/a}\n  strategy: {dockerStrategy: {}}\n//- Makefile\na:\n\tcd images/a && podman build -t a:$(V) -f Dockerfile .\n\tpodman build --build-arg X=1 -t a images/a\n\tpodman build -f $* images/$* && go build ./cmd && $(MAKE) build images\n"
+    ),
     also: &[],
     needs: &[Need::Files, Need::Edges],
     judge: |facts, sink| {
         of_project(facts, &[Code::MissingContext, Code::MissingDockerfile, Code::MissingTarget], sink);
         near_context(facts, sink);
-        make_paths(facts, sink);
+        for (place, message) in super::makefiles::missing_paths(facts) {
+            sink.find(place, message).at_most(Level::Warning);
+        }
     },
 };
 
@@ -113,53 +119,6 @@ fn near_context(facts: &Facts, sink: &mut Sink<'_>) {
             sink.at_most(Level::Warning);
         }
     }
-}
-
-/// Dockerfiles that a Makefile's builds name and that are not there.
-fn make_paths(facts: &Facts, sink: &mut Sink<'_>) {
-    for recipe in facts.recipes() {
-        let mut words = words(&recipe.line);
-        let builds = words.iter().position(|(_, word)| matches!(*word, "build" | "bud")).filter(|at| *at > 0);
-        let Some(start) =
-            builds.filter(|_| !recipe.line.contains("cd ") && !recipe.line.contains("go build"))
-        else {
-            continue;
-        };
-        words.drain(..=start);
-        let named = words.iter().enumerate().find_map(|(index, (at, word))| match *word {
-            "-f" | "--file" => words.get(index + 1).copied(),
-            word => word.strip_prefix("--file=").map(|path| (at + "--file=".len(), path)),
-        });
-        let Some((at, path)) = named else { continue };
-        if path.contains(['$', '`']) {
-            continue;
-        }
-        // Some tools take it from the context, too; only what is nowhere is missing.
-        let context = words.last().map_or(".", |(_, word)| word);
-        let here = facts.path_from(recipe.place.source, path);
-        let there = facts.path_from(recipe.place.source, &format!("{context}/{path}"));
-        let root = Some(path.trim_start_matches("./").to_owned());
-        if ![&here, &there, &root].into_iter().flatten().any(|path| facts.has_path(path))
-            && !context.contains('$')
-        {
-            let start = recipe.place.span.start + at;
-            let place = Place::new(recipe.place.source, dockerfile::Span::new(start, start + path.len()));
-            sink.find(place, format!("there is no `{path}`")).at_most(Level::Warning);
-        }
-    }
-}
-
-/// The words of a command, each with where it begins.
-fn words(line: &str) -> Vec<(usize, &str)> {
-    let mut at = 0;
-    let mut found = Vec::new();
-    for word in line.split(' ') {
-        if !word.is_empty() {
-            found.push((at, word));
-        }
-        at += word.len() + 1;
-    }
-    found
 }
 
 /// Versions that are written twice.

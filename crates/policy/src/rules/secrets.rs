@@ -114,7 +114,9 @@ pub static ENV_SECRET: Rule = Rule {
                     let message = format!("`{option}` is in the image for everybody who can pull it");
                     sink.find(file.place(span), message);
                 }
-                if is_secret_name(name) && value.known().is_some() && is_secret_value(&text) {
+                // What is known by its form is found by that.
+                let token = known_secret(&text).is_some();
+                if is_secret_name(name) && value.known().is_some() && is_secret_value(&text) && !token {
                     sink.find(
                         file.place(span),
                         format!("`{name}` is in the image for everybody who can pull it"),
@@ -466,7 +468,11 @@ pub static TOKEN: Rule = Rule {
             });
             for (_, _, command) in file.each_command() {
                 for word in command.words.iter().chain(command.assignments.iter().map(|(_, value)| value)) {
-                    if let Some(what) = known_secret(&word.text()).filter(|_| !word.text().contains("://")) {
+                    // A variable's value is blamed where it is set.
+                    let written = known_secret(file.text_at(facts, word.inner_span())).is_some();
+                    if let Some(what) =
+                        known_secret(&word.text()).filter(|_| written && !word.text().contains("://"))
+                    {
                         sink.find(file.place(word.inner_span()), format!("this is {what}"));
                     }
                 }

@@ -100,7 +100,6 @@ pub static PIPE_TO_SHELL: Rule = Rule {
             }
         }
     },
-    ..Rule::BLANK
 };
 
 /// What commands download and run at once: where, and who runs what.
