@@ -3,6 +3,7 @@
 //! Only what stands there is read; nothing is run. Variables have the values that the Makefile gives them.
 
 mod compare;
+mod recipe;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use crate::place::{Place, Text};
 use dockerfile::Span;
 
 pub use compare::compare;
+use recipe::Rule;
 
 /// A build that a Makefile runs.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,16 +49,13 @@ fn read_text(files: &dyn Files, text: &Text) -> Vec<Build> {
     let lines = logical_lines(&text.text);
     let variables = variables(&lines);
     let mut builds = Vec::new();
-    for (at, line) in lines.iter().filter_map(|(at, line)| Some((at, recipe(line)?))) {
-        let mut directory = parent(&text.file).to_owned();
-        for command in filled(line, &variables, 0).split(['\n', ';']).flat_map(|part| part.split("&&")) {
-            let words = words(command);
-            if let [cd, path] = words.as_slice()
-                && cd == "cd"
-            {
-                directory = join(&directory, path).unwrap_or(directory);
-            }
-            if let Some(mut build) = build(files, &words, &directory) {
+    let mut rule = Rule::default();
+    for (at, line) in &lines {
+        rule = Rule::of(line, &variables).unwrap_or(rule);
+        let Some(recipe) = recipe::recipe(line) else { continue };
+        for script in rule.scripts(files, recipe) {
+            let script = recipe::unrolled(&filled(&script, &variables, 0));
+            for mut build in script_builds(files, &script, parent(&text.file)) {
                 build.place = Some(text.place(Span::new(*at, at + line.trim_end().len())));
                 builds.push(build);
             }
@@ -65,13 +64,33 @@ fn read_text(files: &dyn Files, text: &Text) -> Vec<Build> {
     builds
 }
 
-/// What a line has the shell run: a recipe's line, or what follows the semicolon of a rule.
-fn recipe(line: &str) -> Option<&str> {
-    if line.starts_with('\t') {
-        return Some(line);
+/// The builds of a script that runs in a directory.
+fn script_builds(files: &dyn Files, script: &str, start: &str) -> Vec<Build> {
+    let mut builds = Vec::new();
+    let mut directory = start.to_owned();
+    let mut outer: Vec<String> = Vec::new();
+    for command in script.split(['\n', ';']).flat_map(|part| part.split("&&")) {
+        let mut command = command.trim();
+        while let Some(inside) = command.strip_prefix('(') {
+            outer.push(directory.clone());
+            command = inside.trim_start();
+        }
+        let count = |bracket| command.matches(bracket).count();
+        let closes = count(')').saturating_sub(count('(')).min(outer.len());
+        let command = if closes > 0 { command.trim_end_matches(')') } else { command };
+        let words = words(command);
+        let words = if words.first().is_some_and(|word| word == "do") { &words[1..] } else { &words[..] };
+        if let [cd, path] = words
+            && cd == "cd"
+        {
+            directory = join(&directory, path).unwrap_or(directory);
+        }
+        builds.extend(build(files, words, &directory));
+        for _ in 0..closes {
+            directory = outer.pop().unwrap_or(directory);
+        }
     }
-    let (rule, recipe) = line.split_once(';')?;
-    (rule.contains(':') && !rule.contains(['=', '#'])).then_some(recipe)
+    builds
 }
 
 /// Lines with their continuations, each with the offset of its first word.
@@ -354,6 +373,21 @@ mod tests {
         assert_eq!(builds[0].place.as_ref().map(|place| place.line), Some(6));
         assert_eq!(builds[1].dockerfile, "app/sub/Containerfile");
         assert_eq!(builds[1].context.as_deref(), Some("app/sub"));
+    }
+
+    #[test]
+    fn targets_and_loops_are_followed() {
+        let files = Memory::parse(
+            "//- /Makefile\nORG = quay.io/o\nIMAGES = one two\nbuild-%:\n\t(cd images/$* && podman build -t $(ORG)/$*:1 .); podman push $(ORG)/$*:1\nloop:\n\tfor i in $(IMAGES); do \\\n\t  docker build -t $$i:2 images/$$i; \\\n\tdone\n//- /images/one/Dockerfile\nFROM x\n//- /images/two/Dockerfile\nFROM y\n",
+        );
+        let builds = builds(&files, &mut Vec::new());
+        let seen: Vec<(&str, &str)> =
+            builds.iter().map(|build| (build.tags[0].as_str(), build.dockerfile.as_str())).collect();
+        let (one, two) = ("images/one/Dockerfile", "images/two/Dockerfile");
+        assert_eq!(
+            seen,
+            [("quay.io/o/one:1", one), ("quay.io/o/two:1", two), ("one:2", one), ("two:2", two)]
+        );
     }
 
     #[test]
