@@ -326,6 +326,18 @@ fn flags_of_a_build_hold_for_every_image_of_a_project() {
     assert!(locked.contains("in kapok.lock"), "{locked}");
     here.kapok("build --locked --no-cache").ok();
     here.kapok("build --offline --no-cache").ok();
+
+    // Images of one Dockerfile are locked by their own names.
+    let here = TestEnvironment::new();
+    here.write(
+        "kapok.yaml",
+        "images:\n  one: {context: app, args: {V: '1'}}\n  two: {context: app, args: {V: '2'}}\n",
+    );
+    here.write("app/Dockerfile", "FROM scratch\nARG V\nCOPY Dockerfile /$V\n");
+    here.kapok("build --lock").ok();
+    let lock = here.read("kapok.lock");
+    assert!(lock.contains("one") && lock.contains("two") && !lock.contains("app/Dockerfile"), "{lock}");
+    here.kapok("build --locked --no-cache two").ok();
 }
 
 #[test]

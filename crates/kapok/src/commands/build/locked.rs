@@ -13,12 +13,14 @@ use crate::failure::Failure;
 use crate::lock::{LockMode, LockedFetch, LockedGit, Locking, Place};
 use crate::program::Program;
 
-/// The build's lock, if the flags ask for one, and what a request must be then.
+/// The build's lock, if the flags ask for one, and what a request must be then. `image` is what the project calls an image
+/// whose Dockerfile others have too: then that is its name in the lock.
 pub fn open(
     program: &Program,
     flags: &Build,
     request: &mut Request,
     vendored: Option<Lock>,
+    image: Option<&str>,
 ) -> Result<Option<Locking>, Failure> {
     let mode = match (flags.lock, flags.offline, flags.locked, flags.from_vendor.is_some()) {
         (true, ..) => LockMode::Write,
@@ -37,6 +39,7 @@ pub fn open(
     let context = settings_directory(program, &flags.input.context);
     let directory = &program.environment.directory;
     let place = Place::of(directory, &context, &request.source.name, request.target.as_deref());
+    let place = Place { name: image.map_or(place.name, str::to_owned), ..place };
     Locking::open(mode, place, vendored).map(Some)
 }
 

@@ -166,7 +166,7 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
     prepared.request.overruled = checking.dockerfile(&prepared.request, &store)?;
     let registries = program.registries(&settings);
     let gated = GatedFetch::new(&fetch, &settings);
-    let locking = locked::open(program, arguments, &mut prepared.request, vendored)?;
+    let locking = locked::open(program, arguments, &mut prepared.request, vendored, None)?;
     let gateway = RunGateway::new(program.runtime().clone(), &store, &program.environment, &settings)?;
     let mut gateway = gateway.with_stale(!arguments.no_stale);
     if let Some(locking) = &locking {

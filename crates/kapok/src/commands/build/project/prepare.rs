@@ -40,6 +40,8 @@ pub struct Job {
     pub needs: Vec<usize>,
     /// The names that its Dockerfile has for them.
     pub names: BTreeMap<String, usize>,
+    /// Its name in a lock, where that is not its Dockerfile's, which other images have too.
+    pub lock_name: Option<String>,
     /// Where its tests are declared, by name.
     pub tests: Vec<(String, String)>,
     /// Files of other images in its build context.
@@ -151,6 +153,7 @@ impl Making<'_> {
             plans,
             needs,
             names,
+            lock_name: self.shares_dockerfile(number).then(|| image.name.clone()),
             tests: image.tests.iter().map(|test| (test.name.clone(), test.place.to_string())).collect(),
             taken,
             need,
@@ -247,6 +250,16 @@ impl Making<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether another image of the project is the same stage of the same file.
+    fn shares_dockerfile(&self, number: usize) -> bool {
+        let images = &self.loaded.project.images;
+        let of = |image: &Image| {
+            (image.dockerfile.place().file, image.target.as_ref().map(|target| target.value.clone()))
+        };
+        let own = of(&images[number]);
+        images.iter().enumerate().any(|(other, image)| other != number && of(image) == own)
     }
 
     /// Files of other images in the build context.

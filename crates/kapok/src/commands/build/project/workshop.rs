@@ -132,7 +132,13 @@ impl Workshop for Shop<'_> {
 impl Shop<'_> {
     fn make(&self, job: &Job, seat: &Seat<'_>) -> Result<Made, Trouble> {
         let mut request = Request { started: clock::now(), ..job.request.clone() };
-        let locking = locked::open(self.program, self.arguments, &mut request, self.vendored.clone())?;
+        let locking = locked::open(
+            self.program,
+            self.arguments,
+            &mut request,
+            self.vendored.clone(),
+            job.lock_name.as_deref(),
+        )?;
         let own = locking.as_ref().map(|locking| self.gateway.again(locking.gateway_mode(self.store)));
         let gateway = own.as_ref().unwrap_or(&self.gateway);
         let doors = locking.as_ref().map(|locking| locked::doors(locking, self.fetch, self.git, self.store));
