@@ -19,7 +19,7 @@ use crate::workspace;
 type Entry = fn(&[u8]);
 
 /// A parser's name (also its corpus directory below `tests/corpus`) and its entry point.
-const TARGETS: [(&str, Entry); 22] = [
+const TARGETS: [(&str, Entry); 23] = [
     ("dockerfile", dockerfile::fuzz::fuzz_parse),
     ("ignore", dockerfile::fuzz::fuzz_ignore),
     ("expand", dockerfile::fuzz::fuzz_expand),
@@ -27,6 +27,7 @@ const TARGETS: [(&str, Entry); 22] = [
     ("yaml", project::yaml::fuzz_yaml),
     ("project", project::fuzz::fuzz_project),
     ("certificates", policy::facts::fuzz_certificates),
+    ("languages", policy::facts::fuzz_inside),
     ("path-index", oci::tree::fuzz_index),
     ("plan", build::plan::fuzz_plan),
     ("users", build::copy::users::fuzz_users),

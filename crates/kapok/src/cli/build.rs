@@ -83,7 +83,8 @@ pub struct Build {
     #[arg(long, help_heading = "Steps", conflicts_with_all = ["locked", "offline", "from_vendor"])]
     pub refresh: bool,
 
-    /// Build although the check finds errors; what it found is said all the same.
+    /// Build although the check finds errors, before the build or in what was built; what it found is said all the same,
+    /// and recorded.
     #[arg(long, help_heading = "Steps")]
     pub no_check: bool,
 

@@ -342,5 +342,37 @@ fn java(version: &str) -> String {
     }
 }
 
+/// Whatever the files of an image hold, they are read to an end.
+pub fn fuzz_inside(data: &[u8]) {
+    /// Every file holds the same, and every directory has everything in it.
+    struct Same<'a>(&'a [u8]);
+
+    impl Tree for Same<'_> {
+        fn read(&self, _: &str, most: usize) -> Option<Vec<u8>> {
+            Some(self.0[..self.0.len().min(most)].to_vec())
+        }
+
+        fn real_path(&self, path: &str) -> Option<String> {
+            Some(path.to_owned())
+        }
+
+        fn names(&self, _: &str) -> Vec<String> {
+            let first = String::from_utf8_lossy(self.0).lines().next().unwrap_or_default().to_owned();
+            vec!["python3.11".to_owned(), "jdk-17".to_owned(), "go-1.19".to_owned(), first]
+        }
+
+        fn maker(&self, _: &str) -> Option<usize> {
+            None
+        }
+    }
+
+    let today = Date::of_seconds(0);
+    for one in languages(&Same(data), &[("PATH".to_owned(), String::from_utf8_lossy(data).into_owned())]) {
+        if let Some(release) = one.release() {
+            let _ = (release.ended(today), release.is_below("3.8"), one.is_maintained(today));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,7 @@ pub use certificate::{Certificate, Content, PrivateKey, fuzz_certificates};
 pub use declared::DeclaredVersion;
 pub use dockerfile::BuildInput;
 pub use files::{CommittedFile, Files};
+pub use inside::fuzz_inside;
 pub use repository::{Binary, ProjectFinding};
 
 /// A text among the facts.

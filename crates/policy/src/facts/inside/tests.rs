@@ -43,6 +43,15 @@ fn found(files: &[(&'static str, &'static str)], env: &[(&str, &str)]) -> Vec<St
         .collect()
 }
 
+#[test]
+fn whatever_files_hold_is_read_to_its_end() {
+    for text in
+        ["", "go1.", "python9999.9\nJAVA_VERSION=\"\"", "#define PY_VERSION \"", "\u{0}P:x\n\nP:y\nV:"]
+    {
+        fuzz_inside(text.as_bytes());
+    }
+}
+
 const DEBIAN: (&str, &str) = ("/etc/os-release", "NAME=\"Debian\"\nVERSION_ID=\"12\"\nID=debian\n");
 
 #[test]
