@@ -37,8 +37,9 @@ pub struct Forecast {
 
 /// Orders that are tried for graphs of at most so many images; larger ones even out by themselves.
 const TRIED_UP_TO: usize = 200;
-/// So many variations of the best order are tried.
-const VARIATIONS: u64 = 48;
+/// Variations of the order are tried until so many images were played through: the smaller a graph, the further from the
+/// bound a bad order can be, and the cheaper it is to look for a better one.
+const PLAYED: usize = 10_000;
 
 /// Looks ahead. A need that leads in a circle or nowhere counts for nothing.
 pub fn forecast(works: &[Work], budget: Budget) -> Forecast {
@@ -73,7 +74,8 @@ pub fn forecast(works: &[Work], budget: Budget) -> Forecast {
     let done = candidates.into_iter().any(&mut consider);
     if !done && works.len() <= TRIED_UP_TO {
         let mut seed = 0x9e37_79b9_7f4a_7c15;
-        let _ = (0..VARIATIONS).any(|_| consider(varied(&tails, &mut seed)));
+        let variations = PLAYED / works.len().max(1);
+        let _ = (0..variations).any(|_| consider(varied(&tails, &mut seed)));
     }
     let (makespan, ranks, ends) = best.unwrap_or_default();
     let order = graph.order(&ranks);
@@ -101,11 +103,17 @@ fn bound(works: &[Work], tails: &[u64], budget: Budget) -> u64 {
         u64::try_from(all.div_ceil(u128::from(most.max(1)))).unwrap_or(u64::MAX)
     };
     let mut bound = chain.max(spread(&|_| 1, budget.jobs.max(1) as u64));
-    if let Some(memory) = budget.memory {
-        bound = bound.max(spread(&|work| work.need.memory, memory));
-    }
-    if let Some(millicpus) = budget.millicpus {
-        bound = bound.max(spread(&|work| work.need.millicpus, millicpus));
+    // Of those that need more than half of something, no two run at once.
+    let alone = |part: &dyn Fn(&Work) -> u64, most: u64| {
+        let large = works.iter().filter(|work| part(work) > most / 2);
+        large.fold(0u64, |sum, work| sum.saturating_add(work.millis))
+    };
+    let parts: [(&dyn Fn(&Work) -> u64, Option<u64>); 2] =
+        [(&|work| work.need.memory, budget.memory), (&|work| work.need.millicpus, budget.millicpus)];
+    for (part, most) in parts {
+        if let Some(most) = most {
+            bound = bound.max(spread(part, most)).max(alone(part, most));
+        }
     }
     bound
 }
