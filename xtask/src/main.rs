@@ -2,6 +2,7 @@
 
 mod bench;
 mod command;
+mod compare;
 mod differential;
 mod fuzz;
 mod gateway;
@@ -34,6 +35,7 @@ usage: cargo xtask COMMAND
   tidy         check the project's rules about itself
   differential [--case PART] [--refresh] [--verbose]
                compare Kapok with BuildKit's checked-in results; --refresh asks BuildKit again
+  compare      [--case PART]: what `kapok check`, hadolint, BuildKit's checks and kube-score find on the same files
   fuzz         [--seconds NUMBER] [--seed NUMBER], or --target NAME --input FILE to try one input again
   real         [--case PART]: hostile input, full disks, sudden death, other users
   registry     [--case PART]: other people's registries and clients
@@ -58,6 +60,13 @@ fn main() -> ExitCode {
 fn run(words: &[String]) -> io::Result<Tally> {
     let Some((command, words)) = words.split_first() else { return Err(io::Error::other(USAGE)) };
     let flags = Flags { words };
+    if command == "--help" || flags.has("--help") {
+        println!("{USAGE}");
+        if command == "bench" {
+            println!("\nfigures:\n  {}", bench::names().join("\n  "));
+        }
+        return Ok(Tally::default());
+    }
     match command.as_str() {
         "test" => test::run(flags.value("--section")),
         "bench" => bench::run(&bench::Options {
@@ -76,6 +85,7 @@ fn run(words: &[String]) -> io::Result<Tally> {
             refresh: flags.has("--refresh"),
             verbose: flags.has("--verbose"),
         }),
+        "compare" => compare::run(&compare::Options { case: flags.value("--case").map(str::to_owned) }),
         "fuzz" => match (flags.value("--target"), flags.value("--input")) {
             (Some(target), Some(input)) => {
                 fuzz::run_input(target, &PathBuf::from(input))?;

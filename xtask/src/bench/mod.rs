@@ -5,6 +5,7 @@ mod figures;
 mod measure;
 mod network;
 mod registry;
+mod storm;
 
 use std::io;
 
@@ -37,11 +38,20 @@ pub struct Figure {
     pub wanted: Vec<(String, Option<bool>)>,
 }
 
+fn all() -> impl Iterator<Item = &'static (&'static str, figures::Measure)> {
+    figures::ALL.iter().chain(network::ALL).chain(storm::ALL).chain(registry::ALL)
+}
+
+/// What can be measured.
+pub fn names() -> Vec<&'static str> {
+    all().map(|(name, _)| *name).collect()
+}
+
 /// Measures everything and prints a table. Each figure counts as a test that passes if it could be measured.
 pub fn run(options: &Options) -> io::Result<Tally> {
     let stage = figures::Stage::new(options.tiny)?;
     let mut tally = Tally::default();
-    for (name, measure) in figures::ALL.iter().chain(network::ALL).chain(registry::ALL) {
+    for (name, measure) in all() {
         if options.case.as_deref().is_some_and(|part| !name.contains(part)) {
             continue;
         }

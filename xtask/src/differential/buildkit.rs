@@ -53,6 +53,11 @@ impl BuildKit {
         )))
     }
 
+    /// Where the daemon listens, as a URL.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// `buildctl` told where the daemon is.
     pub fn buildctl(&self) -> Command {
         let mut command = Command::new(&self.buildctl);
