@@ -9,7 +9,7 @@ use build::engine::{self, Event, Events, Finished, Inside, Judge};
 use oci::Digest;
 use policy::facts::BuildInput;
 use policy::facts::built::{BuiltImage, Places, Seen};
-use policy::{Again, Facts, Finding, Judgement, Level, Standards, Waivers, render};
+use policy::{Again, Facts, Finding, Judgement, Level, Place, Standards, Waivers, render};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -140,7 +140,10 @@ impl BuiltJudge<'_> {
             .unknown
             .iter()
             .filter(|one| matters(one.rule))
-            .map(|one| format!("{} ({})", one.rule, one.why))
+            .map(|one| match one.place {
+                Some(place) => format!("{} {} ({})", one.rule, at(facts, place), one.why),
+                None => format!("{} ({})", one.rule, one.why),
+            })
             .collect();
         if !open.is_empty() {
             parts.push(format!("the check cannot say: {}", some(&open)));
@@ -153,12 +156,15 @@ impl BuiltJudge<'_> {
 
 /// Findings as lines: rule, place, message.
 pub fn lines(facts: &Facts, findings: &[Finding]) -> Vec<String> {
-    let line = |finding: &Finding| {
-        let source = facts.source(finding.place.source);
-        let line = dockerfile::line_column(&source.text, finding.place.span.start).line;
-        format!("{} {}:{line}: {}", finding.rule, source.name, finding.message)
-    };
+    let line =
+        |finding: &Finding| format!("{} {}: {}", finding.rule, at(facts, finding.place), finding.message);
     findings.iter().map(line).collect()
+}
+
+/// A place as file and line.
+fn at(facts: &Facts, place: Place) -> String {
+    let source = facts.source(place.source);
+    format!("{}:{}", source.name, dockerfile::line_column(&source.text, place.span.start).line)
 }
 
 fn in_one_line(facts: &Facts, findings: &[Finding]) -> String {

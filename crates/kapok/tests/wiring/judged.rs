@@ -138,7 +138,7 @@ fn every_trust_store_has_the_organisations_certificates() {
         "FROM scratch\nCOPY roots.pem /etc/ssl/certs/ca-certificates.crt\nCOPY cacerts /opt/java/lib/security/cacerts\nUSER 1001\n",
     );
     let built = here.kapok("build .").ok().stderr;
-    let expected = "the check cannot say: ca-not-in-store (the trust store `/opt/java/lib/security/cacerts` cannot be read)";
+    let expected = "the check cannot say: ca-not-in-store Dockerfile:1 (the trust store `/opt/java/lib/security/cacerts` cannot be read)";
     assert!(built.contains(expected), "{built}");
 }
 
