@@ -46,9 +46,7 @@ pub fn judge(draft: &mut Draft<'_>, user: usize, name: &ImageName, meaning: &Mea
             if namespace.as_deref() == Some("openshift") || matches!(name, ImageName::StreamImage { .. }) {
                 return;
             }
-            let plain = |text: &str| text.rsplit('/').next().map(str::to_owned);
-            let written = &project.written_elsewhere;
-            if written.iter().any(|written| plain(&written.value) == plain(&name.to_string())) {
+            if is_written_elsewhere(project, &name.to_string()) {
                 return;
             }
             let message = format!("nothing here builds or imports the image stream tag `{name}`");
@@ -73,9 +71,18 @@ pub fn judge(draft: &mut Draft<'_>, user: usize, name: &ImageName, meaning: &Mea
     draft.findings.push(finding.about(about));
 }
 
+/// Whether a build that is not supported writes a name: then it is no image here, and nobody's mistake.
+fn is_written_elsewhere(project: &Project, name: &str) -> bool {
+    let plain = |text: &str| text.rsplit('/').next().map(str::to_owned);
+    project.written_elsewhere.iter().any(|written| plain(&written.value) == plain(name))
+}
+
 /// An image from outside that perhaps is not meant to be.
 fn outside(draft: &Draft<'_>, user: usize, written: &str, external: &str, place: &Place) -> Option<Finding> {
     let project = draft.project;
+    if is_written_elsewhere(project, written) {
+        return None;
+    }
     let near: Vec<&str> = draft
         .names
         .near(external, user)

@@ -89,6 +89,13 @@ fn image(loaded: &Loaded, number: usize) -> String {
         let what = match &input.kind {
             InputKind::Secret(name) => format!("the Secret `{name}`"),
             InputKind::ConfigMap { name, .. } => format!("the ConfigMap `{name}`"),
+            InputKind::Image { image, source, aliases } if source.is_empty() => {
+                let names = aliases.join("`, `");
+                lines.add(format!(
+                    "# not carried over: the name `{names}` in the Dockerfile, which means `{image}`"
+                ));
+                continue;
+            }
             InputKind::Image { image, source, .. } => format!("`{source}` of `{image}`"),
         };
         lines.add(format!("# not carried over: {what} in the build context, at `{}`", input.destination));
