@@ -305,8 +305,6 @@ fn prepare(policies: &Policies, tests: bool) -> Result<(Engine, Vec<RuleName>), 
     let mut engine = Engine::new();
     engine
         .set_execution_timer_config(ExecutionTimerConfig { limit: policies.limit, check_interval: INTERVAL });
-    // As with OPA, a function that fails is undefined: `to_number("x")` ends its rule, not the judgement.
-    engine.set_strict_builtin_errors(false);
     builtins::add(&mut engine, policies.now);
     let mut rules: Vec<RuleName> = Vec::new();
     let mut packages: Vec<(String, String)> = Vec::new();
