@@ -1,7 +1,7 @@
 //! The judge: asks every rule, then settles levels, remarks and waivers.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ask;
 use crate::facts::{Facts, Known};
@@ -120,19 +120,19 @@ const ECHOES: [(&str, &str); 6] = [
 
 /// Leaves one finding where two rules found one fault.
 fn without_echoes(found: &mut Vec<Finding>) {
-    let speaks = |finding: &&Finding| ECHOES.iter().any(|(first, _)| finding.rule == *first);
-    let first: Vec<(String, Place)> =
-        found.iter().filter(speaks).map(|finding| (finding.rule.to_string(), finding.place)).collect();
+    let mut first: BTreeMap<(&str, crate::SourceId), Vec<dockerfile::Span>> = BTreeMap::new();
+    for finding in found.iter() {
+        if let Some((rule, _)) = ECHOES.iter().find(|(first, _)| finding.rule == *first) {
+            first.entry((rule, finding.place.source)).or_default().push(finding.place.span);
+        }
+    }
     found.retain(|finding| {
         let (source, span) = (finding.place.source, finding.place.span);
-        !ECHOES.iter().filter(|(_, second)| finding.rule == *second).any(|(own, _)| {
-            first.iter().any(|(rule, place)| {
-                rule == own
-                    && place.source == source
-                    && place.span.start <= span.end
-                    && span.start <= place.span.end
-            })
-        })
+        let touches = |own: &dockerfile::Span| own.start <= span.end && span.start <= own.end;
+        !ECHOES
+            .iter()
+            .filter(|(_, second)| finding.rule == *second)
+            .any(|(rule, _)| first.get(&(*rule, source)).is_some_and(|spans| spans.iter().any(touches)))
     });
 }
 

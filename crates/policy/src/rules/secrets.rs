@@ -105,7 +105,7 @@ pub static ENV_SECRET: Rule = Rule {
     good: Example(
         "FROM registry.example.com/base:1\nARG TOKEN_URL=https://auth.example.com/token\nENV DB_PASSWORD_FILE=/run/secrets/db TOKENIZERS_PARALLELISM=false PASSWORD=\"\" SECRET_NAME=db\nENV POSTGRES_PASSWORD=$FROM_OUTSIDE OPTS=-Djavax.net.ssl.trustStorePassword=changeit\n",
     ),
-    also: &[Foreign::Docker("SecretsUsedInArgOrEnv")],
+    also: &[Foreign::Docker("SecretsUsedInArgOrEnv"), Foreign::Hadolint("DL3064")],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             each_setting(file, |name, span, _, value| {
@@ -152,7 +152,7 @@ fn secret_property(text: &str) -> Option<&str> {
 pub static ARG_FOR_SECRET: Rule = Rule {
     bad: Example("FROM registry.example.com/base:1\nARG «NPM_TOKEN»\nENV «API_TOKEN»=$TOKEN\n"),
     good: Example("FROM registry.example.com/base:1\nRUN --mount=type=secret,id=npm npm ci\n"),
-    also: &[Foreign::Docker("SecretsUsedInArgOrEnv")],
+    also: &[Foreign::Docker("SecretsUsedInArgOrEnv"), Foreign::Hadolint("DL3064")],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for (_, own, instruction) in file.each() {

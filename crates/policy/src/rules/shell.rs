@@ -149,7 +149,14 @@ pub static BASHISM: Rule = Rule {
     good: Example(
         "FROM docker.io/library/debian:13\nRUN [ -f /x ] && . /etc/profile\nRUN bash -c '[[ -f /x ]]'\nSHELL [\"/bin/bash\", \"-c\"]\nRUN [[ -f /x ]] && source /etc/profile\nFROM registry.access.redhat.com/ubi9/ubi:9.6\nRUN [[ -f /x ]]\n",
     ),
-    also: &[Foreign::Hadolint("DL4005"), Foreign::Hadolint("SC3010"), Foreign::Hadolint("SC3046")],
+    also: &[
+        Foreign::Hadolint("DL4005"),
+        Foreign::Hadolint("SC3010"),
+        Foreign::Hadolint("SC3037"),
+        Foreign::Hadolint("SC3040"),
+        Foreign::Hadolint("SC3044"),
+        Foreign::Hadolint("SC3046"),
+    ],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for (stage, own, instruction) in file.each() {

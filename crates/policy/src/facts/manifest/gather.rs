@@ -149,8 +149,12 @@ impl Facts {
 
     /// Whether the repository has a file or a directory of this path.
     pub fn has_path(&self, path: &str) -> bool {
+        // Paths are sorted, so what is below a directory stands together.
+        let from = |text: &str| self.files.partition_point(|file| file.path.as_str() < text);
         let under = format!("{path}/");
-        path.is_empty() || self.files.iter().any(|file| file.path == path || file.path.starts_with(&under))
+        path.is_empty()
+            || self.files.get(from(path)).is_some_and(|file| file.path == path)
+            || self.files.get(from(&under)).is_some_and(|file| file.path.starts_with(&under))
     }
 
     /// A path that a file of the repository names, from where that file stands.

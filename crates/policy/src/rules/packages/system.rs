@@ -91,6 +91,7 @@ pub static UPGRADE_ALL: Rule = Rule {
         Foreign::Hadolint("DL3005"),
         Foreign::Hadolint("DL3017"),
         Foreign::Hadolint("DL3031"),
+        Foreign::Hadolint("DL3035"),
         Foreign::Hadolint("DL3039"),
     ],
     judge: |facts, sink| {
