@@ -221,8 +221,6 @@ pub static CACHE_LEFT: Rule = Rule {
         Foreign::Hadolint("DL3032"),
         Foreign::Hadolint("DL3036"),
         Foreign::Hadolint("DL3040"),
-        Foreign::Hadolint("DL3042"),
-        Foreign::Hadolint("DL3060"),
     ],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
