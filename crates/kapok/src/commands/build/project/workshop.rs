@@ -195,7 +195,7 @@ impl Shop<'_> {
             (!report.steps.is_empty()).then_some(report)
         });
         let mut why = match built.report.counts().0 {
-            1.. if request.no_cache => "earlier results were not to be used".to_owned(),
+            1.. if request.no_cache || request.twice => "earlier results were not to be used".to_owned(),
             _ => changes::summary(self.store, before.as_ref(), &built.report, &maker),
         };
         if why.is_empty() {
