@@ -176,13 +176,15 @@ pub fn foreseen(store: &Store, before: Option<&BuildReport>, now: &BuildReport, 
         return format!("{title}: {why}");
     };
     let mut changes = Vec::new();
-    if old.text != step.text {
-        changes.push("the instruction".to_owned());
+    let other = old.text != step.text;
+    if other {
+        changes.push(format!("the instruction, which was `{}`", cut(&old.text, OLD_TEXT)));
     }
     if record.inputs.get("parent") != step.inputs.get("parent") {
         changes.push(below((before, old), (now, step)));
     }
-    changes.extend(inputs(&record.inputs, &step.inputs));
+    let words = inputs(&record.inputs, &step.inputs);
+    changes.extend(words.into_iter().filter(|word| !other || word.starts_with("the variable")));
     if record.inputs.get("content") != step.inputs.get("content") {
         changes.push("the files that it copies".to_owned());
     }
