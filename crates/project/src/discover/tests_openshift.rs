@@ -115,10 +115,14 @@ fn tasks_of_buildah_are_builds_of_images() {
 fn what_another_strategy_builds_is_nobody_s_mistake() {
     let tree = "//- /b.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: made}\nspec: {strategy: {sourceStrategy: {}}, output: {to: {kind: ImageStreamTag, name: 'made:1'}}}\n---\n\
         apiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: app}\nspec: {source: {dockerfile: 'FROM made:1'}, strategy: {dockerStrategy: {}}}\n";
-    check(tree, &Given::default(), expect![[r#"
+    check(
+        tree,
+        &Given::default(),
+        expect![[r#"
         2 BuildConfigs
           app
         made:1 -> app from b.yaml:9:29
         not supported: BuildConfig `made`: sourceStrategy (b.yaml:4:19)
-    "#]]);
+    "#]],
+    );
 }
