@@ -31,11 +31,12 @@ const WGET: &str = "ca_certificate = /run/kapok/ca.pem\n";
 /// What certificates Java trusts. The password is the usual one; without any, Java does not look at the digest.
 const JAVA: &str = "-Djavax.net.ssl.trustStore=/run/kapok/cacerts.jks -Djavax.net.ssl.trustStoreType=JKS -Djavax.net.ssl.trustStorePassword=changeit";
 
-/// Adds variables and files. `bundle` is what the snapshot trusts by itself.
+/// Adds variables and files for a command. `bundle` is what the snapshot trusts by itself.
 pub fn add(
     trust: &mut Trust,
     authorities: &Authorities,
     env: &[(String, String)],
+    command: &[&str],
     files: &dyn Files,
     bundle: &[u8],
 ) {
@@ -73,10 +74,17 @@ pub fn add(
     let mut certificates = pem::certificates(bundle);
     certificates.extend(pem::certificates(authorities.section()));
     trust.add_file("cacerts.jks", keystore::write(&certificates));
-    let options = match set("JAVA_TOOL_OPTIONS") {
-        // Of two options of the same name, Java takes the second.
-        Some(own) => format!("{own} {JAVA}"),
-        None => JAVA.to_owned(),
+    let mut java = |name: &str| {
+        let options = match set(name) {
+            // Of two options of the same name, Java takes the second.
+            Some(own) => format!("{own} {JAVA}"),
+            None => JAVA.to_owned(),
+        };
+        trust.env.push((name.into(), options.into()));
     };
-    trust.env.push(("JAVA_TOOL_OPTIONS".into(), options.into()));
+    java("JAVA_TOOL_OPTIONS");
+    // A command that sets it takes it away from us; the launcher of Java 9 and later reads another as well, and says so.
+    if command.iter().any(|text| text.contains("JAVA_TOOL_OPTIONS=")) {
+        java("JDK_JAVA_OPTIONS");
+    }
 }

@@ -75,7 +75,7 @@ impl Trust {
         let text = |value: &OsString| value.to_str().map(str::to_owned);
         let env: Vec<(String, String)> =
             env.iter().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
-        environment::add(&mut trust, authorities, &env, files, &bundle);
+        environment::add(&mut trust, authorities, &env, command, files, &bundle);
         let named = command.iter().flat_map(|text| named::bundles(text, &env)).collect();
         bundles::add(&mut trust, authorities, &env, named, files);
         trust

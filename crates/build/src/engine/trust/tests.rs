@@ -160,6 +160,10 @@ fn what_other_programs_are_told_is_kept() {
     assert!(with.file("apt.conf").starts_with("Apt::Own \"1\";\nAcquire::https::CAInfo"));
     assert_eq!(with.file("wgetrc"), "passive_ftp = on\nca_certificate = /run/kapok/ca.pem\n");
     assert!(!with.env.iter().any(|(name, _)| name == "WGETRC"));
+    assert!(!with.env.iter().any(|(name, _)| name == "JDK_JAVA_OPTIONS"));
+    let command = "JAVA_TOOL_OPTIONS=-Xmx1g mvn package";
+    let with_command = Trust::new(&authorities(), &[], &[command], &Table::new(&[]));
+    assert!(with_command.variable("JDK_JAVA_OPTIONS").contains("trustStore=/run/kapok"));
     let mut env = vec![("PIP_CERT".into(), "/x".into()), ("A".into(), "b".into())];
     with.apply(&mut env);
     assert_eq!(env[0], ("A".into(), "b".into()));
