@@ -4,6 +4,9 @@
 
 use super::recursion::{blanked, is_word};
 
+/// What OPA called `regex.match` before, and policies still do.
+const RE_MATCH: &str = "re_match";
+
 /// The text with imported names written out, where they are the imports'. Lines stay as they are.
 pub(super) fn written_out(text: &str) -> String {
     let plain = blanked(text);
@@ -16,6 +19,11 @@ pub(super) fn written_out(text: &str) -> String {
         let hidden = found.iter().any(|at| !plain[at + name.len()..].starts_with(['.', '[']));
         let meant = found.into_iter().filter(|at| !hidden || is_call(&plain, at + name.len()));
         uses.extend(meant.map(|at| (at, *name, *path)));
+    }
+    // Unless the policy has a function of its own of that name.
+    if !plain.lines().any(|line| line.starts_with(RE_MATCH)) {
+        let old = plain.match_indices(RE_MATCH).map(|(at, _)| at);
+        uses.extend(old.filter(|at| is_name(&plain, *at, RE_MATCH)).map(|at| (at, RE_MATCH, "regex.match")));
     }
     uses.sort_unstable();
     let mut written = String::with_capacity(text.len());
@@ -73,6 +81,8 @@ mod tests {
         assert_eq!(written_out(text), expected);
         let hidden = "import data.b as k\nx { k := input; k.a; k.f(1) }\n";
         assert_eq!(written_out(hidden), hidden.replace("k.f", "data.b.f"));
+        let old = "x { re_match(`a`, input.b); my_re_match(1) }\n";
+        assert_eq!(written_out(old), old.replace(" re_match", " regex.match"));
         assert_eq!(written_out("import data\nx { data.f(1) }\n"), "import data\nx { data.f(1) }\n");
     }
 }

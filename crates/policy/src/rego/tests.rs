@@ -219,3 +219,20 @@ fn recursion_is_an_error() {
     let text = "package main\nimport rego.v1\na if b\nb if a\ndeny contains \"x\" if a\n";
     assert!(judge_file(&policies(&[("p.rego", text)]), "x.json", "{}").is_err());
 }
+
+#[test]
+fn a_panic_of_the_interpreter_is_an_error() {
+    // Both are bugs of the interpreter; a version without them needs another way to panic here.
+    for (body, expected) in [
+        ("m := strings.count(\"aaa\", \"\")", "window size must be non-zero"),
+        ("m := -9223372036854775808 / -1", "overflow"),
+    ] {
+        let text = format!("package main\ndeny[m] {{ {body} }}\n");
+        let error = judge_file(&policies(&[("p.rego", &text)]), "x.json", "{}").expect_err("it panics");
+        let panicked = matches!(
+            &error,
+            RegoError::Panicked { rule, message } if rule == "main.deny" && message.contains(expected)
+        );
+        assert!(panicked, "{body}: {error}");
+    }
+}

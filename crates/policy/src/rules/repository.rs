@@ -26,10 +26,23 @@ pub(super) fn of_project(facts: &Facts, codes: &[Code], sink: &mut Sink<'_>) {
         } else {
             found.place
         };
+        let alike =
+            |other: &&ProjectFinding| other.finding.code == finding.code && other.place == found.place;
+        let first = facts.project_findings.iter().find(alike).is_some_and(|first| std::ptr::eq(first, found));
+        if !first {
+            continue;
+        }
+        let others = facts.project_findings.iter().filter(alike).count() - 1;
+        let more = if others == 0 { String::new() } else { format!(", and {others} more like it") };
+        let message = format!("{}{more}", finding.message);
         match &finding.fix {
-            Some(fix) => sink.find_with(place, finding.message.clone(), fix.clone()),
-            None => sink.find(place, finding.message.clone()),
+            Some(fix) => sink.find_with(place, message, fix.clone()),
+            None => sink.find(place, message),
         };
+        // One line for many images gives each what only some of them want.
+        if others > 0 && finding.code == Code::UnusedArgument {
+            sink.at_most(Level::Info);
+        }
         // Whether a BuildConfig's repository is this one is not certain.
         let another = finding.code == Code::MissingContext && place != found.place;
         if another {
