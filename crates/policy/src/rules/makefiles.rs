@@ -215,7 +215,7 @@ fn missing_path(facts: &Facts, command: &Invocation) -> Option<(dockerfile::Span
     if present.is_empty() {
         return Some((context.inner_span(), format!("there is no `{directory}`")));
     }
-    let Some(file) = file else { return None };
+    let file = file?;
     let path = file.known().filter(|path| !path.starts_with(['/', '~', '-']))?;
     let places =
         present.iter().map(|directory| join(directory, path)).chain([join(here, path), join("", path)]);
