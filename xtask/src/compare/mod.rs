@@ -19,6 +19,9 @@ const TODAY: &str = "2026-11-21";
 
 type Names = BTreeSet<String>;
 
+/// A checker's own id of a rule, where the rule has one.
+type IdOf = fn(Foreign) -> Option<&'static str>;
+
 /// What is compared.
 #[derive(Debug)]
 pub struct Options {
@@ -31,7 +34,7 @@ pub fn run(options: &Options) -> io::Result<Tally> {
     let mut tally = Tally::default();
     let wanted = |name: &str| options.case.as_deref().is_none_or(|part| name.contains(part));
     type Get = fn() -> io::Result<Tool>;
-    let all: [(&str, &str, Get, fn(Foreign) -> Option<&'static str>); 3] = [
+    let all: [(&str, &str, Get, IdOf); 3] = [
         ("hadolint", "dockerfiles", tools::hadolint, |also| match also {
             Foreign::Hadolint(id) => Some(id),
             _ => None,
@@ -61,7 +64,7 @@ struct File {
     ours: Names,
 }
 
-fn compare(tool: &Tool, corpus: &str, id_of: fn(Foreign) -> Option<&'static str>) -> io::Result<()> {
+fn compare(tool: &Tool, corpus: &str, id_of: IdOf) -> io::Result<()> {
     let directory = workspace::root().join("crates/policy/corpus").join(corpus);
     let mut files = Vec::new();
     for path in below(&directory)? {
@@ -134,7 +137,7 @@ struct Group {
     rules: Names,
 }
 
-fn groups(id_of: fn(Foreign) -> Option<&'static str>) -> Vec<Group> {
+fn groups(id_of: IdOf) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for rule in policy::rules::all() {
         let ids: Names = rule.also.iter().filter_map(|also| id_of(*also)).map(str::to_owned).collect();
