@@ -115,7 +115,7 @@ impl Town<'_> {
         let (killed, by_itself) = self.killed(moment)?;
         found.ended += usize::from(by_itself);
         left_nothing(&self.place).map_err(Trouble::Failed)?;
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             self.place.verify()?;
         }
         let between = self.tags()?;
@@ -144,7 +144,7 @@ impl Town<'_> {
         ensure(last.ran.is_empty(), || format!("nothing changed, and these ran: {:?}", last.ran))?;
         let status = self.place_command(&["status"])?;
         ensure(status.success(), || format!("kapok status: {}", status.tail(20)))?;
-        if round % 10 == 0 {
+        if round.is_multiple_of(10) {
             self.as_nobody_kills(&after)?;
         }
         self.place.verify()

@@ -108,12 +108,13 @@ fn bound(works: &[Work], tails: &[u64], budget: Budget) -> u64 {
         let large = works.iter().filter(|work| part(work) > most / 2);
         large.fold(0u64, |sum, work| sum.saturating_add(work.millis))
     };
-    let parts: [(&dyn Fn(&Work) -> u64, Option<u64>); 2] =
-        [(&|work| work.need.memory, budget.memory), (&|work| work.need.millicpus, budget.millicpus)];
-    for (part, most) in parts {
-        if let Some(most) = most {
-            bound = bound.max(spread(part, most)).max(alone(part, most));
-        }
+    if let Some(most) = budget.memory {
+        let memory = |work: &Work| work.need.memory;
+        bound = bound.max(spread(&memory, most)).max(alone(&memory, most));
+    }
+    if let Some(most) = budget.millicpus {
+        let processors = |work: &Work| work.need.millicpus;
+        bound = bound.max(spread(&processors, most)).max(alone(&processors, most));
     }
     bound
 }
