@@ -138,7 +138,7 @@ fn quantile(values: &mut [f64], part: f64) -> f64 {
 fn random_projects_end_early_and_keep_to_the_limits() {
     let mut random = Random(0x5eed);
     let mut ratios = Vec::new();
-    for images in sizes(&mut random, 100) {
+    for images in sizes(&mut random, 60) {
         let (works, budget) = project(&mut random, images);
         let ahead = forecast(&works, budget);
         let actual: Vec<u64> = works.iter().map(|work| work.millis).collect();
@@ -195,7 +195,7 @@ fn nobody_starves() {
 fn who_has_waited_longest_is_next_after_a_bounded_number_of_others() {
     let mut random = Random(7);
     let mut pushed_back = 0;
-    for images in [300, 1000, 2000].repeat(3) {
+    for images in [300, 1000].repeat(3) {
         let (works, budget) = project(&mut random, images);
         // Few at once, so that many wait.
         let budget = Budget { jobs: 1 + budget.jobs % 4, ..budget };
@@ -235,8 +235,9 @@ fn planning_is_linear() {
         assert_eq!(forecast(&works, budget).ends.len(), images);
         begun.elapsed().as_secs_f64()
     };
-    time(500);
-    let (small, large) = (time(1250), time(5000));
+    // The best of several: other tests run beside this one.
+    let best = |images| (0..4).map(|_| time(images)).fold(f64::INFINITY, f64::min);
+    let (small, large) = (best(1250), best(5000));
     assert!(large <= 1.0, "5,000 images took {large:.2} s");
     // Four times as many; the logarithm and a busy machine have some room.
     assert!(large <= 12.0 * small.max(0.002), "{small:.4} s, then {large:.4} s");
