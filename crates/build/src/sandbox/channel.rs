@@ -4,6 +4,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno as IoErrno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -24,6 +25,13 @@ const MARK: u8 = 1;
 /// Two ends of a channel that keeps messages apart and notices when the other end is gone.
 pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+/// Whether the other end is gone.
+pub(super) fn is_hung_up(channel: impl AsFd) -> Result<bool, Errno> {
+    let mut polled = [PollFd::new(&channel, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec::default()))?;
+    Ok(polled[0].revents().contains(PollFlags::HUP))
 }
 
 /// Sends a message and files.

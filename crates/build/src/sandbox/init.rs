@@ -52,6 +52,10 @@ fn start(inside: &Inside<'_>) -> Result<Pid, SandboxError> {
     // Changing ids has cleared it.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .doing("tie init to its supervisor")?;
+    // Nor is there a signal from one that died in between.
+    if channel::is_hung_up(&inside.leash).doing("look for the supervisor")? {
+        sys::exit(0)
+    }
     // Init holds what a step must not have, such as mounts without their restrictions: nobody inside may look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("protect init")?;
     sys::unshare(libc::CLONE_NEWCGROUP).doing("make a cgroup namespace")?;
