@@ -1,6 +1,7 @@
 //! Benchmarks: Kapok and its peers in turn on the same machine, medians and ratios.
 
 mod builders;
+mod check;
 mod figures;
 mod measure;
 mod network;
@@ -39,7 +40,7 @@ pub struct Figure {
 }
 
 fn all() -> impl Iterator<Item = &'static (&'static str, figures::Measure)> {
-    figures::ALL.iter().chain(network::ALL).chain(storm::ALL).chain(registry::ALL)
+    figures::ALL.iter().chain(network::ALL).chain(storm::ALL).chain(check::ALL).chain(registry::ALL)
 }
 
 /// What can be measured.
