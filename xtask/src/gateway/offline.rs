@@ -68,14 +68,15 @@ pub fn same(first: &Explained, second: &Explained) -> Result<(), Trouble> {
 }
 
 /// The shape of `examples/swish`, with what it compiles left out: Python's source from its own address and a package from
-/// R's, both of which are directories here; requirements from wherever pip asks by itself.
+/// R's, both of which are directories here; requirements from wherever pip asks by itself. R keeps the length of a random
+/// name with its help, which is another in one build of many: two builds alike do not foretell the third, so there is none.
 const SWISH: &str = "\
 //- /Dockerfile
 FROM gateway:swish-tools
 WORKDIR /swish
 COPY requirements.txt /swish/requirements.txt
 RUN pip3 install --break-system-packages -r requirements.txt
-RUN Rscript -e \"install.packages('kept')\" && Rscript -e 'cat(kept::kept())'
+RUN Rscript -e \"install.packages('kept', INSTALL_opts='--no-docs')\" && Rscript -e 'cat(kept::kept())'
 RUN wget https://python.example.org/ftp/python/2.7.18/Python-2.7.18.tgz
 RUN tar -xvf Python-2.7.18.tgz && test -f Python-2.7.18/configure
 //- /requirements.txt
