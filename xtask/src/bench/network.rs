@@ -125,7 +125,7 @@ fn there(stage: &Stage, base: &Path, recipes: &Recipes<'_>) -> io::Result<Figure
     };
     let cold = Job { context: &plain, base: "debian", cached: false, jobs: None };
     let (mut ours, mut theirs, mut bare) = (Vec::new(), Vec::new(), Vec::new());
-    for turn in 0..=stage.of(3, 0) {
+    for turn in 0..=stage.of(1, 0) {
         for builder in stage.builders() {
             match builder {
                 Builder::Kapok(_) => {
