@@ -48,6 +48,18 @@ impl Rule {
         needs: &[Need::Instructions],
         judge: |_, _| (),
     };
+
+    /// A rule's words and levels; what it needs and how it judges is for its author to add.
+    pub(crate) const fn of(
+        family: Family,
+        id: &'static str,
+        levels: Levels,
+        title: &'static str,
+        why: &'static str,
+        fix: &'static str,
+    ) -> Rule {
+        Rule { id, family, levels, title, why, fix, ..Rule::BLANK }
+    }
 }
 
 /// What rules are about.

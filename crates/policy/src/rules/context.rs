@@ -9,16 +9,6 @@ use crate::facts::dockerfile::{DockerfileFacts, InstructionFacts, StageFacts};
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Foreign, Need, Rule, Sink};
 
-const fn rule(
-    id: &'static str,
-    levels: Levels,
-    title: &'static str,
-    why: &'static str,
-    fix: &'static str,
-) -> Rule {
-    Rule { id, levels, title, why, fix, family: Family::Correctness, ..Rule::BLANK }
-}
-
 /// A source that is not in the context.
 pub static MISSING: Rule = Rule {
     bad: Example(
@@ -42,7 +32,8 @@ pub static MISSING: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "copy-missing",
         Levels::of(Some(Level::Warning), Some(Level::Warning), Some(Level::Warning)),
         "what is copied is there",
@@ -188,7 +179,8 @@ pub static LATE: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "copy-too-late",
         Levels::WARNING,
         "a file is copied before it is used",
@@ -286,7 +278,8 @@ pub static STAGE_PATH: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "copy-path-misspelt",
         Levels::WARNING,
         "a path of another stage is one that it has",

@@ -10,16 +10,6 @@ use crate::facts::dockerfile::DockerfileFacts;
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Foreign, Need, Rule};
 
-const fn rule(
-    id: &'static str,
-    levels: Levels,
-    title: &'static str,
-    why: &'static str,
-    fix: &'static str,
-) -> Rule {
-    Rule { id, levels, title, why, fix, family: Family::Correctness, ..Rule::BLANK }
-}
-
 /// What the parser refuses.
 pub static SYNTAX: Rule = Rule {
     bad: Example("FROM registry.example.com/base:1\nCOPY «--chwon»=app . /srv\n"),
@@ -32,7 +22,8 @@ pub static SYNTAX: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "dockerfile-syntax",
         Levels::ERROR,
         "a Dockerfile can be read",
@@ -77,7 +68,8 @@ pub static DOCKER_CHECKS: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "docker-check",
         Levels::REMARK,
         "docker's own checks have nothing to say",
@@ -119,7 +111,8 @@ pub static ADD_FOR_COPY: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "add-for-copy",
         Levels::REMARK,
         "files are copied with COPY",
@@ -154,7 +147,8 @@ pub static OUTSIDE: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "copy-outside-context",
         Levels::WARNING,
         "what is copied is in the build context",
@@ -213,7 +207,8 @@ pub static IGNORED: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "copy-ignored",
         Levels::WARNING,
         "what is copied is not ignored",
@@ -250,7 +245,8 @@ pub static WORKDIR: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "workdir-relative",
         Levels::DOUBT,
         "the first WORKDIR is absolute",
@@ -286,7 +282,8 @@ pub static SEVERAL: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "only-last-counts",
         Levels::DOUBT,
         "a stage has one CMD, one ENTRYPOINT, one HEALTHCHECK",
@@ -324,7 +321,8 @@ pub static SHELL_FORM: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "shell-form",
         Levels::REMARK,
         "CMD and ENTRYPOINT are in exec form",
@@ -355,7 +353,8 @@ pub static NO_HEALTHCHECK: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "healthcheck-missing",
         Levels::of(None, Some(Level::Info), Some(Level::Info)),
         "an image that is started says how to check it",
@@ -401,7 +400,8 @@ pub static UNKNOWN_STAGE: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "stage-unknown",
         Levels::ERROR,
         "COPY --from names a stage above",
@@ -442,7 +442,8 @@ pub static UNUSED_STAGE: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "stage-unused",
         Levels::REMARK,
         "a stage that builds is used",
@@ -472,7 +473,8 @@ pub static EXPOSE: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "expose-no-port",
         Levels::ERROR,
         "EXPOSE names ports from 0 to 65535",
@@ -509,7 +511,8 @@ pub static COPY_DIRECTORY: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "copy-not-directory",
         Levels::ERROR,
         "several files are copied to a directory with a slash",

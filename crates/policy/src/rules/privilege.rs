@@ -7,16 +7,6 @@ use crate::facts::dockerfile::{Base, DockerfileFacts};
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Foreign, Need, Rule};
 
-const fn rule(
-    id: &'static str,
-    levels: Levels,
-    title: &'static str,
-    why: &'static str,
-    fix: &'static str,
-) -> Rule {
-    Rule { id, levels, title, why, fix, family: Family::Privilege, ..Rule::BLANK }
-}
-
 fn is_root(user: &str) -> bool {
     matches!(user.split(':').next(), Some("root" | "0"))
 }
@@ -43,7 +33,8 @@ pub static LAST_ROOT: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "user-root",
         Levels::of(Some(Level::Warning), Some(Level::Error), Some(Level::Error)),
         "the last USER is not root",
@@ -123,7 +114,8 @@ pub static NO_USER: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "user-missing",
         Levels::of(Some(Level::Info), Some(Level::Warning), Some(Level::Error)),
         "an image says which user it runs as",
@@ -163,7 +155,8 @@ pub static SUDO: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "sudo",
         Levels::of(Some(Level::Info), Some(Level::Warning), Some(Level::Warning)),
         "an image has no need of sudo",
@@ -195,7 +188,8 @@ pub static SUDOERS: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "sudo-without-password",
         Levels::WARNING,
         "nobody becomes root without a password",
@@ -225,7 +219,8 @@ pub static WORLD_WRITABLE: Rule = Rule {
             });
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "world-writable",
         Levels::WARNING,
         "nothing is writable for everybody",
@@ -319,7 +314,8 @@ pub static SETUID: Rule = Rule {
             });
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "setuid",
         Levels::WARNING,
         "no program is made setuid",
@@ -364,7 +360,8 @@ pub static PASSWD: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "passwd-writable",
         Levels::WARNING,
         "/etc/passwd is writable for root alone",
@@ -436,7 +433,8 @@ pub static TLS_OFF: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "tls-verification-off",
         Levels::WARNING,
         "certificates are verified at run time too",
@@ -471,7 +469,8 @@ pub static RUN_INSECURE: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "run-insecure",
         Levels::WARNING,
         "a RUN needs no rights of the machine",

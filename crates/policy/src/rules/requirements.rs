@@ -5,16 +5,6 @@ use crate::facts::requirements::Requirement;
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Need, Rule, Sink};
 
-const fn rule(
-    id: &'static str,
-    levels: Levels,
-    title: &'static str,
-    why: &'static str,
-    fix: &'static str,
-) -> Rule {
-    Rule { id, levels, title, why, fix, family: Family::Packages, needs: &[Need::Files], ..Rule::BLANK }
-}
-
 fn say(sink: &mut Sink<'_>, requirement: &Requirement, message: String) {
     sink.find(requirement.place, message);
     if requirement.development {
@@ -30,6 +20,7 @@ pub static UNPINNED: Rule = Rule {
     good: Example(
         "//- requirements.txt\n# pandas\n-c constraints.txt\n--require-hashes\nflask==3.0.2 ; python_version > '3.8' \\\n    --hash=sha256:aa\n./local\n//- requirements.in\npandas\n//- constraints.txt\nnumpy\n//- package.json\n{\"name\": \"x\", \"version\": \"*\", \"dependencies\": {\"a\": \"1.2.0\"}}\n//- pom.xml\n<version>LATEST</version>\n<dependency>\n  <version>1.2</version>\n</dependency>\n",
     ),
+    needs: &[Need::Files],
     judge: |facts, sink| {
         for requirement in &facts.requirements {
             let request = &requirement.request;
@@ -41,7 +32,8 @@ pub static UNPINNED: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "requirement-unpinned",
         Levels::of(Some(Level::Warning), Some(Level::Error), Some(Level::Error)),
         "a project's requirements name versions",
@@ -65,6 +57,7 @@ pub static RANGE: Rule = Rule {
     good: Example(
         "//- requirements.txt\nflask==2.3.1\nnumpy==1.26.*; python_version < '3.0' # kapok: ignore=requirement-range shown only\n//- pom.xml\n<dependency>\n  <version>42.1</version>\n</dependency>\n",
     ),
+    needs: &[Need::Files],
     judge: |facts, sink| {
         for requirement in &facts.requirements {
             if let Pin::Range(range) = &requirement.request.pin
@@ -77,7 +70,8 @@ pub static RANGE: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "requirement-range",
         Levels::INFO,
         "requirements leave no room",
@@ -95,6 +89,7 @@ pub static MOVES: Rule = Rule {
     good: Example(
         "//- requirements.txt\ngit+https://git.example.com/a/b.git@4f2c1de5f3a9c7b1e6d8c0a2b4d6e8f0a1c3e5d7#egg=b\n//- package.json\n{\"dependencies\": {\"a\": \"git+https://git.example.com/a/b.git#4f2c1de\"}}\n//- pom.xml\n<version>2.0-SNAPSHOT</version>\n",
     ),
+    needs: &[Need::Files],
     judge: |facts, sink| {
         for requirement in &facts.requirements {
             let request = &requirement.request;
@@ -109,7 +104,8 @@ pub static MOVES: Rule = Rule {
             say(sink, requirement, message);
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "requirement-moves",
         Levels::WARNING,
         "requirements do not move",
@@ -126,6 +122,7 @@ pub static BY_URL: Rule = Rule {
     good: Example(
         "//- requirements.txt\nhttps://files.example.net/tool-1.0.tar.gz --hash=sha256:aa\nhttps://files.example.net/b-1.0.tar.gz#sha256=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
     ),
+    needs: &[Need::Files],
     judge: |facts, sink| {
         for requirement in &facts.requirements {
             let request = &requirement.request;
@@ -138,7 +135,8 @@ pub static BY_URL: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "requirement-by-url",
         Levels::WARNING,
         "requirements come from an index, or have digests",

@@ -8,16 +8,6 @@ use crate::facts::manifest::{self, known_token};
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Foreign, Need, Rule};
 
-const fn rule(
-    id: &'static str,
-    levels: Levels,
-    title: &'static str,
-    why: &'static str,
-    fix: &'static str,
-) -> Rule {
-    Rule { id, levels, title, why, fix, family: Family::Privilege, ..Rule::BLANK }
-}
-
 /// Words in names that say that a value is secret.
 const SECRET_WORDS: [&str; 15] = [
     "fernet_key",
@@ -125,7 +115,8 @@ pub static ENV_SECRET: Rule = Rule {
             });
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "secret-in-env",
         Levels::WARNING,
         "ENV and ARG hold no secrets",
@@ -195,7 +186,8 @@ pub static ARG_FOR_SECRET: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "secret-build-arg",
         Levels::of(Some(Level::Warning), Some(Level::Error), Some(Level::Error)),
         "secrets are not given as build arguments",
@@ -295,7 +287,8 @@ pub static COMMAND_SECRET: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "secret-on-command-line",
         Levels::WARNING,
         "command lines hold no secrets",
@@ -441,7 +434,8 @@ pub static COPY_SECRET: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "secret-copied",
         Levels::WARNING,
         "keys and passwords are not copied into images",
@@ -479,7 +473,8 @@ pub static TOKEN: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "secret-token",
         Levels::ERROR,
         "a Dockerfile holds no tokens and keys",
@@ -549,7 +544,8 @@ pub static DEFAULT_CREDENTIALS: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Privilege,
         "default-password",
         Levels::DOUBT,
         "passwords are not those that everybody knows",

@@ -7,16 +7,6 @@ use crate::facts::dockerfile::{DockerfileFacts, InstructionFacts, StageFacts};
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Foreign, Need, Rule};
 
-const fn rule(
-    id: &'static str,
-    levels: Levels,
-    title: &'static str,
-    why: &'static str,
-    fix: &'static str,
-) -> Rule {
-    Rule { id, levels, title, why, fix, family: Family::Correctness, needs: &[Need::Commands], ..Rule::BLANK }
-}
-
 /// Which shell reads the scripts of an instruction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shell {
@@ -97,6 +87,7 @@ pub static PIPEFAIL: Rule = Rule {
         "FROM registry.example.com/base:1\nRUN set -o pipefail; curl -fsSL https://example.com/x | grep foo > /y\nRUN echo a | cat > /x && yes | apt-get install -y x\nSHELL [\"/bin/bash\", \"-o\", \"pipefail\", \"-c\"]\nRUN curl -fsSL https://example.com/x | grep foo > /y\n",
     ),
     also: &[Foreign::Hadolint("DL4006")],
+    needs: &[Need::Commands],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for stage in &file.stages {
@@ -122,7 +113,8 @@ pub static PIPEFAIL: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "pipefail-missing",
         Levels::INFO,
         "a pipeline fails with any of its commands",
@@ -157,6 +149,7 @@ pub static BASHISM: Rule = Rule {
         Foreign::Hadolint("SC3044"),
         Foreign::Hadolint("SC3046"),
     ],
+    needs: &[Need::Commands],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for (stage, own, instruction) in file.each() {
@@ -208,7 +201,8 @@ pub static BASHISM: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "shell-unknown-syntax",
         Levels::of(Some(Level::Warning), Some(Level::Error), Some(Level::Error)),
         "scripts are in the language of the shell that reads them",
@@ -256,6 +250,7 @@ pub static SCRIPT_SYNTAX: Rule = Rule {
         "FROM registry.example.com/base:1\nRUN if [ -f /x ]; then make; fi\nRUN echo \"a\" && case x in (a|b) c;; esac\n",
     ),
     also: &[Foreign::Hadolint("SC1073"), Foreign::Hadolint("SC1009"), Foreign::Hadolint("SC1072")],
+    needs: &[Need::Commands],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for (_, own, _) in file.each() {
@@ -265,7 +260,8 @@ pub static SCRIPT_SYNTAX: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "script-syntax",
         Levels::DOUBT,
         "a RUN's script can be read",
@@ -279,6 +275,7 @@ pub static CD_ALONE: Rule = Rule {
     bad: Example("FROM registry.example.com/base:1\nRUN «cd /opt»\nRUN make && «cd /srv»\n"),
     good: Example("FROM registry.example.com/base:1\nRUN cd /opt && make\nRUN (cd /a; make)\nWORKDIR /opt\n"),
     also: &[Foreign::Hadolint("DL3003")],
+    needs: &[Need::Commands],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for (_, own, instruction) in file.each() {
@@ -297,7 +294,8 @@ pub static CD_ALONE: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "cd-lost",
         Levels::WARNING,
         "a change of directory is for something",
@@ -312,6 +310,7 @@ pub static EXPORT_LOST: Rule = Rule {
     good: Example(
         "FROM registry.example.com/base:1\nRUN export JAVA_HOME=/usr/lib/jvm && make\nENV JAVA_HOME=/usr/lib/jvm\n",
     ),
+    needs: &[Need::Commands],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for (_, own, instruction) in file.each() {
@@ -333,7 +332,8 @@ pub static EXPORT_LOST: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "export-lost",
         Levels::WARNING,
         "a variable is set for something",
@@ -350,6 +350,7 @@ pub static MISSPELT_PATH: Rule = Rule {
     good: Example(
         "FROM registry.example.com/base:1\nRUN rm -rf /var/lib/apt/lists/* /var/cache/apt/archives\nCOPY x.repo /etc/yum.repos.d/\n",
     ),
+    needs: &[Need::Commands],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for (_, own, instruction) in file.each() {
@@ -388,7 +389,8 @@ pub static MISSPELT_PATH: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "path-misspelt",
         Levels::WARNING,
         "well-known paths are spelt right",

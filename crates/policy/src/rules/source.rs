@@ -8,16 +8,6 @@ use crate::facts::commands::{Action, Manager, RequestKind};
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Need, Rule};
 
-const fn rule(
-    id: &'static str,
-    levels: Levels,
-    title: &'static str,
-    why: &'static str,
-    fix: &'static str,
-) -> Rule {
-    Rule { id, levels, title, why, fix, family: Family::Source, ..Rule::BLANK }
-}
-
 /// A name that says that a file is compiled already.
 pub(super) fn prebuilt(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
@@ -92,7 +82,8 @@ pub static FETCHED: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Source,
         "prebuilt-fetched",
         Levels::of(None, Some(Level::Info), Some(Level::Error)),
         "programs and libraries are built from source",
@@ -160,7 +151,8 @@ pub static COMMITTED: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Source,
         "prebuilt-copied",
         Levels::of(None, Some(Level::Info), Some(Level::Error)),
         "compiled files do not come from the build context",
@@ -195,7 +187,8 @@ pub static WHEELS: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Source,
         "prebuilt-wheel",
         Levels::STANDARD,
         "Python packages are built from source",

@@ -6,16 +6,6 @@ use crate::facts::dockerfile::{Base, Declaration, DockerfileFacts, Lost};
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Foreign, Rule};
 
-const fn rule(
-    id: &'static str,
-    levels: Levels,
-    title: &'static str,
-    why: &'static str,
-    fix: &'static str,
-) -> Rule {
-    Rule { id, levels, title, why, fix, family: Family::Correctness, ..Rule::BLANK }
-}
-
 /// A variable that is not set where it is used.
 pub static UNDECLARED: Rule = Rule {
     bad: Example("FROM registry.example.com/base:1\nCOPY a «${TARGET_DIR}/x»\n"),
@@ -54,7 +44,8 @@ pub static UNDECLARED: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "variable-undeclared",
         Levels::DOUBT,
         "variables are set where they are used",
@@ -102,7 +93,8 @@ pub static LOST_ARG: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "arg-lost",
         Levels::DOUBT,
         "an ARG is declared in the stage that uses it",
@@ -164,7 +156,8 @@ pub static UNUSED_ARG: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "arg-unused",
         Levels::DOUBT,
         "an ARG is used",
@@ -349,7 +342,8 @@ pub static EMPTY_ELEMENT: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "path-empty-element",
         Levels::DOUBT,
         "lists of directories have no empty parts",
@@ -383,7 +377,8 @@ pub static UNSET_APPENDED: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "path-unset-appended",
         Levels::REMARK,
         "a list of directories is not joined with nothing",
@@ -422,7 +417,8 @@ pub static ENV_SELF: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "env-uses-itself",
         Levels::WARNING,
         "an ENV does not use what it sets itself",

@@ -7,16 +7,6 @@ use crate::facts::dockerfile::{Base, DockerfileFacts, StageFacts};
 use crate::level::Levels;
 use crate::rule::{Example, Family, Need, Rule};
 
-const fn rule(
-    id: &'static str,
-    levels: Levels,
-    title: &'static str,
-    why: &'static str,
-    fix: &'static str,
-) -> Rule {
-    Rule { id, levels, title, why, fix, family: Family::Correctness, ..Rule::BLANK }
-}
-
 /// A version that stands in two places and differs.
 pub static VERSION_TWICE: Rule = Rule {
     bad: Example(
@@ -27,7 +17,8 @@ pub static VERSION_TWICE: Rule = Rule {
     ),
     needs: &[Need::Instructions, Need::Packages],
     judge: |facts, sink| judge_versions(facts, sink),
-    ..rule(
+    ..Rule::of(
+        Family::Correctness,
         "version-twice",
         Levels::DOUBT,
         "a version that stands twice is the same twice",

@@ -2,11 +2,11 @@
 
 use dockerfile::shell::{Invocation, Value};
 
-use super::{each_env, each_manager, rule};
+use super::{each_env, each_manager};
 use crate::facts::commands::{Action, Manager, ManagerCommand, RequestKind};
 use crate::facts::dockerfile::{DockerfileFacts, InstructionFacts};
 use crate::level::{Level, Levels};
-use crate::rule::{Example, Need, Rule};
+use crate::rule::{Example, Family, Need, Rule};
 
 /// A second index.
 pub static EXTRA_INDEX: Rule = Rule {
@@ -16,6 +16,7 @@ pub static EXTRA_INDEX: Rule = Rule {
     good: Example(
         "FROM registry.example.com/base:1\nRUN pip install --index-url https://nexus.example.com/simple own==1\n",
     ),
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, _, command| {
             for (_, span) in command.arguments.options(&["--extra-index-url", "--extra-index"]) {
@@ -33,7 +34,8 @@ pub static EXTRA_INDEX: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "pip-extra-index",
         Levels::WARNING,
         "packages come from one index",
@@ -51,6 +53,7 @@ pub static INSECURE: Rule = Rule {
     good: Example(
         "FROM registry.example.com/base:1\nRUN pip install --cert /etc/ca.pem flask==3.0\nRUN npm config set strict-ssl true\n",
     ),
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, _, command| {
             if let Some((span, message)) = insecure_option(command) {
@@ -75,7 +78,8 @@ pub static INSECURE: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "package-insecure",
         Levels::WARNING,
         "package managers verify what they get",
@@ -227,7 +231,8 @@ pub static INDEX_OUTSIDE: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "index-outside",
         Levels::STANDARD,
         "packages come from the central repository",
@@ -253,6 +258,7 @@ pub static INDEX_DEFAULT: Rule = Rule {
     good: Example(
         "FROM registry.example.com/base:1\nENV PIP_INDEX_URL=https://nexus.example.com/simple\nRUN pip install flask==3.0\nFROM registry.example.com/base:1\nCOPY pip.conf /etc/pip.conf\nRUN pip install flask==3.0\n",
     ),
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, stage, instruction, invocation, command| {
             let installs =
@@ -318,7 +324,8 @@ pub static INDEX_DEFAULT: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "index-default",
         Levels::of(None, None, Some(Level::Warning)),
         "the central repository is named",

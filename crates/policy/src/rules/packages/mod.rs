@@ -9,8 +9,7 @@ use dockerfile::shell::{Invocation, Value};
 use crate::facts::Facts;
 use crate::facts::commands::ManagerCommand;
 use crate::facts::dockerfile::{DockerfileFacts, InstructionFacts, StageFacts};
-use crate::level::Levels;
-use crate::rule::{Family, Need, Rule};
+use crate::rule::Rule;
 
 pub(super) use index::{INDEX_OUTSIDE, is_central};
 
@@ -28,16 +27,6 @@ pub(super) fn each_manager(
             }
         }
     }
-}
-
-pub(super) const fn rule(
-    id: &'static str,
-    levels: Levels,
-    title: &'static str,
-    why: &'static str,
-    fix: &'static str,
-) -> Rule {
-    Rule { id, levels, title, why, fix, family: Family::Packages, needs: &[Need::Packages], ..Rule::BLANK }
 }
 
 /// Every pair of an ENV, and every ARG with a default.

@@ -2,11 +2,11 @@
 
 use dockerfile::shell::Value;
 
-use super::{each_manager, rule};
+use super::each_manager;
 use crate::facts::commands::{Action, Manager, ManagerCommand, RequestKind};
 use crate::facts::dockerfile::{DockerfileFacts, InstructionFacts};
 use crate::level::{Level, Levels};
-use crate::rule::{Example, Foreign, Need, Rule};
+use crate::rule::{Example, Family, Foreign, Need, Rule};
 
 /// Packages by URL without a check of their signature.
 pub static BY_URL: Rule = Rule {
@@ -16,6 +16,7 @@ pub static BY_URL: Rule = Rule {
     good: Example(
         "FROM registry.example.com/base:1\nRUN dnf install -y x-1.0\nRUN rpm --import https://rpms.example.org/RPM-GPG-KEY\n",
     ),
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, _, command| {
             if !command.manager.is_system() || command.action != Action::Install {
@@ -28,7 +29,8 @@ pub static BY_URL: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "package-by-url",
         Levels::WARNING,
         "packages of the system come from signed repositories",
@@ -46,6 +48,7 @@ pub static REDIRECTED: Rule = Rule {
     good: Example(
         "FROM registry.example.com/base:1\nRUN pip install 'requests>=2.0' \"numpy<2\" > /tmp/log 2>&1\nRUN pip install -r - < requirements.txt\n",
     ),
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, invocation, command| {
             if command.manager.is_system() && command.manager != Manager::Apk
@@ -69,7 +72,8 @@ pub static REDIRECTED: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "version-redirected",
         Levels::ERROR,
         "version constraints are quoted",
@@ -94,6 +98,7 @@ pub static UPGRADE_ALL: Rule = Rule {
         Foreign::Hadolint("DL3035"),
         Foreign::Hadolint("DL3039"),
     ],
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, _, command| {
             if let (Action::UpgradeAll, Some(verb)) = (command.action, &command.verb) {
@@ -108,7 +113,8 @@ pub static UPGRADE_ALL: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "upgrade-all",
         Levels::INFO,
         "a build does not upgrade everything",
@@ -132,6 +138,7 @@ pub static NO_YES: Rule = Rule {
         Foreign::Hadolint("DL3034"),
         Foreign::Hadolint("DL3038"),
     ],
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, instruction, invocation, command| {
             let asks = matches!(
@@ -187,7 +194,8 @@ pub static NO_YES: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "package-no-yes",
         Levels::of(Some(Level::Warning), Some(Level::Error), Some(Level::Error)),
         "package managers do not wait for an answer",
@@ -222,6 +230,7 @@ pub static CACHE_LEFT: Rule = Rule {
         Foreign::Hadolint("DL3036"),
         Foreign::Hadolint("DL3040"),
     ],
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for (stage, own, instruction) in file.each() {
@@ -258,7 +267,8 @@ pub static CACHE_LEFT: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "package-cache-left",
         Levels::INFO,
         "caches of package managers are not in the image",
@@ -336,6 +346,7 @@ pub static UPDATE_ALONE: Rule = Rule {
         "FROM registry.example.com/base:1\nRUN apt-get update && apt-get install -y x=1 && rm -rf /var/lib/apt/lists/*\n",
     ),
     also: &[Foreign::Hadolint("DL3009")],
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for stage in &file.stages {
@@ -357,7 +368,8 @@ pub static UPDATE_ALONE: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "apt-update-alone",
         Levels::DOUBT,
         "`apt-get update` stands in the RUN that installs",
@@ -375,6 +387,7 @@ pub static UNSIGNED_REPOSITORY: Rule = Rule {
     good: Example(
         "FROM registry.example.com/base:1\nRUN echo \"deb [signed-by=/usr/share/keyrings/x.gpg] https://apt.example.com/ stable main\" > /etc/apt/sources.list.d/x.list\n",
     ),
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         for file in &facts.dockerfiles {
             for (_, _, command) in file.each_command() {
@@ -412,7 +425,8 @@ pub static UNSIGNED_REPOSITORY: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "repository-unsigned",
         Levels::WARNING,
         "repositories are signed",
@@ -443,7 +457,8 @@ pub static APT_KEY: Rule = Rule {
             }
         }
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "apt-key",
         Levels::DOUBT,
         "a repository's key is good for that repository alone",
@@ -458,6 +473,7 @@ pub static APT_FOR_PEOPLE: Rule = Rule {
     bad: Example("FROM registry.example.com/base:1\nRUN apt-get update && «apt install -y x=1»\n"),
     good: Example("FROM registry.example.com/base:1\nRUN apt-get install -y x=1\n"),
     also: &[Foreign::Hadolint("DL3027")],
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, _, command| {
             if command.program == "apt"
@@ -467,7 +483,8 @@ pub static APT_FOR_PEOPLE: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "apt-not-apt-get",
         Levels::REMARK,
         "scripts use `apt-get`",
@@ -483,6 +500,7 @@ pub static RECOMMENDS: Rule = Rule {
         "FROM registry.example.com/base:1\nRUN apt-get install -y --no-install-recommends x=1\nRUN apt-get -o APT::Install-Recommends=false install -y y=1\n",
     ),
     also: &[Foreign::Hadolint("DL3015")],
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, _, command| {
             let configured = command.arguments.options(&["-o", "--option"]).any(|(value, _)| {
@@ -497,7 +515,8 @@ pub static RECOMMENDS: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "apt-recommends",
         Levels::REMARK,
         "apt installs what is asked for",

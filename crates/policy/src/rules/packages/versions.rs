@@ -2,11 +2,11 @@
 
 use dockerfile::shell::Value;
 
-use super::{each_manager, rule};
+use super::each_manager;
 use crate::facts::commands::{Action, Manager, ManagerCommand, Pin, RequestKind};
 use crate::facts::dockerfile::InstructionFacts;
 use crate::level::{Level, Levels};
-use crate::rule::{Example, Foreign, Rule};
+use crate::rule::{Example, Family, Foreign, Need, Rule};
 
 /// Packages of a language without a version.
 pub static UNPINNED: Rule = Rule {
@@ -22,6 +22,7 @@ pub static UNPINNED: Rule = Rule {
         Foreign::Hadolint("DL3028"),
         Foreign::Hadolint("DL3062"),
     ],
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, _, command| {
             if command.manager.is_system()
@@ -40,7 +41,8 @@ pub static UNPINNED: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "package-unpinned",
         Levels::of(Some(Level::Warning), Some(Level::Error), Some(Level::Error)),
         "packages of a language are installed in a version that is named",
@@ -67,6 +69,7 @@ pub static TOOLING: Rule = Rule {
     bad: Example("FROM registry.example.com/base:1\nRUN pip install --upgrade «pip» setuptools\n"),
     good: Example("FROM registry.example.com/base:1\nRUN pip install --upgrade pip==26.0\n"),
     also: &[Foreign::Hadolint("DL3013")],
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, _, command| {
             if command.action != Action::Install || is_constrained(command) {
@@ -87,7 +90,8 @@ pub static TOOLING: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "package-tooling-unpinned",
         Levels::INFO,
         "pip, setuptools and wheel have versions too",
@@ -104,6 +108,7 @@ pub static RANGE: Rule = Rule {
     good: Example(
         "FROM registry.example.com/base:1\nRUN pip install 'flask==2.3.1' && npm install express@4.18.2\n",
     ),
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, _, command| {
             if command.manager.is_system() || command.action != Action::Install || is_constrained(command) {
@@ -117,7 +122,8 @@ pub static RANGE: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "package-range",
         Levels::INFO,
         "versions of packages leave no room",
@@ -142,6 +148,7 @@ pub static SYSTEM_UNPINNED: Rule = Rule {
         Foreign::Hadolint("DL3041"),
         Foreign::Hadolint("DL3037"),
     ],
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, _, command| {
             if !command.manager.is_system() || command.action != Action::Install {
@@ -161,7 +168,8 @@ pub static SYSTEM_UNPINNED: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "system-package-unpinned",
         Levels::REMARK,
         "packages of the system have versions",
@@ -179,6 +187,7 @@ pub static NO_LOCK: Rule = Rule {
     good: Example(
         "FROM registry.example.com/base:1\nCOPY package.json package-lock.json ./\nRUN npm ci\nRUN yarn install --frozen-lockfile\nRUN pnpm install --frozen-lockfile\nRUN uv sync --frozen\n",
     ),
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, stage, _, _, command| {
             if command.action != Action::InstallProject {
@@ -216,7 +225,8 @@ pub static NO_LOCK: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "package-no-lock",
         Levels::of(Some(Level::Info), Some(Level::Warning), Some(Level::Error)),
         "a project's dependencies are installed from its lock",
@@ -242,6 +252,7 @@ pub static NO_HASHES: Rule = Rule {
         "FROM registry.example.com/base:1\nCOPY requirements.txt .\nRUN pip install -r «requirements.txt»\n",
     ),
     good: Example("FROM registry.example.com/base:1\nRUN pip install --require-hashes -r requirements.txt\n"),
+    needs: &[Need::Packages],
     judge: |facts, sink| {
         each_manager(facts, |file, _, _, _, command| {
             let pip = matches!(command.manager, Manager::Pip | Manager::Uv);
@@ -263,7 +274,8 @@ pub static NO_HASHES: Rule = Rule {
             }
         });
     },
-    ..rule(
+    ..Rule::of(
+        Family::Packages,
         "pip-no-hashes",
         Levels::of(None, Some(Level::Info), Some(Level::Warning)),
         "requirements have digests",
