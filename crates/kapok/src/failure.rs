@@ -12,6 +12,7 @@ use build::fetch::FetchError;
 use build::sandbox::SandboxError;
 use dockerfile::{Diagnostic, Source};
 use oci::archive::ArchiveError;
+use oci::causes::causes;
 use oci::reference::ReferenceError;
 use oci::store::StoreError;
 use registry::client::{PullError, PushError, RequestError};
@@ -360,18 +361,6 @@ fn base_exit(error: &BaseError) -> Exit {
         BaseError::Configure(_) => Exit::StepFailed,
         _ => Exit::Usage,
     }
-}
-
-/// An error and its causes.
-pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| (*error).source())
-}
-
-/// An error with its causes.
-pub fn in_one_line(error: &(dyn Error + 'static)) -> String {
-    let mut said: Vec<String> = causes(error).map(ToString::to_string).collect();
-    said.dedup();
-    said.join(": ")
 }
 
 /// What helps against an error somewhere in a chain.

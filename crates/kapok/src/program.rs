@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use build::sandbox::{Privilege, SandboxError, Spawner, enter_user_namespace};
 use oci::Reference;
+use oci::causes::causes;
 use oci::layer::OverlayForm;
 use oci::store::{Store, StoreError};
 
 use crate::environment::Environment;
-use crate::failure::{Failure, causes};
+use crate::failure::Failure;
 use crate::registry::{LazyRuntime, Registries};
 use crate::settings::{self, Settings};
 use crate::ui::Terminal;

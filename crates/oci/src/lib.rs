@@ -5,6 +5,7 @@
 //! ([`layer`]); where all of it is kept ([`store`]) and in which files it travels ([`archive`]).
 
 pub mod archive;
+pub mod causes;
 pub mod config;
 pub mod descriptor;
 pub mod digest;

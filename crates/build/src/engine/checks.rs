@@ -208,7 +208,7 @@ impl<'a> World<'a> {
                     Err(_) if self.board.is_stopped() => return Ok(None),
                     Err(Halt::Failed(StepError::Store(error))) => return Err(BuildError::Store(error)),
                     Err(Halt::Failed(error)) => {
-                        let why = super::error::in_one_line(&error);
+                        let why = oci::causes::in_one_line(&error);
                         let answer = Answer { why: vec![why], ..Answer::default() };
                         return Err(BuildError::Check(Box::new(check.failure(answer))));
                     }

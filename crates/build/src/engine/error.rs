@@ -276,14 +276,6 @@ fn some(lines: &[String]) -> String {
     }
 }
 
-/// An error and its causes, each said once.
-pub fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| (*error).source());
-    let mut words: Vec<String> = chain.map(ToString::to_string).collect();
-    words.dedup();
-    words.join(": ")
-}
-
 fn describe(status: &ExitStatus, oom_kills: u64) -> String {
     let end = match status {
         ExitStatus::Code(127) => "exit code 127 (a command was not found)".to_owned(),

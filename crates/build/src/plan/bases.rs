@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use dockerfile::suggest::nearest;
 use dockerfile::{Diagnostic, Span, Word};
+use oci::causes::in_one_line;
 use oci::{Platform, Reference};
 
 use super::images::{BaseImage, ImageError, ImageName, Images, NamedContext};
@@ -126,14 +127,10 @@ impl<'a> Bases<'a> {
             ImageError::Platform { .. } | ImageError::Project { .. } => None,
         };
         // What is wrong with a name names it.
-        let (mut message, mut source) = match error {
-            ImageError::Name { source, .. } => (source.to_string(), source.source()),
-            _ => (error.to_string(), std::error::Error::source(error)),
+        let message = match error {
+            ImageError::Name { source, .. } => in_one_line(&**source),
+            _ => in_one_line(error),
         };
-        while let Some(cause) = source {
-            message = format!("{message}: {cause}");
-            source = cause.source();
-        }
         Diagnostic::error(span, message).hint_opt(hint)
     }
 }

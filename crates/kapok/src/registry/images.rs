@@ -2,6 +2,7 @@
 
 use build::engine::{Cancel, Events, Resolved, Upstream, UpstreamError};
 use build::plan::ImageError;
+use oci::causes::causes;
 use oci::store::Store;
 use oci::{Descriptor, Platform, Reference};
 use registry::client::{Progress, PullError, RequestError, Transfer};
@@ -110,12 +111,7 @@ fn explain(name: &str, platform: &Platform, error: PullError) -> ImageError {
             ImageError::Upstream { name, source: last, hint }
         }
         error => {
-            let mut hint = None;
-            let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-            while let (None, Some(link)) = (&hint, cause) {
-                hint = hints::hint_for(link);
-                cause = link.source();
-            }
+            let hint = causes(&error).find_map(hints::hint_for);
             ImageError::Upstream { name, source: Box::new(error), hint }
         }
     }

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use super::catalog::{begin, parse};
 use super::gc::{column, pairs};
 use super::{Document, Store, StoreError};
+use crate::causes::in_one_line;
 use crate::digest::DigestReader;
 use crate::layer::index_directory;
 use crate::tree::path::shown;
@@ -256,14 +257,4 @@ fn check_rows(connection: &Connection, findings: &mut Vec<String>) -> Result<(),
     }
     findings.sort();
     Ok(())
-}
-
-fn in_one_line(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text += &format!(": {error}");
-        source = error.source();
-    }
-    text
 }

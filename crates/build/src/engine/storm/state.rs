@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::ErrorKind;
 
+use oci::causes::causes;
 use oci::store::StoreError;
 
 use crate::copy::CopyError;
@@ -202,7 +203,7 @@ fn is_fetch(error: &CopyError) -> bool {
     let own = |error: &(dyn Error + 'static)| {
         error.is::<crate::fetch::FetchError>() || error.is::<crate::copy::GitError>()
     };
-    chain(error).any(own)
+    causes(error).any(own)
 }
 
 /// Whether the reason is a disk, or a share of it, that is full.
@@ -216,11 +217,7 @@ pub fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
         Some(BuildError::Step(failure)) => Some(&failure.cause as &(dyn Error + 'static)),
         _ => None,
     };
-    chain(error).any(full) || inner.is_some_and(|inner| chain(inner).any(full))
-}
-
-fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| (*error).source())
+    causes(error).any(full) || inner.is_some_and(|inner| causes(inner).any(full))
 }
 
 #[cfg(test)]

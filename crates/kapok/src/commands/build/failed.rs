@@ -5,10 +5,11 @@ use build::fetch::FetchError;
 use build::plan::ImageError;
 use build::sandbox::SandboxError;
 use dockerfile::{Diagnostic, Level, Source};
+use oci::causes::{causes, in_one_line};
 use registry::client::{PullError, RequestError};
 
 use crate::exit::Exit;
-use crate::failure::{Failure, causes};
+use crate::failure::Failure;
 use crate::judging::Denial;
 use crate::ui::text::{Lines, squeezed};
 
@@ -132,16 +133,10 @@ pub fn is_final(error: &(dyn std::error::Error + 'static)) -> bool {
 
 fn step(failure: StepFailure, source: &Source) -> FailedStep {
     let exit = exit(&failure.cause);
-    let why =
-        causes(&failure.cause).map(ToString::to_string).fold(Vec::new(), |mut all: Vec<String>, cause| {
-            if all.last() != Some(&cause) {
-                all.push(cause);
-            }
-            all
-        });
     let message = format!("step `{}` of `{}` failed", squeezed(&failure.text), failure.stage);
-    let diagnostic =
-        Diagnostic::error(failure.span, message).label(why.join(": ")).hint_opt(hint(&failure.cause));
+    let diagnostic = Diagnostic::error(failure.span, message)
+        .label(in_one_line(&failure.cause))
+        .hint_opt(hint(&failure.cause));
     // A shell helps where a command ran and failed, not where the machine could not even start it.
     let shell = matches!(failure.cause, StepError::Exit { .. }).then(|| "kapok shell".to_owned());
     FailedStep {

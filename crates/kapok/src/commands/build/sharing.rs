@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use build::engine::{Built, Cancel, Doors, Event, Events, Keep, LayerSink, NoEvents, Request, SharedCache};
+use oci::causes::in_one_line;
 use oci::store::{Batch, Store};
 use oci::{Digest, Reference};
 
@@ -93,7 +94,7 @@ pub fn leave(
             Ok(_) => {}
             Err(failure) if flag.ignore_error == Some(false) => return Err(failure),
             Err(failure) => {
-                let why = crate::failure::in_one_line(&failure);
+                let why = in_one_line(&failure);
                 program.warn(&format!("the results of this build could not be left in `{place}`: {why}"));
             }
         }
@@ -262,7 +263,7 @@ impl<'a> Sharing<'a> {
                     shared.failure.get_or_insert(failure);
                 }
                 Err(failure) => {
-                    let why = crate::failure::in_one_line(&failure);
+                    let why = in_one_line(&failure);
                     let message = format!("the results of this build could not be left in `{place}`: {why}");
                     self.events.event(Event::Warning { message, step: None });
                 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use oci::Digest;
+use oci::causes::in_one_line;
 use registry::server::access::{AccessToken, Htpasswd, HtpasswdError, PatternError, Right, Rule, Who};
 use registry::server::{Access, LiveAccess};
 
 use crate::cli::serve::Serve;
-use crate::failure::{Failure, in_one_line};
+use crate::failure::Failure;
 
 /// A line that does not say what it should.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

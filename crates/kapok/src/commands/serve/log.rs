@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use oci::causes::in_one_line;
 use registry::server::{Events, Served};
 
 use crate::clock;
@@ -41,8 +42,7 @@ fn line(served: &Served<'_>, now: i64) -> String {
         let _ = write!(line, " {}", registry::Redacted::foreign(user));
     }
     if let Some(problem) = served.problem {
-        let causes: Vec<String> = crate::failure::causes(problem).map(ToString::to_string).collect();
-        let _ = write!(line, ": {}", causes.join(": "));
+        let _ = write!(line, ": {}", in_one_line(problem));
     }
     line
 }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use build::engine::{Cancel, Event, Events, SharedCache, SharedStep, UpstreamError};
+use oci::causes::in_one_line;
 use oci::record::Key;
 use oci::store::{LayerBlob, Store};
 use oci::{Descriptor, DiffId, Digest, LayerId, Manifest};
 
 use super::contents::{ARTIFACT, BUNDLE, CONFIG, CONFIG_LIMIT, Contents, LayerEntry, Lookup};
 use super::{Place, bundle, layout};
-use crate::failure::in_one_line;
 use crate::registry::Registries;
 use crate::registry::images::Arrivals;
 use crate::registry::transfers::Transfers;

@@ -21,6 +21,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use oci::causes::causes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
@@ -259,13 +260,13 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 fn connect_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a ConnectError> {
-    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+    causes(error).find_map(|error| error.downcast_ref())
 }
 
 /// An error and its causes in one line. The HTTP library repeats itself; what was said is not said again.
 pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = String::new();
-    for error in std::iter::successors(Some(error), |error| error.source()) {
+    for error in causes(error) {
         let words = error.to_string();
         if !text.contains(&words) {
             if !text.is_empty() {

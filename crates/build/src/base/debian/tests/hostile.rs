@@ -2,26 +2,15 @@
 
 use super::archive::{Fault, Pretend, TestArchive, ar, assembled, deb, request};
 use crate::base::debian::{BaseError, Request, ValidUntil, assemble};
+use oci::causes::in_one_line;
 use oci::layer::OverlayForm;
 use oci::store::Store;
-use std::error::Error;
 use std::path::Path;
-
-/// The chain of an error's words, ids of the test's key left out.
-fn words(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text += &format!(": {error}");
-        source = error.source();
-    }
-    text
-}
 
 fn check_request(archive: &TestArchive, request: &Request, expected: &str) {
     let (_directory, store, result) = assembled(archive, request);
     let error = result.expect_err("it must not be assembled");
-    let said = words(&error);
+    let said = in_one_line(&error);
     assert!(said.contains(expected), "{said}");
     assert_eq!(store.tags().expect("tags"), []);
 }

@@ -1,11 +1,11 @@
 //! Why an image of a project was not built.
 
 use build::engine::{BuildError, BuildReport, Reason, State, Verdict};
-
 use dockerfile::{Diagnostic, Level};
+use oci::causes::causes;
 
 use crate::commands::build::failed;
-use crate::failure::{Failure, causes};
+use crate::failure::Failure;
 
 /// What went wrong, before it is put into words.
 pub enum Trouble {
