@@ -124,22 +124,22 @@ impl Stage {
 
     /// A layout of Debian's minimal system with more in it, from files of this machine: their paths and names.
     pub fn debian_with(&self, name: &str, instructions: &str, files: &[(&str, &str)]) -> io::Result<PathBuf> {
-        let debian = self.debian()?;
         let context = self.context(name, &format!("FROM debian\n{instructions}"))?;
         for (path, name) in files {
             fs::copy(path, context.join(name))?;
         }
-        let base = format!("debian=oci-layout://{}", debian.display());
-        let layout = self.directory.path().join(format!("{name}-layout"));
-        let tag = format!("{name}:bench");
+        self.layout(&context, "debian", &format!("{name}:bench"))
+    }
+
+    /// A layout of the image of a context, in which Debian's minimal system has the given name.
+    pub fn layout(&self, context: &Path, debian: &str, tag: &str) -> io::Result<PathBuf> {
+        let base = format!("{debian}=oci-layout://{}", self.debian()?.display());
+        let layout = self.directory.path().join(format!("{}-layout", tag.replace(['/', ':'], "-")));
         must(
-            &mut self.kapok(&["build", "--build-context", &base, "-t", &tag, &context.to_string_lossy()]),
+            &mut self.kapok(&["build", "--build-context", &base, "-t", tag, &context.to_string_lossy()]),
             LIMIT,
         )?;
-        must(
-            &mut self.kapok(&["save", "--format", "oci-dir", "-o", &layout.to_string_lossy(), &tag]),
-            LIMIT,
-        )?;
+        must(&mut self.kapok(&["save", "--format", "oci-dir", "-o", &layout.to_string_lossy(), tag]), LIMIT)?;
         Ok(layout)
     }
 

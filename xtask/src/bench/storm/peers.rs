@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value, json};
 
-use super::supply::{ASKED, IMAGES, Supply, layout_digest};
+use super::supply::{IMAGES, Supply, layout_digest};
 use crate::bench::figures::LIMIT;
 use crate::command::{self, exists, must};
 use crate::differential::BuildKit;
@@ -131,15 +131,17 @@ impl Docker {
     }
 
     fn load(&self, supply: &Supply) -> io::Result<()> {
-        let tar = supply.directory.join("debian.tar");
-        if !tar.exists() {
-            let store = supply.directory.join("kapok");
-            let mut save = Command::new(workspace::kapok());
-            save.env("KAPOK_HOME", store).args(["save", "--format", "docker-archive", "-o"]).arg(&tar);
-            must(save.arg("debian:bookworm"), LIMIT)?;
+        for (name, layout) in &supply.bases {
+            let tar = layout.with_extension("tar");
+            if !tar.exists() {
+                let store = supply.directory.join("kapok");
+                let mut save = Command::new(workspace::kapok());
+                save.env("KAPOK_HOME", store).args(["save", "--format", "docker-archive", "-o"]).arg(&tar);
+                must(save.arg(name), LIMIT)?;
+            }
+            must(self.docker().args(["load", "-i"]).arg(&tar), LIMIT)?;
         }
-        must(self.docker().args(["load", "-i"]).arg(&tar), LIMIT)?;
-        let context = supply.directory.join("only-base");
+        let context = supply.directory.join("only-bases");
         must(self.docker().args(["build", "-q", "--network=host"]).arg(context), LIMIT).map(drop)
     }
 
@@ -147,7 +149,7 @@ impl Docker {
         let mut make = Command::new("make");
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
         make.current_dir(supply.theirs()).arg(format!("-j{jobs}")).arg("--output-sync=target");
-        make.arg(format!("ENGINE={}", self.engine.display())).args(ASKED);
+        make.arg(format!("ENGINE={}", self.engine.display())).arg("all");
         make.env("DOCKER_HOST", &self.host).env("DOCKER_BUILDKIT", "1").env_remove("DOCKER_CONTEXT");
         make.env("ANEW", if anew { "--no-cache" } else { "" });
         make
@@ -194,9 +196,11 @@ impl Bake {
     fn prime(&self, supply: &Supply) -> io::Result<()> {
         fs::write(supply.directory.join("bake.json"), bake_file(supply)?)?;
         let mut build = self.buildx();
-        build.args(["build", "--progress=plain", "--build-context"]);
-        build.arg(format!("debian:bookworm={}", layout(supply)?));
-        must(build.arg(supply.directory.join("only-base")), LIMIT).map(drop)
+        build.args(["build", "--progress=plain"]);
+        for (name, layout) in &supply.bases {
+            build.arg("--build-context").arg(format!("{name}={}", address(layout)?));
+        }
+        must(build.arg(supply.directory.join("only-bases")), LIMIT).map(drop)
     }
 
     fn command(&self, supply: &Supply, anew: bool) -> Command {
@@ -210,24 +214,25 @@ impl Bake {
     }
 }
 
-fn layout(supply: &Supply) -> io::Result<String> {
-    Ok(format!("oci-layout://{}@{}", supply.debian.display(), layout_digest(&supply.debian)?))
+/// A layout, as BuildKit wants to be told of it.
+fn address(layout: &Path) -> io::Result<String> {
+    Ok(format!("oci-layout://{}@{}", layout.display(), layout_digest(layout)?))
 }
 
 /// The same images, each told which of its names are others of them.
 fn bake_file(supply: &Supply) -> io::Result<String> {
-    let layout = layout(supply)?;
     let mut targets = Map::new();
     for image in IMAGES {
         let context = supply.theirs().join("supply-chain").join(image);
         let text = fs::read_to_string(context.join("Dockerfile"))?;
-        let named = |name: &str| text.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
+        let words = text.lines().filter_map(|line| line.split_whitespace().nth(1));
+        let named = |name: &str| words.clone().any(|word| word.trim_start_matches("UBI=") == name);
         let mut contexts = Map::new();
         for other in IMAGES.into_iter().filter(|other| named(other)) {
             contexts.insert(other.to_owned(), json!(format!("target:{other}")));
         }
-        if named("debian:bookworm") {
-            contexts.insert("debian:bookworm".to_owned(), json!(layout));
+        for (name, layout) in supply.bases.iter().filter(|(name, _)| named(name)) {
+            contexts.insert((*name).to_owned(), json!(address(layout)?));
         }
         let output = format!("type=image,name={image},push=false");
         let target = json!({"context": context, "contexts": contexts, "output": [output]});
