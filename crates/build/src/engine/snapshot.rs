@@ -112,15 +112,44 @@ impl Snapshot {
 
     /// A file of at most so many bytes, links followed inside the snapshot; nothing where there is none.
     pub fn read_small(&self, path: &str, most: u64) -> Option<Vec<u8>> {
+        let (size, file) = self.file(path)?;
+        if size > most { None } else { beginning(&file, most) }
+    }
+
+    /// A file's first bytes, links followed inside the snapshot; nothing where there is none.
+    pub fn read_beginning(&self, path: &str, most: u64) -> Option<Vec<u8>> {
+        beginning(&self.file(path)?.1, most)
+    }
+
+    /// Where a path leads when links are followed, if something is there.
+    pub fn real_path(&self, path: &str) -> Option<String> {
         let resolved = self.view().resolve(path.as_bytes(), true).ok()?;
-        let (layer, entry) = resolved.found?;
-        if !matches!(entry.kind, Kind::File { .. }) || entry.size > most {
-            return None;
-        }
-        let path = self.files.directories[layer].join(OsStr::from_bytes(&entry.path));
-        let mut bytes = Vec::new();
-        File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
-        Some(bytes)
+        resolved.found?;
+        Some(format!("/{}", String::from_utf8(resolved.path).ok()?))
+    }
+
+    /// The names in a directory, links followed.
+    pub fn names(&self, directory: &str) -> Vec<String> {
+        let Ok(resolved) = self.view().resolve(directory.as_bytes(), true) else { return Vec::new() };
+        let name = |entry: oci::tree::Entry| {
+            let path = String::from_utf8(entry.path).ok()?;
+            Some(path.rsplit('/').next()?.to_owned())
+        };
+        self.view().list(&resolved.path).into_iter().filter_map(|(_, entry)| name(entry)).collect()
+    }
+
+    /// The layer that what a path leads to is from.
+    pub fn layer_of(&self, path: &str) -> Option<LayerId> {
+        let (layer, _) = self.view().resolve(path.as_bytes(), true).ok()?.found?;
+        self.layers.get(layer).map(|layer| layer.id)
+    }
+
+    /// The size of a file, and where it is.
+    fn file(&self, path: &str) -> Option<(u64, PathBuf)> {
+        let (layer, entry) = self.view().resolve(path.as_bytes(), true).ok()?.found?;
+        let is_file = matches!(entry.kind, Kind::File { .. });
+        let directory = self.files.directories.get(layer).filter(|_| is_file)?;
+        Some((entry.size, directory.join(OsStr::from_bytes(&entry.path))))
     }
 
     /// A fresh work directory whose upper has the mode, owner and time that `/` has here.
@@ -133,6 +162,12 @@ impl Snapshot {
             .map_err(|source| StepError::Io { action: "prepare the upper directory".into(), source })?;
         Ok(work)
     }
+}
+
+fn beginning(file: &Path, most: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Gives a directory or file its mode, owner and time.

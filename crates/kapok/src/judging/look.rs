@@ -1,9 +1,6 @@
 //! Looks at an image: its steps' records, its files, the images that it starts from. Nothing runs.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsStr;
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 
 use build::base::debian::signature::Keyring;
 use build::engine::{self, Finished, Inside, Snapshot, StepReport};
@@ -193,33 +190,19 @@ struct Files<'a> {
 
 impl Tree for Files<'_> {
     fn read(&self, path: &str, most: usize) -> Option<Vec<u8>> {
-        let (layer, entry) = self.files.view().resolve(path.as_bytes(), true).ok()?.found?;
-        if !matches!(entry.kind, Kind::File { .. }) {
-            return None;
-        }
-        let path = self.files.directories().get(layer)?.join(OsStr::from_bytes(&entry.path));
-        let mut bytes = Vec::new();
-        std::fs::File::open(path).ok()?.take(most as u64).read_to_end(&mut bytes).ok()?;
-        Some(bytes)
+        self.files.read_beginning(path, most as u64)
     }
 
     fn real_path(&self, path: &str) -> Option<String> {
-        let resolved = self.files.view().resolve(path.as_bytes(), true).ok()?;
-        resolved.found?;
-        Some(format!("/{}", String::from_utf8(resolved.path).ok()?))
+        self.files.real_path(path)
     }
 
     fn names(&self, directory: &str) -> Vec<String> {
-        let view = self.files.view();
-        let Ok(resolved) = view.resolve(directory.as_bytes(), true) else { return Vec::new() };
-        let entries = view.list(&resolved.path).into_iter();
-        let path = |entry: oci::tree::Entry| String::from_utf8(entry.path).ok();
-        entries.filter_map(|(_, entry)| Some(path(entry)?.rsplit('/').next()?.to_owned())).collect()
+        self.files.names(directory)
     }
 
     fn maker(&self, path: &str) -> Option<usize> {
-        let (layer, _) = self.files.view().resolve(path.as_bytes(), true).ok()?.found?;
-        let id = self.files.layers().get(layer)?.id;
+        let id = self.files.layer_of(path)?;
         self.reports.iter().position(|step| step.layer == Some(id))
     }
 }

@@ -124,17 +124,10 @@ impl Files for Snapshot {
     }
 
     fn real_path(&self, path: &str) -> Option<String> {
-        let resolved = self.view().resolve(path.as_bytes(), true).ok()?;
-        resolved.found?;
-        Some(format!("/{}", String::from_utf8(resolved.path).ok()?))
+        Snapshot::real_path(self, path)
     }
 
     fn names(&self, directory: &str) -> Vec<String> {
-        let Ok(resolved) = self.view().resolve(directory.as_bytes(), true) else { return Vec::new() };
-        let name = |entry: oci::tree::Entry| {
-            let path = String::from_utf8(entry.path).ok()?;
-            Some(path.rsplit('/').next()?.to_owned())
-        };
-        self.view().list(&resolved.path).into_iter().filter_map(|(_, entry)| name(entry)).collect()
+        Snapshot::names(self, directory)
     }
 }
