@@ -51,10 +51,9 @@ pub fn judge_built(facts: &Facts, built: &BuiltImage, standards: &Standards, wai
     }
     let remarks = if found.is_empty() { Vec::new() } else { ignore::remarks(facts) };
     for (rule, finding) in found {
-        let path = &facts.source(finding.place.source).name;
         let silenced = remarks.iter().any(|remark| remark.silences(rule, finding.place));
-        let valid = |waiver: &&crate::Waiver| waiver.expires >= standards.today;
-        if silenced || waivers.waivers.iter().filter(valid).any(|waiver| waiver.covers(&finding, path)) {
+        let valid = |index: &usize| waivers.waivers[*index].expires >= standards.today;
+        if silenced || waivers.covering(facts, &finding).iter().any(valid) {
             again.excused += 1;
         } else if !again.findings.contains(&finding) {
             again.findings.push(finding);

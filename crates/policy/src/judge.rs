@@ -69,6 +69,7 @@ pub fn judge(facts: &Facts, standards: &Standards, waivers: &Waivers, more: Vec<
         found.extend(sink.found.into_iter().map(|raw| raw.settled(rule, level)));
     }
     without_echoes(&mut found);
+    of_their_images(facts, &mut found);
     let remarks = ignore::remarks(facts);
     let mut used = BTreeSet::new();
     found.retain(|finding| {
@@ -105,6 +106,13 @@ fn lacking(rule: &Rule, facts: &Facts, sink: &mut Sink<'_>) {
         && rule.needs.iter().any(of_a_build)
     {
         sink.unknown(None, why.clone());
+    }
+}
+
+/// What is wrong in a Dockerfile is wrong with the image that the project makes of it.
+fn of_their_images(facts: &Facts, found: &mut [Finding]) {
+    for finding in found.iter_mut().filter(|finding| finding.image.is_none()) {
+        finding.image = facts.dockerfile_at(finding.place).and_then(|file| file.image.clone());
     }
 }
 
@@ -186,10 +194,9 @@ fn settle_waivers(
 ) {
     let mut used = BTreeSet::new();
     for finding in found {
-        let path = &facts.source(finding.place.source).name;
-        let covering = waivers.waivers.iter().position(|waiver| waiver.covers(&finding, path));
+        let covering = waivers.covering(facts, &finding);
+        let valid = covering.iter().copied().find(|index| waivers.waivers[*index].expires >= standards.today);
         used.extend(covering);
-        let valid = covering.filter(|index| waivers.waivers[*index].expires >= standards.today);
         match valid {
             Some(index) => judgement.waived.push((finding, index)),
             None => judgement.findings.push(finding),
@@ -201,7 +208,7 @@ fn settle_waivers(
             let message =
                 format!("the waiver for `{rule}` of {} expired on {}", waiver.owner, waiver.expires);
             own(&rules::waivers::EXPIRED, waiver.expires_place, message, standards, &mut judgement.findings);
-        } else if !used.contains(&index) && !built::is_asked_again(rule) {
+        } else if !used.contains(&index) && !waivers.partial && !built::is_asked_again(rule) {
             let message = format!("the waiver for `{rule}` covers nothing");
             own(&rules::waivers::UNUSED, waiver.place, message, standards, &mut judgement.findings);
         }

@@ -1,5 +1,7 @@
 //! Waivers: what an organisation accepts, for whom, why, and until when.
 
+use std::collections::BTreeMap;
+
 use project::Files;
 use project::yaml::{self, Node};
 
@@ -38,17 +40,10 @@ pub struct Waivers {
     pub waivers: Vec<Waiver>,
     /// What could not be understood, and where.
     pub problems: Vec<(Place, String)>,
-}
-
-impl Waiver {
-    /// Whether it covers a finding in a file.
-    pub fn covers(&self, finding: &Finding, path: &str) -> bool {
-        let image =
-            |pattern: &str| finding.image.as_deref().is_some_and(|image| matches_name(pattern, image));
-        self.rule == finding.rule
-            && self.path.as_deref().is_none_or(|pattern| matches_name(pattern, path))
-            && self.image.as_deref().is_none_or(image)
-    }
+    /// Paths from the waivers' directory of files that the facts know by other names.
+    pub paths: BTreeMap<String, String>,
+    /// They are for more than what is judged: one that covers nothing here may cover something elsewhere.
+    pub partial: bool,
 }
 
 impl Waivers {
@@ -60,11 +55,17 @@ impl Waivers {
     /// Reads a waivers' file of the repository; where there is none, there are no waivers. What cannot be understood is
     /// kept as a problem, and waives nothing.
     pub fn load(facts: &mut Facts, files: &dyn Files, path: &str) -> Waivers {
-        let Ok(Some(bytes)) = files.read(path) else { return Waivers::none() };
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let source = facts.source_named(path).unwrap_or_else(|| facts.add_source(path, text.clone()));
+        match files.read(path) {
+            Ok(Some(bytes)) => Waivers::parse(facts, path, &String::from_utf8_lossy(&bytes)),
+            _ => Waivers::none(),
+        }
+    }
+
+    /// Reads the text of a waivers' file, which messages call by this name.
+    pub fn parse(facts: &mut Facts, name: &str, text: &str) -> Waivers {
+        let source = facts.source_named(name).unwrap_or_else(|| facts.add_source(name, text));
         let mut waivers = Waivers::none();
-        let root = match yaml::parse_one(&text) {
+        let root = match yaml::parse_one(text) {
             Ok(root) => root,
             Err(diagnostic) => {
                 waivers.problems.push((Place::new(source, diagnostic.span), diagnostic.message));
@@ -80,9 +81,24 @@ impl Waivers {
         waivers
     }
 
-    /// Whether a finding is about the waivers' own file.
-    pub fn is_in(&self, source: SourceId) -> bool {
-        self.waivers.iter().any(|waiver| waiver.place.source == source)
+    /// The waivers that cover a finding, by their number.
+    pub fn covering(&self, facts: &Facts, finding: &Finding) -> Vec<usize> {
+        if self.waivers.is_empty() {
+            return Vec::new();
+        }
+        let name = &facts.source(finding.place.source).name;
+        let path = self.paths.get(name).unwrap_or(name);
+        let file = facts.dockerfile_at(finding.place);
+        let called = file.iter().flat_map(|file| &file.called);
+        let names: Vec<&String> = finding.image.iter().chain(called).collect();
+        let covers = |waiver: &Waiver| {
+            let image = |pattern: &str| names.iter().any(|name| matches_name(pattern, name));
+            waiver.rule == finding.rule
+                && waiver.path.as_deref().is_none_or(|pattern| matches_name(pattern, path))
+                && waiver.image.as_deref().is_none_or(image)
+        };
+        let covering = self.waivers.iter().enumerate().filter(|(_, waiver)| covers(waiver));
+        covering.map(|(index, _)| index).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cli::check::{Check, CheckFormat};
 use crate::clock;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::judging;
+use crate::judging::{self, WaiversPlace};
 use crate::program::{Program, store_place};
 use crate::repository::Repository;
 use crate::settings::Settings;
@@ -39,7 +39,10 @@ pub fn run(program: &Program, arguments: &Check) -> Result<Exit, Failure> {
         judging::look_at_bases(&store, &standards, &mut facts);
     }
     let more = policies.map_or(Ok(Vec::new()), |policies| policies::judge(&policies, &mut facts))?;
-    let waivers = Waivers::load(&mut facts, &repository, settings.check.waivers());
+    let working = &program.environment.directory;
+    let place = WaiversPlace::near(&root, working, settings.check.waivers());
+    let partial = !only.is_empty() || !place.is_in(&root);
+    let waivers = Waivers { partial, ..place.load(&mut facts, &root) };
     let judgement = policy::judge(&facts, &standards, &waivers, more);
     report(program, arguments, &facts, &judgement)
 }
@@ -117,7 +120,7 @@ fn places(program: &Program, paths: &[PathBuf]) -> Result<(PathBuf, Vec<String>)
 }
 
 /// The nearest directory above with a `kapok.yaml`, else this one.
-pub fn project_directory(here: &Path) -> PathBuf {
+fn project_directory(here: &Path) -> PathBuf {
     crate::projects::root(here).unwrap_or_else(|| here.to_owned())
 }
 

@@ -2,6 +2,7 @@
 //! is in it.
 
 mod look;
+mod waivers;
 
 use std::path::PathBuf;
 
@@ -9,13 +10,13 @@ use build::engine::{self, Event, Events, Finished, Inside, Judge};
 use oci::Digest;
 use policy::facts::BuildInput;
 use policy::facts::built::{BuiltImage, Places, Seen};
-use policy::{Again, Facts, Finding, Judgement, Level, Place, Standards, Waivers, render};
+use policy::{Again, Facts, Finding, Judgement, Level, Place, Standards, render};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::repository::Repository;
 
 pub use look::look_at_bases;
+pub use waivers::WaiversPlace;
 
 /// Changes whenever something else is looked at in an image.
 const VERSION: u32 = 2;
@@ -27,8 +28,10 @@ const NAMED: usize = 3;
 pub struct BuiltJudge<'a> {
     /// What the organisation wants.
     pub standards: &'a Standards,
-    /// The directory that waivers stand in, and their file.
-    pub waivers: (PathBuf, String),
+    /// Where waivers stand.
+    pub waivers: WaiversPlace,
+    /// The directory that the Dockerfile's name is a path from.
+    pub names: PathBuf,
     /// What the project calls the image.
     pub image: Option<String>,
     /// The organisation's certificates, PEM.
@@ -79,8 +82,7 @@ impl Judge for BuiltJudge<'_> {
         let seen: Seen = serde_json::from_slice(seen)?;
         let (facts, built) = self.facts(image, seen);
         let mut facts = facts;
-        let (root, file) = &self.waivers;
-        let waivers = Waivers::load(&mut facts, &Repository::unlisted(root), file);
+        let waivers = self.waivers.load(&mut facts, &self.names);
         let again = policy::judge_built(&facts, &built, self.standards, &waivers);
         let (errors, others): (Vec<Finding>, Vec<Finding>) =
             again.findings.iter().cloned().partition(|finding| finding.level == Level::Error);
@@ -110,6 +112,7 @@ impl BuiltJudge<'_> {
         let request = image.request;
         let input = BuildInput {
             image: self.image.clone(),
+            called: request.tags.clone(),
             args: request.build_args.clone(),
             ..BuildInput::default()
         };

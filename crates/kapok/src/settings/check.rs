@@ -34,7 +34,7 @@ impl CheckSettings {
         standards
     }
 
-    /// The file of waivers, from the repository's root.
+    /// The file of waivers, in the directory that is judged or above it.
     pub fn waivers(&self) -> &str {
         self.waivers.as_deref().unwrap_or(policy::WAIVERS_FILE)
     }
@@ -156,7 +156,7 @@ pub const REGISTRIES: Tree = Tree {
 pub const WAIVERS: Tree = Tree {
     path: "check.waivers",
     places: Places::All,
-    meaning: "the file of waivers, from the directory that is checked; default `kapok-waivers.yaml`",
+    meaning: "the file of waivers, in the directory that is checked or built or above it; default `kapok-waivers.yaml`",
     schema: || json!({ "type": "string" }),
     read: |settings, node, reader| {
         settings.check.waivers = reader.text(node, "waivers").map(str::to_owned);

@@ -52,3 +52,63 @@ fn a_build_is_stopped_by_errors_before_its_first_step() {
     let built = here.kapok("build --no-check .").ok();
     assert!(built.stderr.contains("1 error of the check overruled"), "{}", built.stderr);
 }
+
+/// A project with a waiver for it, in a directory below the working directory.
+fn waived_project(waiver: &str) -> TestEnvironment {
+    let here = TestEnvironment::new();
+    here.write("team/kapok.yaml", "check: {profile: default}\n");
+    here.write("team/app/Dockerfile", "FROM scratch\nCOPY file /\nENV KEY=AKIAIOSFODNN7EXAMPLE\n");
+    here.write("team/app/file", "x");
+    here.write(
+        "team/kapok-waivers.yaml",
+        format!(
+            "waivers:\n  - {{rule: secret-token, {waiver}, reason: it is from a manual, owner: ada@example.com, expires: 2999-01-31}}\n"
+        ),
+    );
+    here
+}
+
+#[test]
+fn a_build_finds_the_waivers_that_a_check_finds() {
+    let here = waived_project("path: app/Dockerfile");
+    for directory in ["team", "team/app", "./team/../team/app/"] {
+        here.kapok(&format!("check {directory}")).ok();
+    }
+    here.kapok("check team/app/Dockerfile").code(1);
+    here.kapok("build team/app").ok();
+    here.kapok("build -f team/app/Dockerfile team/app").ok();
+    let elsewhere = here.write("other/Dockerfile", "FROM scratch\n");
+    let mut command = here.command("build ../team/app");
+    let ran = command.current_dir(elsewhere.parent().expect("a directory")).output().expect("it runs");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    // Of another directory's Dockerfile the waivers say nothing.
+    here.write("team/two/Dockerfile", "FROM scratch\nCOPY file /\nENV KEY=AKIAIOSFODNN7EXAMPLE\n");
+    here.write("team/two/file", "x");
+    here.kapok("check team/two").code(1);
+    here.kapok("build team/two").code(1);
+    // What covers nothing in a part may cover something elsewhere.
+    here.write("team/two/Dockerfile", "FROM scratch\n");
+    let part = here.kapok("check --level none team/two").ok();
+    assert!(!part.stdout.contains("waiver-unused"), "{}", part.stdout);
+}
+
+#[test]
+fn a_waiver_names_an_image_by_the_name_that_it_gets() {
+    let here = waived_project("image: example.org/team/app");
+    here.kapok("build team/app").code(1);
+    here.kapok("build -t example.org/team/other:1 team/app").code(1);
+    for name in ["example.org/team/app:1", "example.org/team/app"] {
+        here.kapok(&format!("build -t {name} team/app")).ok();
+    }
+    let here = waived_project("image: \"app:*\"");
+    here.kapok("build -t app:2 team/app").ok();
+    // A project's image goes by its own name and by those that it gets.
+    for image in ["web", "example.org/team/app"] {
+        let here = waived_project(&format!("image: {image}"));
+        here.write("team/kapok.yaml", "images:\n  web: {context: app, tags: [example.org/team/app:1]}\n");
+        here.kapok("check team").ok();
+        let mut command = here.command("build");
+        let ran = command.current_dir(here.work().join("team")).output().expect("it runs");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+}

@@ -89,6 +89,13 @@ fn levels_remarks_and_waivers_count_after_the_build_too() {
     );
     let denied = here.kapok("build .").code(1).stderr;
     assert!(denied.contains("language-end-of-life") && !denied.contains("language-floor"), "{denied}");
+    let named = here.read("kapok-waivers.yaml").replace("path: Dockerfile", "image: example.org/app");
+    here.write("kapok-waivers.yaml", named);
+    let denied = here.kapok("build -t example.org/app:1 .").code(1).stderr;
+    assert!(denied.contains("language-end-of-life") && !denied.contains("language-floor"), "{denied}");
+    assert!(here.kapok("build .").code(1).stderr.contains("language-floor"));
+    let named = here.read("kapok-waivers.yaml").replace("image: example.org/app", "path: Dockerfile");
+    here.write("kapok-waivers.yaml", named);
     here.write(
         "Dockerfile",
         "FROM scratch\n# kapok: ignore=language-end-of-life it is a fixture\nCOPY VERSION /usr/local/go/VERSION\nUSER 1001\n",

@@ -178,6 +178,12 @@ impl Facts {
         self.sources.iter().position(|source| source.name == name).map(SourceId)
     }
 
+    /// The Dockerfile that a place is in.
+    pub fn dockerfile_at(&self, place: crate::Place) -> Option<&dockerfile::DockerfileFacts> {
+        let holds = |span: Span| span.start <= place.span.start && place.span.end <= span.end;
+        self.dockerfiles.iter().find(|file| file.source == place.source && holds(file.span))
+    }
+
     /// All texts.
     pub fn sources(&self) -> impl Iterator<Item = (SourceId, &Source)> {
         self.sources.iter().enumerate().map(|(index, source)| (SourceId(index), source))

@@ -1,20 +1,21 @@
 //! The Dockerfile of a build, judged before its first step.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use build::engine::{Events, Overruled, Request};
 use oci::store::Store;
-use policy::{Facts, Judgement, Level, Standards, Waivers, render};
+use policy::facts::BuildInput;
+use policy::{Facts, Judgement, Level, Standards, render};
 use project::DockerfileSource;
 
 use crate::cli::build::{Build, Progress};
-use crate::commands::check::{project_directory, standards};
+use crate::commands::build::settings_directory;
+use crate::commands::check::standards;
 use crate::failure::Failure;
-use crate::judging::{self, BuiltJudge};
+use crate::judging::{self, BuiltJudge, WaiversPlace};
 use crate::program::Program;
 use crate::projects::Loaded;
-use crate::repository::Repository;
 use crate::settings::Settings;
 
 /// What the plan of a build says itself, with its own words and exit code.
@@ -47,9 +48,14 @@ impl<'a> Checking<'a> {
     /// # Errors
     /// The check says no.
     pub fn dockerfile(&self, request: &Request, store: &Store) -> Result<Option<Overruled>, Failure> {
-        let mut facts = Facts::of_dockerfile(&request.source.name, &request.source.text, &request.build_args);
-        let root = project_directory(&self.program.environment.directory);
-        let waivers = Waivers::load(&mut facts, &Repository::unlisted(&root), self.settings.check.waivers());
+        let input = BuildInput {
+            called: request.tags.clone(),
+            args: request.build_args.clone(),
+            ..BuildInput::default()
+        };
+        let mut facts = Facts::of_build(&request.source.name, &request.source.text, input);
+        let (place, names) = self.waivers(request);
+        let waivers = place.load(&mut facts, &names);
         judging::look_at_bases(store, &self.standards, &mut facts);
         let mut judgement = policy::judge(&facts, &self.standards, &waivers, Vec::new());
         let name = &request.source.name;
@@ -78,7 +84,7 @@ impl<'a> Checking<'a> {
             })
             .collect();
         let mut facts = Facts::gather(files);
-        let waivers = Waivers::load(&mut facts, files, self.settings.check.waivers());
+        let waivers = self.waivers_of(&loaded.root).load(&mut facts, &loaded.root);
         judging::look_at_bases(store, &self.standards, &mut facts);
         let mut judgement = policy::judge(&facts, &self.standards, &waivers, Vec::new());
         judgement
@@ -87,22 +93,54 @@ impl<'a> Checking<'a> {
         self.decide(&facts, judgement)
     }
 
-    /// Who judges an image when its steps are done. `root` is where waivers stand; `image` is what the project calls it.
-    pub fn built<'j>(
+    /// Who judges an image that is built alone when its steps are done.
+    pub fn built<'j>(&'j self, request: &Request, events: &'j dyn Events) -> BuiltJudge<'j> {
+        let (waivers, names) = self.waivers(request);
+        self.judge(waivers, names, None, request, events)
+    }
+
+    /// Who judges an image of the project at `root`, which calls it so.
+    pub fn built_in<'j>(
         &'j self,
         root: &Path,
-        image: Option<&str>,
+        image: &str,
+        request: &Request,
+        events: &'j dyn Events,
+    ) -> BuiltJudge<'j> {
+        self.judge(self.waivers_of(root), root.to_owned(), Some(image.to_owned()), request, events)
+    }
+
+    fn judge<'j>(
+        &'j self,
+        waivers: WaiversPlace,
+        names: PathBuf,
+        image: Option<String>,
         request: &Request,
         events: &'j dyn Events,
     ) -> BuiltJudge<'j> {
         BuiltJudge {
             standards: &self.standards,
-            waivers: (root.to_owned(), self.settings.check.waivers().to_owned()),
-            image: image.map(str::to_owned),
+            waivers,
+            names,
+            image,
             authorities: self.authorities(request),
             overrule: self.arguments.no_check,
             events,
         }
+    }
+
+    /// The waivers' file, found from where the settings are found, and the directory that the Dockerfile's name is a path from: the
+    /// working directory, or the build context.
+    fn waivers(&self, request: &Request) -> (WaiversPlace, PathBuf) {
+        let context = settings_directory(self.program, &self.arguments.input.context);
+        let working = &self.program.environment.directory;
+        let is_here = working.join(&request.source.name).is_file();
+        let names = if is_here { working.clone() } else { context.clone() };
+        (self.waivers_of(&context), names)
+    }
+
+    fn waivers_of(&self, directory: &Path) -> WaiversPlace {
+        WaiversPlace::near(directory, &self.program.environment.directory, self.settings.check.waivers())
     }
 
     /// The organisation's certificates: those that the image gets, and those that the settings trust.

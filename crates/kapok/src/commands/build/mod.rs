@@ -18,7 +18,7 @@ use std::time::Instant;
 use build::engine::{self, Cancel, Doors, Materials};
 
 use crate::cli::build::{Build, Progress};
-use crate::commands::{check, vendor};
+use crate::commands::vendor;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fetch::HttpFetch;
@@ -178,11 +178,10 @@ fn build(program: &Program, arguments: &Build) -> Result<Exit, Failure> {
 
     let view = ui::view(program.terminal, arguments.progress, arguments.quiet);
     let cancel = Cancel::default();
-    signals::watch(cancel.clone(), view.noter());
+    signals::watch_impatiently(cancel.clone(), view.noter());
     let refresh = arguments.refresh.then(|| Refresh::new(&gateway, locking.as_ref(), &*view));
     let ending = cancel.clone();
-    let root = check::project_directory(&program.environment.directory);
-    let judge = checking.built(&root, None, request, &*view);
+    let judge = checking.built(request, &*view);
     let sharing = Sharing::new(&plans, &registries, &store, &*view, &cancel)?;
     let doors = sharing.doors(Doors {
         store: &store,

@@ -28,6 +28,8 @@ pub struct DockerfileFacts {
     pub path: String,
     /// The directory it stands in, which is taken for the build context unless something says otherwise.
     pub context: String,
+    /// Where in its source it stands: all of it, or a part of a manifest.
+    pub span: Span,
     /// The syntax tree.
     pub tree: Dockerfile,
     /// What the parser and the checks of BuildKit have to say.
@@ -40,6 +42,8 @@ pub struct DockerfileFacts {
     pub ignored: Option<Patterns>,
     /// The image's name, if the project names it.
     pub image: Option<String>,
+    /// The names that it gets: in full, in their familiar form, and each without its tag.
+    pub called: Vec<String>,
 }
 
 /// One stage.
@@ -219,6 +223,8 @@ pub fn is_dockerfile(path: &str) -> bool {
 pub struct BuildInput {
     /// The image's name.
     pub image: Option<String>,
+    /// The names that it gets.
+    pub called: Vec<Reference>,
     /// The build context.
     pub context: Option<String>,
     /// `--build-arg`.
@@ -274,6 +280,7 @@ fn input_of(image: &project::Image, directory: &str) -> BuildInput {
     });
     BuildInput {
         image: Some(image.name.clone()),
+        called: image.outputs.iter().filter_map(|output| reference(&output.name)).collect(),
         context: Some(directory.to_owned()),
         args: args.collect(),
         env: image.env.iter().map(|variable| (variable.name.clone(), variable.value.clone())).collect(),
@@ -281,13 +288,26 @@ fn input_of(image: &project::Image, directory: &str) -> BuildInput {
     }
 }
 
+fn reference(name: &project::ImageName) -> Option<Reference> {
+    match name {
+        project::ImageName::Reference(name) => name.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The forms in which people write names.
+fn called(references: &[Reference]) -> Vec<String> {
+    let forms = |name: &Reference| [name.to_string(), name.familiar(), name.name(), name.familiar_name()];
+    let mut all: Vec<String> = references.iter().flat_map(forms).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
 /// Where the project puts what it builds: registries, and the namespaces there.
 fn output_namespaces(project: &Project) -> BTreeSet<(String, String)> {
     let outputs = project.images.iter().flat_map(|image| image.outputs.iter().chain(&image.also_called));
-    let references = outputs.filter_map(|output| match &output.name {
-        project::ImageName::Reference(name) => name.parse::<Reference>().ok(),
-        _ => None,
-    });
+    let references = outputs.filter_map(|output| reference(&output.name));
     // Docker Hub's own images are everybody's.
     let owned = references.filter(|own| own.domain() != "docker.io" || !own.path().starts_with("library/"));
     owned
@@ -345,7 +365,7 @@ fn inline(facts: &mut Facts, files: &dyn Files) {
         let source =
             facts.source_named(&path).unwrap_or_else(|| facts.add_source(path.clone(), text.clone()));
         let found = read(files, source, path, &blanked, input);
-        facts.dockerfiles.push(found);
+        facts.dockerfiles.push(DockerfileFacts { span, ..found });
     }
 }
 
@@ -355,8 +375,21 @@ fn read(files: &dyn Files, source: SourceId, path: String, text: &str, input: Bu
     let context = input.context.clone().unwrap_or(directory);
     let ignored = ignore_file(files, &path, &context);
     let (stages, arguments) = stage::read(&tree, text, &input);
-    let image = input.image;
-    DockerfileFacts { source, path, context, tree, diagnostics, stages, arguments, ignored, image }
+    let (image, called) = (input.image, called(&input.called));
+    let span = Span::new(0, text.len());
+    DockerfileFacts {
+        source,
+        path,
+        context,
+        span,
+        tree,
+        diagnostics,
+        stages,
+        arguments,
+        ignored,
+        image,
+        called,
+    }
 }
 
 /// `NAME.dockerignore` beside the Dockerfile, else `.containerignore` or `.dockerignore` at the context's root.

@@ -143,7 +143,7 @@ impl Shop<'_> {
         let gateway = own.as_ref().unwrap_or(&self.gateway);
         let doors = locking.as_ref().map(|locking| locked::doors(locking, self.fetch, self.git, self.store));
         let events = self.view.events(seat.image);
-        let judge = self.checking.built(self.root, Some(&job.name), &request, &events);
+        let judge = self.checking.built_in(self.root, &job.name, &request, &events);
         let sharing = Sharing::new(&job.plans, self.registries, self.store, &events, &seat.cancel)?;
         let refresh =
             self.arguments.refresh.then(|| Refresh::new(gateway, locking.as_ref(), &events as &dyn Events));
@@ -272,7 +272,7 @@ impl Shop<'_> {
             _ => self
                 .program
                 .lacks_ids(failed::cause(&error))
-                .unwrap_or_else(|| failed::explain(error, &job.request.source)),
+                .unwrap_or_else(|| failed::explain_of(error, &job.shown, &job.name)),
         }
     }
 
@@ -345,7 +345,7 @@ impl Shop<'_> {
             reason: outcome.reason,
             message: self.message(image, outcome),
             attempts: outcome.attempts,
-            wall_ms: outcome.wall.as_millis() as u64,
+            wall_ms: self.view.elapsed(image).as_millis() as u64,
             takes_ms: if whole { took } else { took.max(before) },
             ran,
             cached,
