@@ -30,7 +30,7 @@ impl Repository {
             Some(paths) => paths,
             None => {
                 let mut found = Vec::new();
-                walk(root, "", &mut found)?;
+                walk(root, root, "", &mut found)?;
                 found
             }
         };
@@ -65,7 +65,11 @@ impl Files for Repository {
     }
 
     fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        let place = self.root.join(path);
+        let mut place = self.root.join(path);
+        if fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.is_symlink()) {
+            let Some(target) = linked(&self.root, path) else { return Ok(None) };
+            place = target;
+        }
         // A link may lead out of the repository, and a pipe never ends.
         match fs::symlink_metadata(&place) {
             Ok(metadata) if metadata.is_file() && metadata.len() <= MAX_BYTES => {}
@@ -95,23 +99,36 @@ fn listed_by_git(root: &Path) -> Option<Vec<String>> {
     }
     let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     let names: Vec<String> = names.filter_map(|name| String::from_utf8(name.to_vec()).ok()).collect();
-    let is_file =
-        |name: &String| fs::symlink_metadata(root.join(name)).is_ok_and(|metadata| metadata.is_file());
+    let is_file = |name: &String| {
+        fs::symlink_metadata(root.join(name)).is_ok_and(|metadata| metadata.is_file())
+            || linked(root, name).is_some()
+    };
     let names: Vec<String> = names.into_iter().filter(is_file).collect();
     // A directory that is itself ignored has no files for git, and is meant all the same.
     (!names.is_empty()).then_some(names)
 }
 
-fn walk(directory: &Path, prefix: &str, found: &mut Vec<String>) -> io::Result<()> {
+/// The file that a link of the repository leads to, if that is the repository's too.
+fn linked(root: &Path, path: &str) -> Option<PathBuf> {
+    let place = root.join(path);
+    fs::symlink_metadata(&place).ok().filter(fs::Metadata::is_symlink)?;
+    let target = fs::canonicalize(place).ok()?;
+    let inside = target.strip_prefix(fs::canonicalize(root).ok()?).ok()?;
+    let own = inside.components().all(|part| part.as_os_str() != ".git");
+    (own && target.is_file()).then_some(target)
+}
+
+fn walk(root: &Path, directory: &Path, prefix: &str, found: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
         let kind = entry.file_type()?;
-        if kind.is_file() && found.len() < MAX_FILES {
+        let is_file = kind.is_file() || (kind.is_symlink() && linked(root, &path).is_some());
+        if is_file && found.len() < MAX_FILES {
             found.push(path);
         } else if kind.is_dir() && !SKIPPED.contains(&name.as_str()) && path.matches('/').count() < 40 {
-            walk(&entry.path(), &path, found)?;
+            walk(root, &entry.path(), &path, found)?;
         }
     }
     Ok(())
@@ -129,15 +146,19 @@ mod tests {
             fs::create_dir_all(path.parent().expect("it has one")).expect("it is made");
             fs::write(path, "x").expect("it is written");
         }
+        std::os::unix::fs::symlink("../Dockerfile", directory.path().join("a/b/Dockerfile")).expect("a link");
+        std::os::unix::fs::symlink("/etc/passwd", directory.path().join("a/out")).expect("a link");
         let open = |only: &[&str]| {
             let only: Vec<String> = only.iter().map(|only| (*only).to_owned()).collect();
             Repository::open(directory.path(), &only).expect("it opens").paths
         };
-        assert_eq!(open(&[]), ["a/Dockerfile", "a/b/x.yaml"]);
-        assert_eq!(open(&["a/b"]), ["a/b/x.yaml"]);
+        assert_eq!(open(&[]), ["a/Dockerfile", "a/b/Dockerfile", "a/b/x.yaml"]);
+        assert_eq!(open(&["a/b"]), ["a/b/Dockerfile", "a/b/x.yaml"]);
         assert_eq!(open(&["node_modules/x/Dockerfile"]), ["node_modules/x/Dockerfile"]);
         let repository = Repository::open(directory.path(), &[]).expect("it opens");
         assert_eq!(repository.read("a/Dockerfile").expect("it is read"), Some(b"x".to_vec()));
+        assert_eq!(repository.read("a/b/Dockerfile").expect("it is read"), Some(b"x".to_vec()));
+        assert_eq!(repository.read("a/out").expect("it is not"), None);
         assert_eq!(repository.read("a/none").expect("it is looked for"), None);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::object::Object;
 use crate::model::{Located, Pipeline, PipelineTask};
+use crate::place::Place;
 use crate::yaml::{Node, Value};
 
 /// A pipeline and its tasks. `tasks` are the repository's Tasks by name, for what their scripts start.
@@ -45,6 +46,8 @@ fn task(
         ["image", "imageurl", "outputimage"].contains(&name.to_lowercase().replace(['-', '_'], "").as_str())
     };
     let image = own.iter().find(|(name, _)| named(name)).map(|(_, value)| value.clone());
+    let builds =
+        builds.into_iter().map(|value| Located { place: named_at(object, node, &value), value }).collect();
     let mut words: Vec<String> = own.into_values().flat_map(|value| words(&value)).collect();
     words.dedup();
     let mut run_after: Vec<Located> = node
@@ -63,6 +66,14 @@ fn task(
         run_after,
         place: object.place(name.span),
     })
+}
+
+/// Where a task says which build it starts: the parameter that holds its name, or the task.
+fn named_at(object: &Object, task: &Node, build: &str) -> Place {
+    let mut values = task.items_at("params").iter().filter_map(|param| param.get("value"));
+    let holding = values.find(|value| value.text().is_some_and(|text| text.contains(build)));
+    let named = holding.or_else(|| task.get("name")).unwrap_or(task);
+    object.place(named.span)
 }
 
 /// Names and values of parameters; lists are their items, one a line.

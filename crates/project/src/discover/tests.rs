@@ -338,7 +338,7 @@ fn a_makefile_has_names_of_its_own() {
         base -> extra from extra/Dockerfile:1:6
         [sources-disagree] Makefile:2:2: warning: the Makefile builds `base` with `--from`, which replaces the first FROM (line 1), and its BuildConfig replaces the last (line 2)
             the BuildConfig is at b.yaml:4:9
-        [replaced-from] b.yaml:10:54: info: `dockerStrategy.from` replaces the last FROM of `base`, `debian:11` in line 2, with `debian:12`
+        [override-contradicts] b.yaml:10:54: warning: `dockerStrategy.from` replaces the last FROM of `base`, `debian:11` in line 2, with `debian:12`: another tag, `12` for `11`
             `--from` of Podman would replace the first FROM, `golang`
         [near-match] child/Dockerfile:1:6: warning: `quay.io/o/base:1` comes from outside, and the project builds `base`
             write `FROM base` if the project's own is meant

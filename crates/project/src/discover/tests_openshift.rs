@@ -126,3 +126,41 @@ fn what_another_strategy_builds_is_nobody_s_mistake() {
     "#]],
     );
 }
+
+#[test]
+fn another_tag_is_another_base() {
+    let tree = "//- /b.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: app}\nspec:\n  source: {contextDir: app}\n  strategy: {dockerStrategy: {from: {kind: DockerImage, name: 'quay.io/o/ubi:8.6'}}}\n---\n\
+        apiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: set-dev}\nspec:\n  source: {dockerfile: 'FROM quay.io/x/set:1'}\n  strategy: {dockerStrategy: {}}\n  output: {to: {kind: DockerImage, name: 'quay.io/o/set:1'}}\n  triggers: [{type: ImageChange, imageChange: {from: {kind: ImageStreamTag, name: 'far:1'}}}]\n\
+        //- /app/Dockerfile\nFROM quay.io/o/ubi:8.5\n";
+    check(
+        tree,
+        &Given::default(),
+        expect![[r#"
+        2 BuildConfigs
+          app set-dev
+        quay.io/o/ubi:8.6 -> app from b.yaml:6:63
+        quay.io/x/set:1 -> set-dev from b.yaml:12:24
+        [not-built] b.yaml:6:63: warning: nothing here builds `quay.io/o/ubi:8.6`, and the project's own images go to `quay.io/o`
+        [override-contradicts] b.yaml:6:63: warning: `dockerStrategy.from` replaces the last FROM of `app`, `quay.io/o/ubi:8.5` in line 1, with `quay.io/o/ubi:8.6`: another tag, `8.6` for `8.5`
+        [trigger-contradicts] b.yaml:15:83: warning: `set-dev` is triggered by `far:1`, which it does not use: it is built on `quay.io/x/set:1`
+            no image stream `far` is declared: import the base as a tag of one, and name that in `dockerStrategy.from` too
+    "#]],
+    );
+}
+
+#[test]
+fn a_build_that_is_not_there_is_told_where_it_is_named() {
+    let tree = "//- /b.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: base}\nspec: {source: {dockerfile: FROM scratch}, strategy: {dockerStrategy: {}}}\n\
+        //- /p.yaml\napiVersion: tekton.dev/v1\nkind: Pipeline\nmetadata: {name: all}\nspec:\n  tasks:\n  - name: one\n    taskRef: {name: start}\n    params:\n    - name: bc\n      value: baes\n---\n\
+        apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: start}\nspec:\n  params: [{name: bc}]\n  steps:\n  - script: oc start-build $(params.bc)\n";
+    check(
+        tree,
+        &Given::default(),
+        expect![[r#"
+        1 BuildConfig
+          base
+        [pipeline-unknown] p.yaml:10:14: warning: pipeline `all` starts the build `baes`, which is not declared
+            did you mean `base`?
+    "#]],
+    );
+}

@@ -29,6 +29,9 @@ pub fn check(draft: &mut Draft<'_>, readings: &[Option<Reading>]) {
         } else if old.stage {
             let message = format!("{what}: so the stage `{}` is no longer its base", old.name);
             Finding::warning(Code::OverrideContradicts, from.place.clone(), message)
+        } else if let Some((old_tag, new_tag)) = other_tag(draft, number, old, from) {
+            let message = format!("{what}: another tag, `{new_tag}` for `{old_tag}`");
+            Finding::warning(Code::OverrideContradicts, from.place.clone(), message)
         } else if same(draft, number, old, from) {
             Finding::note(Code::ReplacedFrom, from.place.clone(), what)
         } else {
@@ -56,6 +59,23 @@ fn same(draft: &Draft<'_>, number: usize, old: &From, new: &BaseOverride) -> boo
     let old_name = ImageName::Reference(old.name.clone());
     draft.names.meaning(&old_name, namespace, number) == draft.names.meaning(&new.image, namespace, number)
         || plain(last_part(&old.name)) == plain(last_part(&new.image.to_string()))
+}
+
+/// The tags of the old and the new base where both are one image's and each names another.
+fn other_tag(draft: &Draft<'_>, number: usize, old: &From, new: &BaseOverride) -> Option<(String, String)> {
+    let namespace = draft.project.images[number].namespace.as_deref();
+    let old_name = ImageName::Reference(old.name.clone());
+    if draft.names.meaning(&old_name, namespace, number) == draft.names.meaning(&new.image, namespace, number)
+    {
+        return None;
+    }
+    let new_name = new.image.to_string();
+    let tag = |name: &str| {
+        let (_, tag) = name.rsplit('/').next()?.split_once(':').filter(|_| !name.contains('@'))?;
+        (!tag.contains('$') && tag != "latest").then(|| tag.to_owned())
+    };
+    let (old_tag, new_tag) = (tag(&old.name)?, tag(&new_name)?);
+    (last_part(&old.name) == last_part(&new_name) && old_tag != new_tag).then_some((old_tag, new_tag))
 }
 
 /// Where a file has several FROMs with images, tools do not agree on which is replaced.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::build::{Draft, End, list};
 use crate::files::{file_name, join};
 use crate::finding::{Code, Finding};
-use crate::model::{DeclaredBy, Image, ImageName, Pipeline, PipelineTask, Project};
+use crate::model::{DeclaredBy, Image, ImageName, Located, Pipeline, PipelineTask, Project};
 use crate::names::{Meaning, last_part};
 
 /// Compares every pipeline with the images' needs.
@@ -52,11 +52,14 @@ fn unknown_builds(project: &Project, pipeline: &Pipeline) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     for task in &pipeline.tasks {
-        for build in task.builds.iter().filter(|build| image_named(project, build).is_none()) {
+        for Located { value: build, place } in &task.builds {
+            if image_named(project, build).is_some() {
+                continue;
+            }
             let message =
                 format!("pipeline `{}` starts the build `{build}`, which is not declared", pipeline.name);
             let near = dockerfile::suggest::nearest(build, names.iter().copied());
-            let found = Finding::warning(Code::PipelineUnknown, task.place.clone(), message);
+            let found = Finding::warning(Code::PipelineUnknown, place.clone(), message);
             findings.push(found.fix_opt(near.map(|near| format!("did you mean `{near}`?"))));
         }
     }
@@ -79,7 +82,8 @@ fn images_of(draft: &Draft<'_>, task: &PipelineTask) -> BTreeSet<usize> {
     let named = |names: &[String]| {
         names.iter().filter_map(|name| image_named(project, name)).collect::<BTreeSet<_>>()
     };
-    let started = named(&task.builds);
+    let started: Vec<String> = task.builds.iter().map(|build| build.value.clone()).collect();
+    let started = named(&started);
     if !started.is_empty() {
         return started;
     }

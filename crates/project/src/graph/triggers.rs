@@ -126,8 +126,17 @@ fn contradiction(
             list(bases)
         ),
     };
-    let fix =
-        "the trigger rebuilds it for nothing, and not when its base changes; name the same image in both";
+    let declared = |name: &str| draft.project.image_streams.iter().any(|stream| stream.name == name);
+    let known = |name: &str| declared(name) || draft.project.image(name).is_some();
+    let fix = match named {
+        ImageName::StreamTag { namespace: None, name, .. } if !known(name) => format!(
+            "no image stream `{name}` is declared: import the base as a tag of one, and name that in `dockerStrategy.from` too"
+        ),
+        _ => {
+            "the trigger rebuilds it for nothing, and not when its base changes; name the same image in both"
+                .to_owned()
+        }
+    };
     Finding::warning(Code::TriggerContradicts, trigger.place.clone(), message).fix(fix).about([&image.name])
 }
 

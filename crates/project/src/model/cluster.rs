@@ -47,8 +47,8 @@ pub struct PipelineTask {
     pub image: Option<String>,
     /// Texts among its parameters that may name a build.
     pub words: Vec<String>,
-    /// Builds that its script starts, by name: `oc start-build NAME`.
-    pub builds: Vec<String>,
+    /// Builds that its script starts, by name: `oc start-build NAME`, each with the place that names it.
+    pub builds: Vec<Located>,
     /// The tasks that come before, each with its place.
     pub run_after: Vec<Located>,
     /// Where it is declared.

@@ -62,7 +62,7 @@ pub enum TestKind {
 /// A command, in the forms that tests and hooks know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandForm {
-    /// Text for `/bin/sh -ic`, with arguments after it.
+    /// Text for `/bin/sh -c`, of a hook for `/bin/sh -ic`, with arguments after it.
     Script(String, Vec<String>),
     /// A program in the place of the entrypoint, and its arguments.
     Exec(Vec<String>),

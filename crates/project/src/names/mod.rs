@@ -329,7 +329,11 @@ impl Names {
     /// punctuation.
     pub fn near(&self, external: &str, user: usize) -> Vec<usize> {
         let Some(images) = self.loose.get(&loose(last_part(external))) else { return Vec::new() };
-        images.iter().copied().filter(|image| *image != user).collect()
+        // Who writes the name itself wraps the image from outside.
+        if images.contains(&user) {
+            return Vec::new();
+        }
+        images.iter().copied().collect()
     }
 
     /// The image of the project whose name was perhaps meant by a name with a slip in it.
