@@ -1,35 +1,40 @@
 //! The interpreter on a thread of its own: prepared once, asked rule by rule, given up when it panics or takes too long.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
-use super::{
-    Memory, Policies, RegoError, Report, THREAD, TestResult, builtins, documents, imports, recursion,
-};
+use super::prepared::{Prepared, RuleName, finds, one_line, prepare};
+use super::{Memory, Policies, RegoError, Report, THREAD, TestResult};
 use crate::level::Level;
 
 /// Deep documents and rules need a deep stack; a stack that overflows cannot be caught.
 const STACK: usize = 64 << 20;
 /// The interpreter looks at the time itself, but not within a function of its own; this much later nobody waits any more.
 const GRACE: Duration = Duration::from_secs(1);
-/// Nobody nests brackets deeper; the parser takes exponentially long, and recurses.
-const MAX_DEPTH: usize = 100;
 /// How long nobody looks at the memory.
 const LOOK: Duration = Duration::from_millis(20);
-/// How many steps go by between two looks at the time.
-const INTERVAL: NonZeroU32 = NonZeroU32::new(256).unwrap();
+
+/// Verbs of `sprintf` that the interpreter lacks wholly or in part. What fails for want of them is not undefined.
+const LACKING: [&str; 8] = ["%q", "%T", "%p", "%#", "%e", "%E", "%g", "%G"];
 
 /// What the thread is asked.
 enum Question {
     Input(String),
-    Rule(String),
+    Rule { path: String, failing: Failing },
+}
+
+/// What a function does that is given what it cannot work with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Failing {
+    /// The rule fails.
+    IsAnError,
+    /// The expression is undefined, as it is for OPA.
+    IsUndefined,
 }
 
 /// What it says: the rule's value as JSON, nothing where it has none.
@@ -42,30 +47,14 @@ enum Failure {
     Panicked(String),
 }
 
-/// A rule of a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct RuleName {
-    package: String,
-    rule: String,
-    policy: (String, usize),
-}
-
-impl RuleName {
-    fn path(&self) -> String {
-        format!("data.{}.{}", self.package, self.rule)
-    }
-
-    fn title(&self) -> String {
-        format!("{}.{}", self.package, self.rule)
-    }
-}
-
 pub(super) struct Interpreter {
     rules: Vec<RuleName>,
     questions: Sender<Question>,
     answers: Receiver<Answer>,
     limit: Duration,
     memory: Memory,
+    /// Whether a policy wants something that only this interpreter lacks.
+    lacking: bool,
 }
 
 impl Interpreter {
@@ -94,6 +83,7 @@ impl Interpreter {
             answers,
             limit: policies.limit,
             memory: policies.memory,
+            lacking: policies.modules.iter().any(|(_, text)| LACKING.iter().any(|verb| text.contains(verb))),
         })
     }
 
@@ -130,6 +120,21 @@ impl Interpreter {
         }
     }
 
+    /// A rule's value, and why a part of it is undefined. OPA has no value for a function that fails, and goes on. So do we, but we say
+    /// it, and not where the interpreter fails at what OPA can do. What fails all the same, such as a rule with two values, fails for
+    /// OPA too.
+    fn value(&mut self, rule: &RuleName) -> Result<(Option<serde_json::Value>, Option<String>), RegoError> {
+        let question = |failing| Question::Rule { path: rule.path(), failing };
+        match self.ask(question(Failing::IsAnError), &rule.title()) {
+            Ok(value) => Ok((value, None)),
+            Err(RegoError::Rule { message, .. }) if !self.lacking => {
+                let value = self.ask(question(Failing::IsUndefined), &rule.title())?;
+                Ok((value, Some(message)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// What the rules say of a document.
     pub(super) fn reports(&mut self, input: &serde_json::Value) -> Result<Vec<Report>, RegoError> {
         self.ask(Question::Input(input.to_string()), "input")?;
@@ -137,24 +142,36 @@ impl Interpreter {
         let mut reports = Vec::new();
         for package in rules.iter().map(|rule| &rule.package).collect::<BTreeSet<_>>() {
             let of_package = || rules.iter().filter(|rule| rule.package == *package);
-            let exempt = match of_package().find(|rule| rule.rule == "exception") {
-                Some(rule) => names(self.ask(Question::Rule(rule.path()), &rule.title())?),
-                None => BTreeSet::new(),
+            let report = |rule: &RuleName, level, message| Report {
+                package: package.clone(),
+                rule: rule.rule.clone(),
+                level,
+                message,
+                details: None,
+                failed: false,
+                policy: rule.policy.clone(),
             };
+            let undefined = |rule: &RuleName, why: String| {
+                let message = format!("`{}` is undefined where a function fails: {why}", rule.title());
+                Report { failed: true, ..report(rule, Level::Warning, message) }
+            };
+            let mut exempt = BTreeSet::new();
+            if let Some(rule) = of_package().find(|rule| rule.rule == "exception") {
+                let (value, failed) = self.value(rule)?;
+                reports.extend(failed.map(|why| undefined(rule, why)));
+                exempt = names(value);
+            }
             for rule in of_package() {
                 let Some((level, rest)) = finds(&rule.rule) else { continue };
                 if exempt.contains(rest) {
                     continue;
                 }
-                let value = self.ask(Question::Rule(rule.path()), &rule.title())?;
-                reports.extend(said(value).into_iter().map(|(message, details)| Report {
-                    package: package.clone(),
-                    rule: rule.rule.clone(),
-                    level,
-                    message,
-                    details,
-                    policy: rule.policy.clone(),
-                }));
+                let (value, failed) = self.value(rule)?;
+                reports.extend(failed.map(|why| undefined(rule, why)));
+                let said = said(value).into_iter();
+                reports.extend(
+                    said.map(|(message, details)| Report { details, ..report(rule, level, message) }),
+                );
             }
         }
         Ok(reports)
@@ -165,11 +182,12 @@ impl Interpreter {
         let rules = self.rules.clone();
         let mut results = Vec::new();
         for rule in rules.iter().filter(|rule| rule.rule.starts_with("test_")) {
-            let failed = match self.ask(Question::Rule(rule.path()), &rule.title()) {
-                Ok(Some(serde_json::Value::Bool(true))) => None,
-                Ok(Some(serde_json::Value::Bool(false))) => Some("it is false".to_owned()),
-                Ok(None) => Some("it is undefined".to_owned()),
-                Ok(Some(value)) => Some(format!("it is {value} and not true")),
+            let failed = match self.value(rule) {
+                Ok((Some(serde_json::Value::Bool(true)), _)) => None,
+                Ok((Some(serde_json::Value::Bool(false)), _)) => Some("it is false".to_owned()),
+                Ok((None, None)) => Some("it is undefined".to_owned()),
+                Ok((None, Some(why))) => Some(format!("it is undefined: {why}")),
+                Ok((Some(value), _)) => Some(format!("it is {value} and not true")),
                 Err(RegoError::Rule { message, .. }) => Some(message),
                 Err(error) => return Err(error),
             };
@@ -177,15 +195,6 @@ impl Interpreter {
         }
         Ok(results)
     }
-}
-
-/// The level of a rule that finds things, and its name without that beginning.
-fn finds(rule: &str) -> Option<(Level, &str)> {
-    let kinds = [("deny", Level::Error), ("violation", Level::Error), ("warn", Level::Warning)];
-    kinds.into_iter().find_map(|(kind, level)| match rule.strip_prefix(kind)? {
-        "" => Some((level, "")),
-        rest => rest.strip_prefix('_').map(|rest| (level, rest)),
-    })
 }
 
 /// The names in `exception[rules] { rules = ["run_as_root"] }`.
@@ -229,7 +238,7 @@ fn serve(
     outbox: &Sender<Answer>,
 ) {
     let prepared = guarded(|| prepare(policies, tests));
-    let (mut engine, rules) = match prepared {
+    let Prepared { mut strict, mut lenient, rules } = match prepared {
         Ok(Ok(prepared)) => prepared,
         Ok(Err(error)) => return drop(ready.send(Err(error))),
         Err(message) => {
@@ -240,7 +249,7 @@ fn serve(
         return;
     }
     while let Ok(question) = inbox.recv() {
-        let answer = guarded(|| answer(&mut engine, question))
+        let answer = guarded(|| answer(&mut strict, &mut lenient, question))
             .unwrap_or_else(|message| Err(Failure::Panicked(message)));
         let broken = matches!(answer, Err(Failure::Panicked(_)));
         // After a panic the engine may be in any state.
@@ -258,13 +267,16 @@ fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn answer(engine: &mut Engine, question: Question) -> Answer {
+fn answer(strict: &mut Engine, lenient: &mut Engine, question: Question) -> Answer {
     match question {
         Question::Input(text) => {
-            engine.set_input_json(&text).map_err(|error| Failure::Failed(one_line(&error.to_string())))?;
+            let input = Value::from_json_str(&text);
+            let input = input.map_err(|error| Failure::Failed(one_line(&error.to_string())))?;
+            strict.set_input(input.clone());
+            lenient.set_input(input);
             Ok(None)
         }
-        Question::Rule(path) => match engine.eval_rule(path) {
+        Question::Rule { path, failing } => match engine_for(failing, strict, lenient).eval_rule(path) {
             Ok(Value::Undefined) => Ok(None),
             Ok(value) => {
                 let text = value.to_json_str().map_err(|error| Failure::Failed(error.to_string()))?;
@@ -280,152 +292,9 @@ fn answer(engine: &mut Engine, question: Question) -> Answer {
     }
 }
 
-/// The interpreter draws the place over several lines; the last says what is wrong.
-fn one_line(message: &str) -> String {
-    let lines: Vec<&str> = message
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.chars().all(|c| "|^ -".contains(c)))
-        .collect();
-    let place = lines.first().and_then(|line| line.strip_prefix("-->")).map(str::trim);
-    let words = lines
-        .iter()
-        .rev()
-        .find_map(|line| line.strip_prefix("error:"))
-        .or(lines.last().copied())
-        .unwrap_or(message)
-        .trim();
-    match place {
-        Some(place) => format!("{words} ({place})"),
-        None => words.to_owned(),
-    }
-}
-
-fn prepare(policies: &Policies, tests: bool) -> Result<(Engine, Vec<RuleName>), RegoError> {
-    let mut engine = Engine::new();
-    engine
-        .set_execution_timer_config(ExecutionTimerConfig { limit: policies.limit, check_interval: INTERVAL });
-    builtins::add(&mut engine, policies.now);
-    let mut rules: Vec<RuleName> = Vec::new();
-    let mut packages: Vec<(String, String)> = Vec::new();
-    for (path, text) in &policies.modules {
-        if path.ends_with("_test.rego") && !tests {
-            continue;
-        }
-        let written = imports::written_out(text);
-        let package = add_module(&mut engine, path, &written)?;
-        let package = package.strip_prefix("data.").unwrap_or(&package).to_owned();
-        packages.push((package.clone(), written));
-        for (rule, line) in heads(text) {
-            let known = rules.iter().any(|known| known.package == package && known.rule == rule);
-            if !known && wanted(policies, &package) {
-                rules.push(RuleName { package: package.clone(), rule, policy: (path.clone(), line) });
-            }
-        }
-    }
-    if let Some(function) =
-        recursion::recursive(packages.iter().map(|(package, text)| (package.as_str(), text.as_str())))
-    {
-        return Err(RegoError::Recursive(function));
-    }
-    if !tests && !rules.iter().any(|rule| finds(&rule.rule).is_some()) {
-        let of = match policies.namespaces.as_slice() {
-            [] => String::new(),
-            names => {
-                format!(" in {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
-            }
-        };
-        return Err(RegoError::NoRules(of));
-    }
-    let data = merged(policies)?;
-    let value = Value::from_json_str(&data.to_string())
-        .map_err(|error| RegoError::Data { path: "data".to_owned(), message: error.to_string() })?;
-    engine
-        .add_data(value)
-        .map_err(|error| RegoError::Data { path: "data".to_owned(), message: error.to_string() })?;
-    Ok((engine, rules))
-}
-
-fn wanted(policies: &Policies, package: &str) -> bool {
-    policies.namespaces.is_empty()
-        || policies.namespaces.iter().any(|name| name.strip_prefix("data.").unwrap_or(name) == package)
-}
-
-/// Reads a policy of the second version, or else of the first; of two errors that of the version it is written in counts.
-fn add_module(engine: &mut Engine, path: &str, text: &str) -> Result<String, RegoError> {
-    if recursion::depth(text) > MAX_DEPTH {
-        let message = format!("it nests more than {MAX_DEPTH} deep");
-        return Err(RegoError::Syntax { path: path.to_owned(), message });
-    }
-    engine.set_rego_v0(false);
-    let first = match engine.add_policy(path.to_owned(), text.to_owned()) {
-        Ok(package) => return Ok(package),
-        Err(error) => error,
-    };
-    engine.set_rego_v0(true);
-    engine.add_policy(path.to_owned(), text.to_owned()).map_err(|second| {
-        let new = text.contains("import rego.v1")
-            || text.contains(" contains ")
-            || text.lines().any(|line| line.trim_end().ends_with(" if {"));
-        let error = if new { first } else { second };
-        RegoError::Syntax { path: path.to_owned(), message: one_line(&error.to_string()) }
-    })
-}
-
-/// The names at the heads of a policy's rules that anybody asks for, each with its line.
-fn heads(text: &str) -> Vec<(String, usize)> {
-    let name = |line: &str| {
-        let line = line.strip_prefix("default ").unwrap_or(line);
-        let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(line.len());
-        let name = &line[..end];
-        let rest = line[end..].trim_start();
-        let head = rest.is_empty()
-            || rest.starts_with(['[', '{', '=', ':'])
-            || rest.starts_with("if")
-            || rest.starts_with("contains");
-        let asked = finds(name).is_some() || name.starts_with("test_") || name == "exception";
-        (head && asked).then(|| name.to_owned())
-    };
-    text.lines().enumerate().filter_map(|(index, line)| Some((name(line)?, index + 1))).collect()
-}
-
-/// The data files as one document: directories are keys.
-fn merged(policies: &Policies) -> Result<serde_json::Value, RegoError> {
-    let mut root = serde_json::Value::Object(serde_json::Map::new());
-    for (path, text) in &policies.data {
-        let document = documents(path, text)?.into_iter().next();
-        let Some(document) = document else { continue };
-        let mut at = &mut root;
-        for directory in path
-            .split('/')
-            .rev()
-            .skip(1)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .filter(|part| !part.is_empty() && *part != ".")
-        {
-            let map = at.as_object_mut().ok_or_else(|| RegoError::Data {
-                path: path.clone(),
-                message: "another file has a value there".to_owned(),
-            })?;
-            at = map.entry(directory).or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
-        }
-        merge(at, document.value);
-    }
-    Ok(root)
-}
-
-fn merge(into: &mut serde_json::Value, from: serde_json::Value) {
-    match (into, from) {
-        (serde_json::Value::Object(into), serde_json::Value::Object(from)) => {
-            for (key, value) in from {
-                match into.get_mut(&key) {
-                    Some(own) => merge(own, value),
-                    None => drop(into.insert(key, value)),
-                }
-            }
-        }
-        (into, from) => *into = from,
+fn engine_for<'e>(failing: Failing, strict: &'e mut Engine, lenient: &'e mut Engine) -> &'e mut Engine {
+    match failing {
+        Failing::IsAnError => strict,
+        Failing::IsUndefined => lenient,
     }
 }

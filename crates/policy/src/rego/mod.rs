@@ -10,6 +10,7 @@ mod document;
 mod imports;
 mod input;
 mod interpreter;
+mod prepared;
 mod recursion;
 #[cfg(test)]
 mod tests;
@@ -126,6 +127,8 @@ pub struct Report {
     pub message: String,
     /// The object that it gave, if it gave one.
     pub details: Option<serde_json::Value>,
+    /// It says nothing, or not all, because a function failed.
+    pub failed: bool,
     /// The policy it stands in, and its line.
     pub policy: (String, usize),
 }
@@ -201,7 +204,11 @@ fn finding(policies: &Policies, facts: &mut Facts, document: Option<Place>, repo
         rule: format!("{}.{}", report.package, report.rule).into(),
         level: report.level,
         place,
-        fix: text("fix").unwrap_or_else(|| format!("the policy `{}` asks for it", report.policy.0)),
+        fix: text("fix").unwrap_or_else(|| match report.failed {
+            true => "ask first whether a value is what the function takes, with `is_string` and its like"
+                .to_owned(),
+            false => format!("the policy `{}` asks for it", report.policy.0),
+        }),
         image: text("image"),
         message: report.message,
     }

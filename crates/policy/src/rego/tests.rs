@@ -146,10 +146,40 @@ fn functions_of_imported_packages() {
 }
 
 #[test]
-fn what_the_interpreter_cannot_do_is_no_pass() {
-    // A function that fails is undefined for OPA. The interpreter fails too where it merely lacks something.
-    for body in ["msg := sprintf(\"%q\", [input.a])", "to_number(input.a) > 1; msg := \"a\""] {
-        let text = format!("package main\ndeny[msg] {{ {body} }}\n");
+fn a_function_that_fails_is_undefined_and_that_is_said() {
+    let text = "package main\ndeny[m] { to_number(input.a) > 1; m := \"large\" }\ndeny[m] { not to_number(input.a); m := \"no number\" }\ndeny[m] { 1 / input.b; m := \"divided\" }\nwarn[m] { m := \"always\" }\n";
+    check(
+        text,
+        "a: x\nb: 0\n",
+        &[
+            "warning main.deny: `main.deny` is undefined where a function fails: could not parse string as number (policy.rego:2:26)",
+            "error main.deny: no number",
+            "warning main.warn: always",
+        ],
+    );
+    check(text, "a: \"1\"\nb: 1\n", &["error main.deny: divided", "warning main.warn: always"]);
+    let tests = "package main\ntest_a { to_number(\"x\") }\ntest_b { not to_number(\"x\") }\n";
+    let results = test(&policies(&[("p_test.rego", tests)])).expect("they run");
+    let failed: Vec<Option<&str>> = results.iter().map(|test| test.failed.as_deref()).collect();
+    assert!(failed[0].is_some_and(|why| why.starts_with("it is undefined: ")), "{failed:?}");
+    assert_eq!(failed[1], None);
+}
+
+#[test]
+fn what_opa_calls_an_error_is_one() {
+    for text in [
+        "package main\na = 1 { true }\na = 2 { true }\ndeny[m] { a == 1; m := \"a\" }\n",
+        "package main\nf(x) = 1 { true }\nf(x) = 2 { true }\ndeny[m] { f(1) == 1; m := \"a\" }\n",
+    ] {
+        let error = judge_file(&policies(&[("p.rego", text)]), "x.yaml", "a: x\n").expect_err("it fails");
+        assert!(matches!(error, RegoError::Rule { .. }), "{error}");
+    }
+}
+
+#[test]
+fn what_the_interpreter_lacks_is_no_pass() {
+    for body in ["m := sprintf(\"%q\", [input.a])", "to_number(input.a) > 1; m := sprintf(\"%q\", [1])"] {
+        let text = format!("package main\ndeny[m] {{ {body} }}\n");
         let error = judge_file(&policies(&[("p.rego", &text)]), "x.yaml", "a: x\n").expect_err("it fails");
         assert!(matches!(error, RegoError::Rule { .. }), "{body}: {error}");
     }
