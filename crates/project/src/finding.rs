@@ -88,12 +88,18 @@ codes! {
     PipelineUnknown = "pipeline-unknown",
     /// A pipeline leaves out a build that the others need or that is one of them.
     PipelineMisses = "pipeline-misses",
+    /// A Makefile's order against that of the images.
+    MakefileOrder = "makefile-order",
     /// The image stream that a build writes to or reads from is not declared.
     MissingImageStream = "missing-image-stream",
     /// A Dockerfile that nothing declared builds.
     Undeclared = "undeclared",
     /// An Application or kustomization points at nothing.
     MissingPath = "missing-path",
+    /// A manifest that nobody applies.
+    NotApplied = "not-applied",
+    /// A manifest that names another revision of this repository than the others.
+    OtherRevision = "other-revision",
     /// Manifests that include each other.
     IncludeCycle = "include-cycle",
     /// Two sources of the project disagree about an image.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::object::{Object, objects};
 use super::remote::{Same, normal, same};
 use super::{
-    FILE, Given, applications, build_config, dockerfiles, image_stream, kustomize, makefile, read, tekton,
+    FILE, Given, applications, build_config, dockerfiles, image_stream, kustomize, left_out, makefile, read,
+    revision, tekton,
 };
 use crate::Files;
 use crate::files::{file_name, is_directory, join, parent};
@@ -221,13 +222,17 @@ fn applied(world: &mut World<'_>) -> (usize, Vec<Object>) {
             world.findings.push(Finding::note(Code::SourcesDisagree, Place::start(&path), message));
         }
     }
-    (followed.count, best(vec![followed.objects, rendered, raw]))
+    left_out::check(world, &followed.objects, &rendered, &raw);
+    let objects = best(vec![followed.objects, rendered, raw]);
+    revision::check(world, &objects);
+    (followed.count, objects)
 }
 
 /// An object of a manifest, whatever was made of it.
-type Key = (std::sync::Arc<str>, usize);
+pub type Key = (std::sync::Arc<str>, usize);
 
-fn key(object: &Object) -> Key {
+/// Which object this is.
+pub fn key(object: &Object) -> Key {
     (object.text.file.clone(), object.number)
 }
 
@@ -345,9 +350,10 @@ fn add_dockerfiles(world: &mut World<'_>, project: &mut Project) {
     let taken: BTreeSet<String> = project.images.iter().map(|image| image.name.clone()).collect();
     let mut found = dockerfiles::images(world.files, world.given, &covered, &taken, &mut world.findings);
     world.unsupported.extend(dockerfiles::templates(world.files));
-    let lines = makefile::builds(world.files, &mut world.findings);
-    makefile::apply(&lines, &mut found);
-    makefile::compare(world.files, &lines, &mut project.images, &mut world.findings);
+    let made = makefile::read_all(world.files, &mut world.findings);
+    makefile::apply(&made.builds, &mut found);
+    makefile::compare(world.files, &made.builds, &mut project.images, &mut world.findings);
+    project.sequences = made.sequences;
     for image in &mut found {
         image.wanted = !declared;
         if declared && image.declared_by == DeclaredBy::Dockerfile {

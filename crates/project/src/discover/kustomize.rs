@@ -182,8 +182,10 @@ impl Renderer<'_, '_> {
         };
         for document in documents {
             let mut problems = Vec::new();
+            let mut any = false;
             let chosen = objects.iter_mut().filter(|object| chooses(target, &document, object));
             for object in chosen {
+                any = true;
                 if document.items().is_empty() {
                     patch::merge(&mut object.node, &document);
                 } else if let Err(operation) = patch::operate(&mut object.node, &document) {
@@ -193,6 +195,15 @@ impl Renderer<'_, '_> {
                         object.name()
                     ));
                 }
+            }
+            // Kustomize refuses a patch of what is not there, unless a target chooses.
+            let (kind, name) = (document.text_at("kind"), document.text_at("metadata.name"));
+            if let (false, None, Some(kind @ ("BuildConfig" | "ImageStream")), Some(name)) =
+                (any, target, kind, name)
+                && !objects.is_empty()
+            {
+                let message = format!("the kustomization patches {kind} `{name}`, which it does not take in");
+                self.world.findings.push(Finding::warning(Code::MissingPath, place.clone(), message));
             }
             let place = &place;
             let listed = problems.into_iter().map(|what| Unsupported { what, place: place.clone() });

@@ -7,10 +7,12 @@ mod collect;
 mod dockerfiles;
 mod image_stream;
 mod kustomize;
+mod left_out;
 mod makefile;
 mod object;
 mod patch;
 mod remote;
+mod revision;
 mod select;
 mod tekton;
 mod template;
@@ -18,6 +20,8 @@ mod template;
 mod tests;
 #[cfg(test)]
 mod tests_openshift;
+#[cfg(test)]
+mod tests_order;
 
 use crate::Files;
 use crate::declaration;

@@ -255,6 +255,7 @@ fn applications_lead_to_manifests() {
           user
         app -> user from d/deep/user.yaml:10:57
         [missing-path] apps.yaml:13:68: warning: Application `gone` points at `e`, which is not there
+        [not-applied] d/deep/user.yaml:4:9: info: no Application applies BuildConfig `user`
         [override-contradicts] d/deep/user.yaml:10:57: warning: `dockerStrategy.from` replaces the last FROM of `user`, `x` in line 1, with `ci/app:1`: other builds of this Dockerfile have another base
         not supported: Application `helm`: Helm chart `chart` (apps.yaml:20:68)
         not supported: Application `far`: `https://example.org/x/other`, another repository (apps.yaml:27:21)

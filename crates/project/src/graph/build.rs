@@ -6,7 +6,7 @@ use std::rc::Rc;
 use dockerfile::{Dockerfile, Level};
 
 use super::{EdgeKind, Graph};
-use super::{cycles, finish, naming, overrides, pipelines, streams, triggers};
+use super::{cycles, finish, naming, overrides, pipelines, sequences, streams, triggers};
 use crate::Files;
 use crate::files::{below, file_name, is_directory, is_file, join, parent};
 use crate::finding::{Code, Finding};
@@ -28,6 +28,7 @@ pub fn build(project: &Project, files: &dyn Files) -> Graph {
     cycles::cut(&mut draft);
     triggers::check(&mut draft);
     pipelines::check(&mut draft);
+    sequences::check(&mut draft);
     streams::check(&mut draft);
     finish::finish(draft)
 }
@@ -316,7 +317,7 @@ fn context_place(image: &Image) -> Place {
 }
 
 /// A path of the repository that ends like one that is not there.
-fn like(files: &dyn Files, path: &str) -> Option<String> {
+pub fn like(files: &dyn Files, path: &str) -> Option<String> {
     let name = file_name(path);
     let mut found: Vec<&str> = Vec::new();
     for known in files.list() {

@@ -7,10 +7,13 @@ mod naming;
 mod order;
 mod overrides;
 mod pipelines;
+mod sequences;
 mod streams;
 #[cfg(test)]
 mod tests;
 mod triggers;
+
+pub(crate) use build::like;
 
 use crate::Files;
 use crate::finding::Finding;

@@ -1,4 +1,6 @@
-//! What manifests say beside images: image streams, and orders of builds.
+//! What is said beside images: image streams, and orders of builds.
+
+use std::sync::Arc;
 
 use super::{ImageName, Located};
 use crate::place::Place;
@@ -52,5 +54,20 @@ pub struct PipelineTask {
     /// The tasks that come before, each with its place.
     pub run_after: Vec<Located>,
     /// Where it is declared.
+    pub place: Place,
+}
+
+/// The builds of a goal of make, in the order in which it runs them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// The goal.
+    pub goal: String,
+    /// The Makefile.
+    pub file: Arc<str>,
+    /// Whether it is the goal for everything: make's default, or `all`.
+    pub whole: bool,
+    /// The Dockerfiles, from the root, each with the place of the command that builds it.
+    pub builds: Vec<Located>,
+    /// Where the goal is declared.
     pub place: Place,
 }

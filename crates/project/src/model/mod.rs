@@ -12,7 +12,7 @@ use std::fmt;
 use crate::finding::Finding;
 use crate::place::Place;
 
-pub use cluster::{ImageStream, Pipeline, PipelineTask, StreamTag};
+pub use cluster::{ImageStream, Pipeline, PipelineTask, Sequence, StreamTag};
 pub use image::*;
 pub use test::{CommandForm, Test, TestKind};
 
@@ -31,6 +31,8 @@ pub struct Project {
     pub written_elsewhere: Vec<Located>,
     /// Orders that somebody wrote down besides.
     pub pipelines: Vec<Pipeline>,
+    /// Orders in which Makefiles build.
+    pub sequences: Vec<Sequence>,
     /// The organisation's certificate authorities, a file from the root.
     pub ca: Option<Located>,
     /// What is wrong with the declarations themselves.

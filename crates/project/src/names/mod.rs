@@ -328,12 +328,9 @@ impl Names {
     /// Images of the project whose names look like that of an image from outside: the same last part, perhaps with other
     /// punctuation.
     pub fn near(&self, external: &str, user: usize) -> Vec<usize> {
-        let Some(images) = self.loose.get(&loose(last_part(external))) else { return Vec::new() };
         // Who writes the name itself wraps the image from outside.
-        if images.contains(&user) {
-            return Vec::new();
-        }
-        images.iter().copied().collect()
+        let images = self.loose.get(&loose(last_part(external))).filter(|images| !images.contains(&user));
+        images.into_iter().flatten().copied().collect()
     }
 
     /// The image of the project whose name was perhaps meant by a name with a slip in it.

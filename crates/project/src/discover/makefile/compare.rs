@@ -5,20 +5,29 @@ use dockerfile::Span;
 use super::Build;
 use crate::Files;
 use crate::finding::{Code, Finding};
-use crate::model::{Image, ImageName, Output};
+use crate::model::{Argument, Image, ImageName, Output};
 use crate::names::last_part;
+use crate::place::Place;
+use crate::uses::{From, Request, uses};
 
 /// Notes how Makefiles call the images of BuildConfigs, and says where they build them otherwise.
 pub fn compare(files: &dyn Files, builds: &[Build], images: &mut [Image], findings: &mut Vec<Finding>) {
     for image in images {
         for build in builds.iter().filter(|build| image.dockerfile.path() == Some(&build.dockerfile)) {
             let Some(place) = &build.place else { continue };
-            let mut told = differences(build, image);
-            told.extend(other_from(files, build, image));
+            let dockerfile = Parsed::of(files, build, place);
+            let mut told = differences(build, image, dockerfile.as_ref());
+            told.extend(dockerfile.as_ref().and_then(|dockerfile| other_from(dockerfile, build, image)));
             for difference in told {
                 let message = format!("the Makefile builds `{}` {difference}", image.name);
                 let fix = format!("the BuildConfig is at {}", image.declared);
                 let finding = Finding::warning(Code::SourcesDisagree, place.clone(), message);
+                findings.push(finding.fix(fix).about([&image.name]));
+            }
+            for name in dockerfile.iter().flat_map(|dockerfile| &dockerfile.unused) {
+                let message = format!("the Dockerfile of `{}` declares no argument `{name}`", image.name);
+                let fix = format!("add `ARG {name}` to it, or remove it here");
+                let finding = Finding::warning(Code::UnusedArgument, place.clone(), message);
                 findings.push(finding.fix(fix).about([&image.name]));
             }
             for tag in build.tags.iter().filter(|tag| !tag.contains('$')) {
@@ -29,16 +38,39 @@ pub fn compare(files: &dyn Files, builds: &[Build], images: &mut [Image], findin
     }
 }
 
+/// What a build finds in its Dockerfile.
+struct Parsed {
+    text: String,
+    /// What its FROMs name, each with the place.
+    froms: Vec<From>,
+    /// Arguments of the build that it does not declare.
+    unused: Vec<String>,
+}
+
+impl Parsed {
+    fn of(files: &dyn Files, build: &Build, place: &Place) -> Option<Parsed> {
+        let bytes = files.read(&build.dockerfile).ok().flatten()?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (dockerfile, _) = dockerfile::parse(&text);
+        let argument = |(name, value): &(String, Option<String>)| Argument {
+            name: name.clone(),
+            value: value.clone(),
+            place: place.clone(),
+        };
+        let args: Vec<Argument> = build.args.iter().map(argument).collect();
+        let found = uses(&dockerfile, Request { args: &args, ..Request::default() });
+        let unused = found.unused_args.iter().map(|number| args[*number].name.clone()).collect();
+        Some(Parsed { froms: found.froms, unused, text })
+    }
+}
+
 /// In a file of several stages, the two ways to replace a FROM replace different ones.
-fn other_from(files: &dyn Files, build: &Build, image: &Image) -> Option<String> {
+fn other_from(dockerfile: &Parsed, build: &Build, image: &Image) -> Option<String> {
     if build.from.is_none() || image.from.is_none() {
         return None;
     }
-    let bytes = files.read(&build.dockerfile).ok().flatten()?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let (dockerfile, _) = dockerfile::parse(&text);
-    let [first, .., last] = dockerfile.stages.as_slice() else { return None };
-    let line = |span: Span| dockerfile::line_column(&text, span.start).line;
+    let [first, .., last] = dockerfile.froms.as_slice() else { return None };
+    let line = |span: Span| dockerfile::line_column(&dockerfile.text, span.start).line;
     Some(format!(
         "with `--from`, which replaces the first FROM (line {}), and its BuildConfig replaces the last (line {})",
         line(first.span),
@@ -47,19 +79,24 @@ fn other_from(files: &dyn Files, build: &Build, image: &Image) -> Option<String>
 }
 
 /// What is different, after "the Makefile builds it".
-fn differences(build: &Build, image: &Image) -> Vec<String> {
+fn differences(build: &Build, image: &Image, dockerfile: Option<&Parsed>) -> Vec<String> {
     let mut found = Vec::new();
     let known = |text: &&String| !text.contains('$');
-    match (build.from.as_ref().filter(known), &image.from) {
-        (Some(from), Some(own)) if !same_image(from, &own.image.to_string()) => {
+    let written = dockerfile.and_then(|dockerfile| dockerfile.froms.first());
+    match (build.from.as_ref().filter(known), &image.from, written) {
+        (Some(from), Some(own), _) if !same_image(from, &own.image.to_string()) => {
             found.push(format!("on `{from}`, and its BuildConfig on `{}`", own.image));
         }
-        (Some(from), None) => {
-            found.push(format!("on `{from}`, and its BuildConfig on what the Dockerfile says"))
+        (Some(from), None, Some(written)) if !same_image(from, &written.name) => {
+            found.push(format!(
+                "on `{from}`, and its BuildConfig on `{}`, as the Dockerfile says",
+                written.name
+            ));
         }
         _ => {}
     }
-    for (name, value) in &build.args {
+    let unused = |name: &String| dockerfile.is_some_and(|dockerfile| dockerfile.unused.contains(name));
+    for (name, value) in build.args.iter().filter(|(name, _)| !unused(name)) {
         let Some(value) = value.as_ref().filter(known) else { continue };
         match image.args.iter().find(|arg| arg.name == *name) {
             Some(own) if own.value.as_ref().is_some_and(|own| own != value) => found.push(format!(

@@ -1,10 +1,10 @@
 //! Recipes as a shell gets them: with the automatic variables of their targets, and loops unrolled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use regex::{Captures, Regex};
 
-use super::filled;
+use super::text::{Variables, filled};
 use crate::Files;
 use crate::discover::is_dockerfile;
 use crate::files::{file_name, parent};
@@ -26,12 +26,12 @@ pub fn recipe(line: &str) -> Option<&str> {
 pub struct Rule {
     /// Each target, with what its `%` stands for where the rule says.
     targets: Vec<(String, Option<String>)>,
-    first: String,
+    needs: Vec<String>,
 }
 
 impl Rule {
     /// The rule that a line begins.
-    pub fn of(line: &str, variables: &BTreeMap<String, String>) -> Option<Rule> {
+    pub fn of(line: &str, variables: &Variables) -> Option<Rule> {
         let line = line.split([';', '#']).next().unwrap_or_default();
         let (left, right) = line.split_once(':')?;
         if line.starts_with(['\t', '.']) || left.contains('=') || right.starts_with(['=', ':']) {
@@ -47,14 +47,33 @@ impl Rule {
         let targets =
             left.split_whitespace().take(MAX_ROUNDS).map(|word| (word.to_owned(), stem(word))).collect();
         let needs = pattern.map_or(filled_right.as_str(), |(_, needs)| needs);
-        Some(Rule { targets, first: needs.split_whitespace().next().unwrap_or_default().to_owned() })
+        // `target: NAME = value` gives it a variable.
+        let needs = if needs.contains('=') { "" } else { needs };
+        let needs = needs.split_whitespace().filter(|need| *need != "|").map(str::to_owned).collect();
+        Some(Rule { targets, needs })
     }
 
-    /// A recipe for each target, where it says which it is for; for a pattern, for each directory with a Dockerfile.
-    pub fn scripts(&self, files: &dyn Files, recipe: &str) -> Vec<String> {
+    /// The targets, as they are written.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().map(|(target, _)| target.as_str())
+    }
+
+    /// What they need, in order.
+    pub fn needs(&self) -> &[String] {
+        &self.needs
+    }
+
+    /// Whether it is for targets that it does not name.
+    pub fn is_pattern(&self) -> bool {
+        self.targets.iter().any(|(target, stem)| stem.is_none() && target.contains('%'))
+    }
+
+    /// A recipe for each target, with that target, where it says which it is for; for a pattern, for each directory with a
+    /// Dockerfile.
+    pub fn scripts(&self, files: &dyn Files, recipe: &str) -> Vec<(Option<String>, String)> {
         let automatic = ["$@", "$*", "$<", "$(@)", "$(*)", "$(<)", "${@}", "${*}", "${<}"];
         if !automatic.iter().any(|name| recipe.contains(name)) {
-            return vec![recipe.to_owned()];
+            return vec![(None, recipe.to_owned())];
         }
         let mut scripts = Vec::new();
         for (target, stem) in &self.targets {
@@ -67,7 +86,7 @@ impl Rule {
                 let values = [
                     ('@', target.replace('%', &stem)),
                     ('*', stem.clone()),
-                    ('<', self.first.replace('%', &stem)),
+                    ('<', self.needs.first().map_or(String::new(), |need| need.replace('%', &stem))),
                 ];
                 // `$$` is the shell's own.
                 let mut script = recipe.replace("$$", "\u{1}");
@@ -76,7 +95,7 @@ impl Rule {
                         script = script.replace(&form, value);
                     }
                 }
-                scripts.push(script.replace('\u{1}', "$$"));
+                scripts.push((Some(target.replace('%', &stem)), script.replace('\u{1}', "$$")));
             }
         }
         scripts.truncate(MAX_ROUNDS);
@@ -120,7 +139,8 @@ mod tests {
     fn recipes_are_for_their_targets() {
         let files = Memory::parse("//- /i/a/Dockerfile\n//- /i/b/Containerfile\n//- /c/x\n");
         let scripts = |rule: &str, recipe: &str| {
-            Rule::of(rule, &BTreeMap::new()).map(|rule| rule.scripts(&files, recipe)).unwrap_or_default()
+            let rule = Rule::of(rule, &Variables::new()).unwrap_or_default();
+            rule.scripts(&files, recipe).into_iter().map(|(_, script)| script).collect::<Vec<_>>()
         };
         assert_eq!(
             scripts("x y: base", "build -t $@ $$@ $<"),
@@ -129,8 +149,8 @@ mod tests {
         assert_eq!(scripts("build-%:", "$(@) i/$*"), ["build-a i/a", "build-b i/b"]);
         assert_eq!(scripts("i-1 i-2: i-%: f-%", "$* $<"), ["1 f-1", "2 f-2"]);
         assert_eq!(scripts("all: a", "make"), ["make"]);
-        assert_eq!(Rule::of("A := b", &BTreeMap::new()), None);
-        assert_eq!(Rule::of(".PHONY: b", &BTreeMap::new()), None);
+        assert_eq!(Rule::of("A := b", &Variables::new()), None);
+        assert_eq!(Rule::of(".PHONY: b", &Variables::new()), None);
     }
 
     #[test]

@@ -1,0 +1,130 @@
+//! Orders of Makefiles, what they name that is not there, and manifests that nobody applies.
+
+use expect_test::expect;
+
+use super::tests::check;
+use super::*;
+
+#[test]
+fn makefiles_build_bases_first() {
+    let tree = "//- /Makefile\ninclude mk/vars.mk\nIMAGES = app base\nall: $(addprefix build-,$(IMAGES))\nbuild-%:\n\tpodman build -t $(REG)/$*:1 $*\n\
+        other:\n\t$(MAKE) -C sub\n\
+        //- /mk/vars.mk\nREG = quay.io/o\n//- /sub/Makefile\nthings: three four\ndefine image\n$(1):\n\tcd $(1) && podman build -t $(1) .\nendef\n$(foreach i,three four,$(eval $(call image,$(i))))\ntwo:\n\tdocker build two\n\
+        //- /base/Dockerfile\nFROM scratch\n//- /app/Dockerfile\nFROM quay.io/o/base:1\n\
+        //- /sub/two/Dockerfile\nFROM scratch\n//- /sub/three/Dockerfile\nFROM four\nCOPY --from=two / /\n//- /sub/four/Dockerfile\nFROM scratch\n";
+    check(
+        tree,
+        &Given::default(),
+        expect![[r#"
+        5 Dockerfiles
+          base four two
+          app three
+        base -> app from app/Dockerfile:1:6
+        four -> three from sub/three/Dockerfile:1:6
+        two -> three copy-from sub/three/Dockerfile:2:13
+        [makefile-order] Makefile:5:2: warning: `make all` builds `app` before `base`, which it needs
+            `base` is built at Makefile:5: let its target come first
+        [makefile-order] sub/Makefile:4:2: warning: `make other` builds `three` before `four`, which it needs
+            `four` is built at sub/Makefile:4: let its target come first
+        [makefile-order] sub/Makefile:4:2: warning: `make things` builds `three` and not `two`, which it needs and which `make two` builds
+    "#]],
+    );
+}
+
+#[test]
+fn makefiles_in_order_are_nobody_s_mistake() {
+    let tree = "//- /Makefile\nall: app base\napp: base\n\tpodman build -t quay.io/o/app app\nbase:\n\tpodman build -t quay.io/o/base base\n\
+        child:\n\tpodman build -t child child\n//- /base/Dockerfile\nFROM scratch\n//- /app/Dockerfile\nFROM quay.io/o/base\n//- /child/Dockerfile\nFROM quay.io/o/app\n";
+    check(
+        tree,
+        &Given::default(),
+        expect![[r#"
+        3 Dockerfiles
+          base
+          app
+          child
+        base -> app from app/Dockerfile:1:6
+        app -> child from child/Dockerfile:1:6
+    "#]],
+    );
+}
+
+#[test]
+fn makefiles_name_what_is_not_there() {
+    let tree = "//- /Makefile\nall:\n\tpodman build -f app/Dockerfile.ubi app\n\tpodman build apps\n\tpodman build $(OTHER)/x\n\tpodman build -f made/Dockerfile made\n\tpodman build - < x\n\tpodman build app 2>&1 | tee log || true\n\
+        made/Dockerfile: made/Dockerfile.in\n\tsed s/a/b/ $< > $@\n//- /made/Dockerfile.in\nFROM x\n//- /app/Dockerfile\nFROM scratch\n";
+    check(
+        tree,
+        &Given::default(),
+        expect![[r#"
+            1 Dockerfile
+              app
+            [missing-dockerfile] Makefile:2:2: warning: the Dockerfile `app/Dockerfile.ubi` that the Makefile builds is not there
+            [missing-context] Makefile:3:2: warning: the build context `apps` that the Makefile builds is not there
+                did you mean `app`?
+            not supported: a template of a Dockerfile (made/Dockerfile.in:1:1)
+        "#]],
+    );
+}
+
+#[test]
+fn a_makefile_and_its_dockerfile_agree_on_a_base() {
+    let tree = "//- /Makefile\nall:\n\tpodman build --from quay.io/o/base:1 --build-arg NAEM=1 -t app:1 app\n//- /app/Dockerfile\nARG NAME\nFROM base:1\n\
+        //- /b.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: app}\nspec:\n  source: {contextDir: app}\n  strategy: {dockerStrategy: {}}\n\
+        ---\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: base}\nspec:\n  source: {dockerfile: FROM scratch}\n  strategy: {dockerStrategy: {}}\n  output: {to: {kind: ImageStreamTag, name: 'base:1'}}\n";
+    check(
+        tree,
+        &Given::default(),
+        expect![[r#"
+        2 BuildConfigs
+          base
+          app
+        base -> app from app/Dockerfile:2:6
+        [unused-argument] Makefile:2:2: warning: the Dockerfile of `app` declares no argument `NAEM`
+            add `ARG NAEM` to it, or remove it here
+        [no-trigger] b.yaml:3:18: warning: nothing rebuilds `app` when its base `base` is rebuilt
+            add an ImageChange trigger for it
+    "#]],
+    );
+}
+
+#[test]
+fn what_nobody_applies() {
+    let application = |name: &str, path: &str, revision: &str| {
+        format!(
+            "//- /apps/{name}.yaml\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec: {{source: {{path: {path}, repoURL: 'https://git.example.com/t/r', targetRevision: {revision}}}}}\n"
+        )
+    };
+    let build = |path: &str, name: &str, revision: &str| {
+        format!(
+            "//- /{path}/{name}.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {{name: {name}}}\nspec: {{source: {{git: {{uri: 'https://git.example.com/t/r', ref: {revision}}}, dockerfile: FROM scratch}}, strategy: {{dockerStrategy: {{}}}}}}\n"
+        )
+    };
+    let tree = format!(
+        "//- /root.yaml\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: root}}\nspec: {{source: {{path: apps, repoURL: 'https://git.example.com/t/r', targetRevision: HEAD}}}}\n{}{}{}//- /apps/kustomization.yaml\nresources: [one.yaml, two.yaml]\n{}{}{}{}//- /one/kustomization.yaml\nresources: [a.yaml]\npatchesStrategicMerge: ['{{apiVersion: build.openshift.io/v1, kind: BuildConfig, metadata: {{name: z}}}}']\n",
+        application("one", "one", "main"),
+        application("two", "two", "v1"),
+        application("three", "two", "main"),
+        build("one", "a", "main"),
+        build("one", "b", "dev"),
+        build("two", "c", "refs/heads/main"),
+        build("loose", "d", "main"),
+    );
+    let given = Given { remotes: vec!["https://git.example.com/t/r".into()], ..Given::default() };
+    check(
+        &tree,
+        &given,
+        expect![[r#"
+        4 BuildConfigs from 4 Argo CD Applications
+          a b c d
+        [not-applied] apps/three.yaml:3:18: warning: Application `three` is not applied: the kustomization beside it does not take it in
+            add `three.yaml` to the resources of apps/kustomization.yaml
+        [other-revision] apps/two.yaml:4:84: warning: Application `two` takes revision `v1` of this repository, and 5 others `main`
+        [not-applied] loose/d.yaml:3:18: info: no Application applies BuildConfig `d`
+        [not-applied] one/b.yaml:3:18: warning: BuildConfig `b` is not applied: the kustomization beside it does not take it in
+            add `b.yaml` to the resources of one/kustomization.yaml
+        [other-revision] one/b.yaml:4:64: warning: BuildConfig `b` builds revision `dev` of this repository, and 5 others `main`
+        [missing-path] one/kustomization.yaml:2:25: warning: the kustomization patches BuildConfig `z`, which it does not take in
+    "#]],
+    );
+}
