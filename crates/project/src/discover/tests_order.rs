@@ -128,3 +128,22 @@ fn what_nobody_applies() {
     "#]],
     );
 }
+
+#[test]
+fn a_directory_s_name_that_two_dockerfiles_have_is_ambiguous() {
+    let tree = "//- /a/base/Dockerfile\nFROM scratch\n//- /b/base/Dockerfile\nFROM scratch\n//- /app/Dockerfile\nFROM localhost/base\n\
+        //- /a/python/Dockerfile\nFROM scratch\n//- /b/python/Dockerfile\nFROM python:3\n";
+    check(
+        tree,
+        &Given::default(),
+        expect![[r#"
+            5 Dockerfiles
+              a-base a-python b-base b-python
+              app
+            a-base -> app from app/Dockerfile:1:6
+            python:3 -> b-python from b/python/Dockerfile:1:6
+            [ambiguous-name] app/Dockerfile:1:6: warning: `localhost/base` may be `a-base` and `b-base`; `a-base` is taken
+                use a name, or a tag, that only one of them has
+        "#]],
+    );
+}

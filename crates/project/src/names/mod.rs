@@ -1,6 +1,7 @@
 //! What a name means: which of the project's images, or one from outside.
 
 mod official;
+mod shared;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -119,6 +120,9 @@ impl Names {
                 let tag = reference.tag().unwrap_or("latest").to_owned();
                 names.local.entry(reference.name()).or_default().push((tag, number));
             }
+        }
+        for (name, images) in shared::shared(&project.images) {
+            names.plain.entry(name).or_insert(images);
         }
         for stream in &project.image_streams {
             let imports = names.imports.entry(stream.name.clone()).or_default();
