@@ -2,7 +2,7 @@
 
 use build::engine::{BuildReport, StepReport, StepState};
 use oci::LayerId;
-use oci::store::{BuildState, NewBuild, Store};
+use oci::store::{BuildState, NewBuild, Store, StoreError};
 
 use crate::cli::values::StepAddress;
 use crate::failure::Failure;
@@ -113,7 +113,23 @@ pub fn find_here(program: &Program, store: &Store, address: Option<&StepAddress>
             return Ok(known.swap_remove(told));
         }
     }
-    find(store, address)
+    find(store, address).map_err(|failure| {
+        let nobody = matches!(&failure, Failure::Store(error) if matches!(**error, StoreError::NoImage(_)));
+        let better = if nobody { unknown(program, name) } else { None };
+        better.unwrap_or(failure)
+    })
+}
+
+/// What to say of a name that the store does not know, in the directory of a project.
+fn unknown(program: &Program, name: &str) -> Option<Failure> {
+    let loaded = crate::projects::load(&program.environment.directory).ok()?;
+    match loaded.image(name) {
+        Ok(_) => Some(Failure::usage_with(
+            format!("image `{name}` of the project was not built yet"),
+            format!("`kapok build {name}` builds it"),
+        )),
+        Err(failure) => (!loaded.project.images.is_empty()).then_some(failure),
+    }
 }
 
 /// The step that failed last.

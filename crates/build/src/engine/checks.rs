@@ -13,7 +13,6 @@ use oci::record::{Record, Usage, Written};
 use oci::{Digest, ImageConfig};
 use regex::Regex;
 
-use super::StepId;
 use super::error::{BuildError, StepError};
 use super::event::Event;
 use super::finish::Documents;
@@ -21,6 +20,7 @@ use super::key::{Inputs, list};
 use super::output::Said;
 use super::stage::Halt;
 use super::world::{StageResult, World};
+use super::{BuildReport, StepId};
 use crate::plan::{Plan, PlannedStage};
 
 /// What is done with an image between its last step and its name.
@@ -85,7 +85,7 @@ pub enum CheckKind {
 /// A command, in the forms that tests and hooks know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
-    /// Text for `/bin/sh -ic`, with arguments after it.
+    /// Text for `/bin/sh -c`, of a hook for `/bin/sh -ic`, with arguments after it.
     Script(String, Vec<String>),
     /// A program in the place of the entrypoint, and its arguments.
     Exec(Vec<String>),
@@ -123,6 +123,8 @@ pub struct CheckFailure {
     pub tail: Vec<u8>,
     /// The file with all of it.
     pub log: Option<PathBuf>,
+    /// The steps that made the image.
+    pub report: BuildReport,
 }
 
 impl Pattern {
@@ -203,14 +205,14 @@ impl<'a> World<'a> {
                     Subject { world: self, platform: number, stage, result, config: &stage.config, id };
                 match subject.passes(check, &image) {
                     Ok(None) => {}
-                    Ok(Some(answer)) => return Err(BuildError::Check(Box::new(check.failure(answer)))),
+                    Ok(Some(answer)) => return Err(self.refuted(check, answer)),
                     Err(Halt::Stopped | Halt::Due) => return Ok(None),
                     Err(_) if self.board.is_stopped() => return Ok(None),
                     Err(Halt::Failed(StepError::Store(error))) => return Err(BuildError::Store(error)),
                     Err(Halt::Failed(error)) => {
                         let why = oci::causes::in_one_line(&error);
                         let answer = Answer { why: vec![why], ..Answer::default() };
-                        return Err(BuildError::Check(Box::new(check.failure(answer))));
+                        return Err(self.refuted(check, answer));
                     }
                     Err(halt @ Halt::CacheFailed(_)) => {
                         self.halt(halt);
@@ -221,17 +223,16 @@ impl<'a> World<'a> {
         }
         Ok(Some(()))
     }
-}
 
-impl Check {
-    fn failure(&self, answer: Answer) -> CheckFailure {
-        CheckFailure {
-            name: self.name.clone(),
-            hook: matches!(self.kind, CheckKind::Hook(_)),
+    fn refuted(&self, check: &Check, answer: Answer) -> BuildError {
+        BuildError::Check(Box::new(CheckFailure {
+            name: check.name.clone(),
+            hook: matches!(check.kind, CheckKind::Hook(_)),
             why: answer.why,
             tail: answer.said.tail,
             log: answer.said.log,
-        }
+            report: self.final_report(),
+        }))
     }
 }
 

@@ -121,6 +121,14 @@ pub enum StepError {
         /// What it asked the network for in vain, and why there was no answer.
         unreached: Vec<String>,
     },
+    /// The command ended so, and nothing more can be written where its files go.
+    #[error("{} on a full disk", describe(.status, 0))]
+    Full {
+        /// How it ended.
+        status: ExitStatus,
+        /// What a write there is answered.
+        source: std::io::Error,
+    },
     /// It was refused something from the network.
     #[error("{}", list_refusals(.0))]
     Refused(Vec<Refusal>),
@@ -202,8 +210,12 @@ impl StepError {
                 "a layer is for everybody who gets the image; mount the secret where the command needs it instead of copying it"
                     .to_owned(),
             ),
+            StepError::Full { .. } => Some("make room; `kapok gc` frees what no image needs".to_owned()),
             StepError::Exit { oom_kills: 1.., .. } => {
-                Some("raise the limit with `--memory`, or let the command do less at once".to_owned())
+                Some(
+                    "raise the limit (`--memory`, in kapok.yaml `limits`), or let the command do less at once"
+                        .to_owned(),
+                )
             }
             StepError::Exit { pids_limit_hits: 1.., .. } => {
                 Some("it reached its limit of processes; raise it with `--pids`".to_owned())

@@ -88,6 +88,20 @@ pub fn listen(mut output: impl Read, ear: &mut Ear<'_>) {
     }
 }
 
+/// Bytes with which nobody gets far.
+const LITTLE: u64 = 1 << 20;
+
+/// Whether nothing more can be written to a directory: an earlier write said so, or there is next to no room left.
+pub fn is_full(directory: &Path, trouble: Option<&std::io::Error>) -> bool {
+    let full = |error: &std::io::Error| error.kind() == std::io::ErrorKind::StorageFull;
+    // Where nobody can say how much room there is, the command's own word has to do.
+    let room = rustix::fs::statvfs(directory).ok();
+    trouble.is_some_and(full)
+        || room.is_some_and(|room| {
+            room.f_bavail.saturating_mul(room.f_frsize) < LITTLE || (room.f_files > 0 && room.f_favail == 0)
+        })
+}
+
 impl Said {
     fn remember(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -16,7 +17,7 @@ use super::event::Event;
 use super::key::{Inputs, list};
 use super::mounts::Mounts;
 use super::network::{self, RunNetwork};
-use super::output::{Ear, Said, listen};
+use super::output::{Ear, Said, is_full, listen};
 use super::request::Difference;
 use super::secrets::Needles;
 use super::stage::{Halt, Made, Task};
@@ -164,6 +165,10 @@ impl Task<'_> {
             network::check_refusals(served)?;
         }
         if !outcome.status.success() {
+            if outcome.oom_kills == 0 && is_full(&work.upper(), said.trouble.as_ref()) {
+                let source = ErrorKind::StorageFull.into();
+                return Err(StepError::Full { status: outcome.status, source }.into());
+            }
             return Err(StepError::Exit {
                 status: outcome.status,
                 oom_kills: outcome.oom_kills,

@@ -104,6 +104,13 @@ fn stale(
         return Ok(Some("the image is gone from the store".to_owned()));
     }
     let Some(report) = &complete.report else { return Ok(None) };
+    if let Some(image) = complete.build.image {
+        for name in &report.names {
+            if let Some(why) = lost_name(name, image, store)? {
+                return Ok(Some(why));
+            }
+        }
+    }
     for base in &report.bases {
         let why = match &base.image {
             Some(image) => {
@@ -116,6 +123,16 @@ fn stale(
         }
     }
     Ok(None)
+}
+
+/// Whether somebody took a name from an image, or gave it to another one.
+fn lost_name(name: &str, image: Digest, store: &Store) -> Result<Option<String>, Failure> {
+    let Ok(reference) = name.parse::<Reference>() else { return Ok(None) };
+    Ok(match store.resolve_reference(&reference)? {
+        None => Some(format!("the store has no `{name}` any more")),
+        Some(found) if found.digest != image => Some(format!("`{name}` is another image by now")),
+        Some(_) => None,
+    })
 }
 
 /// Whether an image of the project was built anew since.

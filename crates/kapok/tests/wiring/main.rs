@@ -13,5 +13,6 @@ mod registry;
 mod run;
 mod sharing;
 mod ssh;
+mod status;
 mod usage;
 mod wrong;

@@ -9,7 +9,7 @@ use crate::environment::TestEnvironment;
 use crate::registry::Served;
 
 /// Five images, the second of which fails as long as `middle/needed` is not there.
-fn project() -> TestEnvironment {
+pub fn project() -> TestEnvironment {
     let here = TestEnvironment::new();
     here.write(
         "kapok.yaml",
@@ -38,7 +38,7 @@ fn project() -> TestEnvironment {
 }
 
 /// Each line of a table, its cells squeezed.
-fn table(text: &str) -> Vec<String> {
+pub fn table(text: &str) -> Vec<String> {
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 

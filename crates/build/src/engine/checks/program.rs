@@ -22,8 +22,11 @@ const MOST_SAID: u64 = 4 << 20;
 /// Of which the end is kept for messages.
 const TAIL: usize = 8 << 10;
 
-/// The shell of scripts, as OpenShift runs hooks.
-const SHELL: [&str; 2] = ["/bin/sh", "-ic"];
+/// The shell of tests.
+const SHELL: [&str; 2] = ["/bin/sh", "-c"];
+
+/// The shell of hooks, as OpenShift runs them. Without a terminal it complains of that.
+const HOOK_SHELL: [&str; 2] = ["/bin/sh", "-ic"];
 
 impl Subject<'_> {
     /// Runs the command of a check.
@@ -47,7 +50,7 @@ impl Subject<'_> {
             env.push((name.clone(), value.clone()));
         }
         let action = RunAction {
-            args: self.args(program),
+            args: words(program, matches!(check.kind, CheckKind::Hook(_)), config.entrypoint.as_deref()),
             script: None,
             env,
             proxy: Vec::new(),
@@ -81,21 +84,20 @@ impl Subject<'_> {
             _ => hook(&task, &action),
         }
     }
+}
 
-    fn args(&self, program: &Program) -> Vec<String> {
-        let config = &self.config.config;
-        match program {
-            Program::Script(text, rest) => SHELL
-                .iter()
-                .map(|word| (*word).to_owned())
-                .chain([text.clone()])
-                .chain(rest.clone())
-                .collect(),
-            Program::Exec(args) => args.clone(),
-            Program::Arguments(rest) => {
-                config.entrypoint.iter().flatten().cloned().chain(rest.iter().cloned()).collect()
-            }
+/// The words of a command, of which an image's entrypoint may be the first.
+fn words(program: &Program, hook: bool, entrypoint: Option<&[String]>) -> Vec<String> {
+    match program {
+        Program::Script(text, rest) => {
+            let shell = if hook { HOOK_SHELL } else { SHELL };
+            // The word after the script is its `$0`.
+            let own = (!rest.is_empty()).then(|| shell[0].to_owned());
+            let words = shell.iter().map(|word| (*word).to_owned());
+            words.chain([text.clone()]).chain(own).chain(rest.clone()).collect()
         }
+        Program::Exec(args) => args.clone(),
+        Program::Arguments(rest) => entrypoint.unwrap_or_default().iter().chain(rest).cloned().collect(),
     }
 }
 
@@ -168,4 +170,22 @@ fn hear(mut output: impl Read, kept: &mut Vec<u8>) {
     // A pipe whose writers are gone has an end; any other trouble is one too.
     let _ = (&mut output).take(MOST_SAID).read_to_end(kept);
     let _ = std::io::copy(&mut output, &mut std::io::sink());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_have_the_forms_that_openshift_knows() {
+        let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let entrypoint = texts(&["/entry", "point"]);
+        let words = |program, hook| words(&program, hook, Some(&entrypoint));
+        let script = |rest: &[&str]| Program::Script("rake $1".to_owned(), texts(rest));
+        assert_eq!(words(script(&[]), true), ["/bin/sh", "-ic", "rake $1"]);
+        assert_eq!(words(script(&["test"]), true), ["/bin/sh", "-ic", "rake $1", "/bin/sh", "test"]);
+        assert_eq!(words(script(&[]), false), ["/bin/sh", "-c", "rake $1"]);
+        assert_eq!(words(Program::Exec(texts(&["rake", "test"])), true), ["rake", "test"]);
+        assert_eq!(words(Program::Arguments(texts(&["test"])), true), ["/entry", "point", "test"]);
+    }
 }

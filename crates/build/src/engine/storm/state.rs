@@ -254,6 +254,12 @@ mod tests {
             (step(exit(1, &[])), State::Failed, Reason::OutOfMemoryKilled, false),
             (step(exit(0, &["example.org"])), State::Failed, Reason::DockerBuildFailed, true),
             (step(io(full())), State::Error, Reason::BuildPodEvicted, true),
+            (
+                step(StepError::Full { status: ExitStatus::Code(1), source: full() }),
+                State::Error,
+                Reason::BuildPodEvicted,
+                true,
+            ),
             (step(io(ErrorKind::Other.into())), State::Error, Reason::GenericBuildFailed, false),
             (BuildError::Thread(full()), State::Error, Reason::BuildPodEvicted, true),
             (

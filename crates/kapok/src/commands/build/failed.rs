@@ -81,6 +81,19 @@ pub fn explain(error: BuildError, source: &Source) -> Failure {
     }
 }
 
+/// The same of an image of a project, of which others may have failed too.
+pub fn explain_of(error: BuildError, source: &Source, image: &str) -> Failure {
+    let step = match &error {
+        BuildError::Step(failure) => failure.report.failed().map(|step| step.id.number()),
+        _ => None,
+    };
+    let mut failure = explain(error, source);
+    if let (Failure::Step(failed), Some(step)) = (&mut failure, step) {
+        failed.shell = failed.shell.take().map(|shell| format!("{shell} {image}#{step}"));
+    }
+    failure
+}
+
 /// Whether a step failed for nothing but the want of a spawner; why there is none is then what the user needs to know.
 pub fn lacks_spawner(error: &BuildError) -> bool {
     match error {
@@ -170,7 +183,7 @@ fn exit(cause: &StepError) -> Exit {
         _ if causes(cause).any(is_network) => Exit::Upstream,
         // The machine cannot make the sandbox that was asked for: nothing is wrong with the step.
         StepError::Sandbox(error) if error.exit_code().is_none() => Exit::Usage,
-        StepError::Store(_) | StepError::Io { .. } => Exit::Usage,
+        StepError::Store(_) | StepError::Io { .. } | StepError::Full { .. } => Exit::Usage,
         _ => Exit::StepFailed,
     }
 }

@@ -19,7 +19,7 @@ use crate::commands::build::context::Means;
 use crate::commands::build::project::inputs::{self, Overlay, Taken};
 use crate::commands::build::project::prepare::{self, Job, Making};
 use crate::commands::build::project::trouble::Trouble;
-use crate::commands::build::project::{budget, storm_images};
+use crate::commands::build::project::{budget, certificates, storm_images};
 use crate::commands::build::{failed, result};
 use crate::exit::Exit;
 use crate::export::Files;
@@ -59,11 +59,16 @@ impl Foreseen {
     }
 
     fn word(&self) -> &'static str {
-        match (&self.failure, self.due()) {
-            (Some(_), _) => "fails",
-            (None, 0) => "nothing",
-            (None, _) => "builds",
+        match &self.failure {
+            Some(_) => "fails",
+            None if self.builds() => "builds",
+            None => "nothing",
         }
+    }
+
+    /// Whether there is something to do.
+    fn builds(&self) -> bool {
+        self.due() > 0 || !self.why.is_empty()
     }
 }
 
@@ -217,7 +222,7 @@ fn foreseen(
         (Some(report), _) | (None, Some(Ok(report))) => (report, None),
         // For want of an image whose plan failed: that one says why.
         (None, Some(Err(error))) if lost.is_none() => {
-            (BuildReport::default(), Some(failed::explain(*error, &job.request.source)))
+            (BuildReport::default(), Some(failed::explain(*error, &job.shown)))
         }
         (None, _) => (BuildReport::default(), None),
     };
@@ -230,9 +235,26 @@ fn foreseen(
         }
         (_, Some(base)) => format!("it stands on `{base}`"),
         (Some(step), None) => format!("#{} stands on what is due", step.id.number()),
+        (None, None) if failure.is_none() => without_steps(job, history),
         (None, None) => String::new(),
     };
     Foreseen { name: job.name.clone(), report, why, takes: story::takes(history), failure }
+}
+
+/// Why an image is built of which every step is there; empty if there is nothing to do.
+fn without_steps(job: &Job, history: &[Told]) -> String {
+    let Some(told) = history.first() else { return "never built".to_owned() };
+    let report = told.report.as_ref();
+    match (told.state(), report) {
+        (State::Complete, Some(report)) if report.certificates != certificates(&job.request) => {
+            "the certificates changed".to_owned()
+        }
+        (State::Complete, _) => String::new(),
+        (_, report) => match report.and_then(|report| report.reason) {
+            Some(reason) => format!("its latest build is not complete: {reason}"),
+            None => "its latest build is not complete".to_owned(),
+        },
+    }
 }
 
 fn text(all: &[Foreseen], images: &[StormImage], storm: &Storm<'_>) -> String {
@@ -248,12 +270,12 @@ fn text(all: &[Foreseen], images: &[StormImage], storm: &Storm<'_>) -> String {
             ]
         })
         .collect();
-    let due = all.iter().filter(|one| one.due() > 0 || !one.why.is_empty());
+    let due = all.iter().filter(|one| one.builds());
     let works: Vec<StormImage> = images
         .iter()
         .zip(all)
         .map(|(image, one)| {
-            let millis = if one.due() > 0 || !one.why.is_empty() { image.work.millis } else { 0 };
+            let millis = if one.builds() { image.work.millis } else { 0 };
             StormImage { work: Work { millis, ..image.work.clone() }, ..image.clone() }
         })
         .collect();

@@ -82,6 +82,12 @@ impl StormView {
         }
     }
 
+    /// How long an image has been at work, from its first step on.
+    pub fn elapsed(&self, image: usize) -> Duration {
+        let now = self.kept.begun.elapsed();
+        self.kept.lock().images.get(image).map_or(Duration::ZERO, |image| image.elapsed(now))
+    }
+
     /// What one image's build tells.
     pub fn events(&self, image: usize) -> ImageEvents<'_> {
         ImageEvents { view: self, image }

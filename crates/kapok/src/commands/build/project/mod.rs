@@ -36,6 +36,7 @@ use crate::ui::storm::state::{ImageState, StormState};
 pub use ending::lines as ending_lines;
 use prepare::Job;
 use workshop::Shop;
+pub use workshop::certificates;
 
 /// The pause before the first retry.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -116,7 +117,7 @@ pub fn run(program: &Program, arguments: &Build, loaded: &Loaded, words: &[Strin
     let ahead = storm.forecast();
     let state = state(&jobs, &histories, &ahead);
     let view = StormView::start(program.terminal, arguments.progress, arguments.quiet, state);
-    signals::watch(cancel, view.noter());
+    signals::watch_impatiently(cancel, view.noter());
     let gateway = RunGateway::new(program.runtime().clone(), &store, &program.environment, &settings)?;
     let gated = GatedFetch::new(&fetch, &settings);
     let shop = Shop {

@@ -34,6 +34,8 @@ pub struct Job {
     pub name: String,
     /// What the engine is asked for.
     pub request: Request,
+    /// Its Dockerfile, under the name that messages have for it.
+    pub shown: Source,
     /// What is exchanged with registries.
     pub plans: Plans,
     /// The other images that it needs, by position among the jobs.
@@ -70,6 +72,16 @@ pub fn find(jobs: &[Job], of: usize, name: &str) -> Option<usize> {
     let tagged = if name.tag().is_some() { name } else { name.with_tag("latest").ok()? };
     let is = |job: &Job| job.request.tags.contains(&tagged);
     jobs.iter().position(is).filter(|job| *job != of)
+}
+
+/// An image's Dockerfile for messages: lines of one that stands in another file are not those of the file.
+fn shown(image: &Image, source: &Source) -> Source {
+    match &image.dockerfile {
+        DockerfileSource::Inline { .. } => {
+            Source::new(format!("{} (image `{}`)", source.name, image.name), source.text.clone())
+        }
+        DockerfileSource::Path(_) => source.clone(),
+    }
 }
 
 /// What making jobs needs.
@@ -150,6 +162,7 @@ impl Making<'_> {
         Ok(Job {
             name: image.name.clone(),
             request: request.clone(),
+            shown: shown(image, &request.source),
             plans,
             needs,
             names,

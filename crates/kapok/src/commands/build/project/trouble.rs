@@ -84,6 +84,7 @@ pub fn verdict(trouble: &Trouble) -> Verdict {
 pub fn report_of(error: &BuildError) -> BuildReport {
     match error {
         BuildError::Step(failure) => failure.report.clone(),
+        BuildError::Check(failure) => failure.report.clone(),
         BuildError::Cancelled(report) | BuildError::Denied { report, .. } => (**report).clone(),
         _ => BuildReport::default(),
     }
