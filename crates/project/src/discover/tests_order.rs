@@ -147,3 +147,32 @@ fn a_directory_s_name_that_two_dockerfiles_have_is_ambiguous() {
         "#]],
     );
 }
+
+#[test]
+fn one_line_for_many_images_gives_all_of_them_its_arguments() {
+    let tree = "//- /Makefile\nall: two one\n\tfor i in a b; do podman build --build-arg A=1 --build-arg B=2 -t $$i $$i; done\n\
+        one:\n\tpodman build -t quay.io/o/one:1 e\ntwo:\n\tpodman build --from quay.io/o/one:1 -t quay.io/o/two:1 c\n\
+        //- /a/Dockerfile\nARG A\nFROM scratch\n//- /b/Dockerfile\nFROM scratch\n//- /e/Dockerfile\nFROM scratch\n//- /c/Dockerfile\nFROM debian:12\n\
+        //- /b.yaml\napiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: c}\nspec:\n  source: {contextDir: c}\n  strategy: {dockerStrategy: {from: {kind: ImageStreamTag, name: 'deb:12'}}}\n---\n\
+        apiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: d}\nspec:\n  source: {dockerfile: 'FROM deb:13'}\n  strategy: {dockerStrategy: {}}\n---\n\
+        apiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata: {name: deb}\nspec: {tags: [{name: '12', from: {kind: DockerImage, name: 'debian:12'}}]}\n";
+    check(
+        tree,
+        &Given::default(),
+        expect![[r#"
+            2 BuildConfigs
+              a b c d e
+            debian:12 -> c from b.yaml:6:66
+            deb:13 -> d from b.yaml:12:24
+            [sources-disagree] Makefile:6:2: warning: the Makefile builds `c` on `quay.io/o/one:1`, and its BuildConfig on `deb:12`
+                the BuildConfig is at b.yaml:3:18
+            [unused-argument] Makefile:2:2: warning: the Dockerfile of `a` declares no argument `B`
+                add `ARG B` to it, or remove it here
+            [makefile-order] Makefile:6:2: warning: `make all` builds `c/Dockerfile` before `quay.io/o/one:1`, which it is built on
+                `quay.io/o/one:1` is built at Makefile:4: let its target come first
+            [replaced-from] b.yaml:6:66: info: `dockerStrategy.from` replaces the last FROM of `c`, `debian:12` in line 1, with `deb:12`
+            [not-built] b.yaml:12:24: warning: nothing here builds `deb:13`, and Docker Hub has no official image of that name
+                the image stream `deb` has `12`; name it in `dockerStrategy.from`
+        "#]],
+    );
+}

@@ -127,7 +127,17 @@ fn outside(draft: &Draft<'_>, user: usize, written: &str, external: &str, place:
                 format!("nothing here builds `{written}`, and Docker Hub has no official image of that name")
             }
         };
-        return Some(Finding::warning(Code::NotBuilt, place.clone(), message));
+        let stream = project.image_streams.iter().find(|stream| stream.name == last_part(external));
+        let tags: Vec<&str> =
+            stream.into_iter().flat_map(|stream| &stream.tags).map(|tag| tag.tag.as_str()).collect();
+        let fix = (!tags.is_empty()).then(|| {
+            format!(
+                "the image stream `{}` has {}; name it in `dockerStrategy.from`",
+                last_part(external),
+                list(&tags)
+            )
+        });
+        return Some(Finding::warning(Code::NotBuilt, place.clone(), message).fix_opt(fix));
     }
     None
 }

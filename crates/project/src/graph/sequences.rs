@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{Draft, End};
 use crate::finding::{Code, Finding};
-use crate::model::Sequence;
+use crate::model::{Sequence, SequenceBuild};
 
 /// Compares the order of every goal with the images' needs.
 pub fn check(draft: &mut Draft<'_>) {
@@ -12,8 +12,11 @@ pub fn check(draft: &mut Draft<'_>) {
     // Several goals may run the same builds: of each pair it is said once.
     let mut told = BTreeSet::new();
     for sequence in &draft.project.sequences {
-        for finding in order(draft, sequence).into_iter().chain(missing(draft, sequence)) {
-            if told.insert((finding.place.clone(), finding.images.clone())) {
+        for finding in
+            order(draft, sequence).into_iter().chain(replaced(sequence)).chain(missing(draft, sequence))
+        {
+            let known = finding.images.is_empty() && told.iter().any(|(place, _)| *place == finding.place);
+            if !known && told.insert((finding.place.clone(), finding.images.clone())) {
                 findings.push(finding);
             }
         }
@@ -25,7 +28,7 @@ pub fn check(draft: &mut Draft<'_>) {
 fn positions(draft: &Draft<'_>, sequence: &Sequence) -> BTreeMap<usize, usize> {
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, build) in sequence.builds.iter().enumerate() {
-        first.entry(build.value.as_str()).or_insert(at);
+        first.entry(build.dockerfile.as_str()).or_insert(at);
     }
     let images = draft.project.images.iter().enumerate();
     images.filter_map(|(number, image)| Some((number, *first.get(image.dockerfile.path()?)?))).collect()
@@ -48,6 +51,29 @@ fn order(draft: &Draft<'_>, sequence: &Sequence) -> Vec<Finding> {
         let fix = format!("`{base}` is built at {}:{}: let its target come first", there.file, there.line);
         findings
             .push(Finding::warning(Code::MakefileOrder, here.clone(), message).fix(fix).about([child, base]));
+    }
+    findings
+}
+
+/// Builds whose `--from` names what the same goal builds later. Of a build that an edge was told of, this says nothing new.
+fn replaced(sequence: &Sequence) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (at, build) in sequence.builds.iter().enumerate() {
+        let Some(from) = &build.from else { continue };
+        let makes = |other: &SequenceBuild| other.tags.contains(from);
+        if sequence.builds[..at].iter().any(makes) {
+            continue;
+        }
+        let Some(later) = sequence.builds[at + 1..].iter().find(|other| makes(other)) else { continue };
+        let message = format!(
+            "`make {}` builds `{}` before `{from}`, which it is built on",
+            sequence.goal, build.dockerfile
+        );
+        let fix = format!(
+            "`{from}` is built at {}:{}: let its target come first",
+            later.place.file, later.place.line
+        );
+        findings.push(Finding::warning(Code::MakefileOrder, build.place.clone(), message).fix(fix));
     }
     findings
 }

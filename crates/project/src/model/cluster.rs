@@ -66,8 +66,21 @@ pub struct Sequence {
     pub file: Arc<str>,
     /// Whether it is the goal for everything: make's default, or `all`.
     pub whole: bool,
-    /// The Dockerfiles, from the root, each with the place of the command that builds it.
-    pub builds: Vec<Located>,
+    /// The builds.
+    pub builds: Vec<SequenceBuild>,
     /// Where the goal is declared.
+    pub place: Place,
+}
+
+/// A build of a [`Sequence`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SequenceBuild {
+    /// The Dockerfile, from the root.
+    pub dockerfile: String,
+    /// What takes the place of its first FROM here, as far as that is known.
+    pub from: Option<String>,
+    /// The names that the result gets, as far as they are known.
+    pub tags: Vec<String>,
+    /// The command.
     pub place: Place,
 }

@@ -12,7 +12,7 @@ use std::fmt;
 use crate::finding::Finding;
 use crate::place::Place;
 
-pub use cluster::{ImageStream, Pipeline, PipelineTask, Sequence, StreamTag};
+pub use cluster::{ImageStream, Pipeline, PipelineTask, Sequence, SequenceBuild, StreamTag};
 pub use image::*;
 pub use test::{CommandForm, Test, TestKind};
 

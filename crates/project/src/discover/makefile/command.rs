@@ -55,12 +55,8 @@ pub enum Built {
 
 /// What a command builds that runs in a directory.
 pub fn built(files: &dyn Files, words: &[String], directory: &str) -> Option<Built> {
-    let engine = words.iter().position(|word| {
-        let name = file_name(word);
-        matches!(name, "podman" | "docker" | "buildah" | "nerdctl" | "kapok")
-            // A variable whose value comes from outside.
-            || (name.starts_with("$(") || name.starts_with("${"))
-    })?;
+    let engine = words.iter().position(|word| is_builder(word) || may_be_builder(word))?;
+    let certain = is_builder(&words[engine]);
     // What follows is where the output goes, or another command.
     let ends = |word: &String| word.trim_start_matches(['0', '1', '2']).starts_with(['<', '>', '|', '&']);
     let mut rest = words[engine + 1..]
@@ -116,7 +112,7 @@ pub fn built(files: &dyn Files, words: &[String], directory: &str) -> Option<Bui
     let plain = |word: &str| {
         word != "-" && !word.contains(['$', '%', '*', '`', '?', '<', '>', '~', ':']) && !word.starts_with('/')
     };
-    if !given.into_iter().flatten().all(plain) || !plain(directory) {
+    if !certain || !given.into_iter().flatten().all(plain) || !plain(directory) {
         return None;
     }
     Some(match (file, context?) {
@@ -126,4 +122,45 @@ pub fn built(files: &dyn Files, words: &[String], directory: &str) -> Option<Bui
         }
         (None, context) => Built::NoContext(context),
     })
+}
+
+/// Whether a word is a program that builds images, or a variable that is called so: its value comes from outside.
+fn is_builder(word: &str) -> bool {
+    const NAMES: [&str; 5] = ["podman", "docker", "buildah", "nerdctl", "kapok"];
+    let Some(variable) = variable(word) else { return NAMES.contains(&file_name(word)) };
+    let variable = variable.to_ascii_lowercase();
+    NAMES.iter().chain(&["container", "engine", "oci"]).any(|name| variable.contains(name))
+}
+
+/// Whether it is another variable: `$(MAKE) build` and `$(GO) build` build something else.
+fn may_be_builder(word: &str) -> bool {
+    variable(word).is_some_and(|name| !["MAKE", "GO", "CARGO", "NPM"].contains(&name))
+}
+
+fn variable(word: &str) -> Option<&str> {
+    let rest = word.strip_prefix("$(").or_else(|| word.strip_prefix("${"))?;
+    rest.split([')', '}']).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::Memory;
+
+    #[test]
+    fn what_is_called_build_builds_no_image_always() {
+        let files = Memory::parse("//- /app/Dockerfile\nFROM scratch\n");
+        let built = |line: &str| built(&files, &line.split(' ').map(str::to_owned).collect::<Vec<_>>(), "");
+        for line in ["$(MAKE) build app", "$(GO) build ./cmd", "$(TOOL) build gone", "go build ./cmd"] {
+            assert_eq!(built(line), None, "{line}");
+        }
+        for line in ["$(TOOL) build app", "${CONTAINER_ENGINE} build app", "/usr/bin/podman build app"] {
+            assert!(matches!(built(line), Some(Built::Build(_))), "{line}");
+        }
+        let gone = Some(Built::NoContext("gone".to_owned()));
+        assert_eq!(
+            (built("$(PODMAN) build gone"), built("docker build gone")),
+            (gone, Some(Built::NoContext("gone".to_owned())))
+        );
+    }
 }

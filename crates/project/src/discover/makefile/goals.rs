@@ -7,7 +7,7 @@ use super::Build;
 use super::recipe::Rule;
 use super::text::{Variables, filled};
 use crate::files::{join, parent};
-use crate::model::{Located, Sequence};
+use crate::model::{Sequence, SequenceBuild};
 use crate::place::Place;
 
 /// Makefiles call each other; nobody goes deeper.
@@ -118,9 +118,15 @@ pub fn sequences(plans: &[Plan], builds: &[Build]) -> Vec<Sequence> {
                 walk.goal(plan, target, &mut BTreeSet::new(), 0);
                 let order = walk.order.into_iter().filter_map(|number| {
                     let build = &builds[number];
-                    Some(Located { value: build.dockerfile.clone(), place: build.place.clone()? })
+                    let known = |text: &&String| !text.contains('$');
+                    Some(SequenceBuild {
+                        dockerfile: build.dockerfile.clone(),
+                        from: build.from.as_ref().filter(known).cloned(),
+                        tags: build.tags.iter().filter(known).cloned().collect(),
+                        place: build.place.clone()?,
+                    })
                 });
-                let builds: Vec<Located> = order.collect();
+                let builds: Vec<SequenceBuild> = order.collect();
                 if !builds.is_empty() {
                     let file: Arc<str> = plan.file.as_str().into();
                     sequences.push(Sequence {

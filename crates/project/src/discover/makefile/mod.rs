@@ -2,6 +2,7 @@
 //!
 //! Only what stands there is read; nothing is run. Variables have the values that the Makefile gives them.
 
+mod arguments;
 mod command;
 mod compare;
 mod functions;
@@ -73,6 +74,7 @@ pub fn read_all(files: &dyn Files, findings: &mut Vec<Finding>) -> Makefiles {
         let mut reader = Reader { files, path, lines, variables, made: &mut made, findings };
         plans.push(reader.plan());
     }
+    arguments::settle(files, &mut made.builds);
     made.sequences = goals::sequences(&plans, &made.builds);
     made
 }
