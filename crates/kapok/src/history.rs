@@ -115,21 +115,43 @@ pub fn find_here(program: &Program, store: &Store, address: Option<&StepAddress>
     }
     find(store, address).map_err(|failure| {
         let nobody = matches!(&failure, Failure::Store(error) if matches!(**error, StoreError::NoImage(_)));
-        let better = if nobody { unknown(program, name) } else { None };
+        let better = if nobody { unknown(program, store, address) } else { None };
         better.unwrap_or(failure)
     })
 }
 
+/// The build of a project's image that runs now, where the latest one does.
+pub fn running_here(
+    program: &Program,
+    store: &Store,
+    address: Option<&StepAddress>,
+) -> Result<Option<NewBuild>, Failure> {
+    let directory = &program.environment.directory;
+    let root = crate::projects::root(directory).or_else(|| directory.canonicalize().ok());
+    let (Some(root), Some(address)) = (root, address.filter(|address| !address.image.is_empty())) else {
+        return Ok(None);
+    };
+    let latest = store.builds_of(&root.display().to_string(), &address.image, 1)?.into_iter().next();
+    Ok(latest.filter(|build| build.state == BuildState::Running))
+}
+
 /// What to say of a name that the store does not know, in the directory of a project.
-fn unknown(program: &Program, name: &str) -> Option<Failure> {
+fn unknown(program: &Program, store: &Store, address: Option<&StepAddress>) -> Option<Failure> {
+    let name = &address?.image;
     let loaded = crate::projects::load(&program.environment.directory).ok()?;
-    match loaded.image(name) {
-        Ok(_) => Some(Failure::usage_with(
+    if let Err(failure) = loaded.image(name) {
+        return (!loaded.project.images.is_empty()).then_some(failure);
+    }
+    Some(match running_here(program, store, address) {
+        Ok(Some(_)) => Failure::usage_with(
+            format!("the first build of image `{name}` has not ended"),
+            format!("`kapok logs {name}` shows what it said so far, `kapok status` whether it runs"),
+        ),
+        _ => Failure::usage_with(
             format!("image `{name}` of the project was not built yet"),
             format!("`kapok build {name}` builds it"),
-        )),
-        Err(failure) => (!loaded.project.images.is_empty()).then_some(failure),
-    }
+        ),
+    })
 }
 
 /// The step that failed last.

@@ -1,6 +1,8 @@
 //! `kapok logs`: what steps said, also of steps whose result was cached.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 
 use build::engine::StepReport;
 use oci::store::Store;
@@ -15,6 +17,13 @@ use crate::ui::text::readable;
 /// Prints the output of one step, or of all steps with a heading each.
 pub fn run(program: &Program, arguments: &Logs) -> Result<Exit, Failure> {
     let store = program.store(&program.settings()?)?;
+    if let Some(build) = history::running_here(program, &store, arguments.address.as_ref())? {
+        let files = so_far(&store.logs_dir().join(&build.id));
+        if !files.is_empty() {
+            let wanted = arguments.address.as_ref().and_then(|address| address.step);
+            return print_files(program, files, wanted);
+        }
+    }
     let past = history::find_here(program, &store, arguments.address.as_ref())?;
     if let Some(wanted) = arguments.address.as_ref().and_then(|address| address.step) {
         let output = output(&store, past.step(wanted)?)?.unwrap_or_default();
@@ -28,6 +37,32 @@ pub fn run(program: &Program, arguments: &Logs) -> Result<Exit, Failure> {
             program.data(&heading)?;
             print(program, &output)?;
         }
+    }
+    Ok(Exit::Done)
+}
+
+/// The files with what the steps of a build that runs have said until now, by number.
+fn so_far(logs: &Path) -> BTreeMap<u32, PathBuf> {
+    let number = |path: &Path| path.file_stem()?.to_str()?.parse::<u32>().ok();
+    // Before the first output there is no directory.
+    let entries = std::fs::read_dir(logs).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((number(&entry.path())?, entry.path()))).collect()
+}
+
+/// What the steps are is known when the build has ended; until then they have numbers.
+fn print_files(
+    program: &Program,
+    files: BTreeMap<u32, PathBuf>,
+    wanted: Option<u32>,
+) -> Result<Exit, Failure> {
+    for (number, path) in files {
+        if wanted.is_some_and(|wanted| wanted != number) {
+            continue;
+        }
+        if wanted.is_none() {
+            program.data(&format!("#{number}\n"))?;
+        }
+        print(program, &std::fs::read(&path).map_err(Failure::file("read the log", &path))?)?;
     }
     Ok(Exit::Done)
 }

@@ -351,7 +351,7 @@ fn an_interrupt_stops_cleanly_and_a_second_one_at_once() {
     for name in ["one", "two"] {
         here.write(
             &format!("{name}/Dockerfile"),
-            "FROM shell\nCOPY flag /flag\nRUN while [ -e /flag/on ]; do :; done\n",
+            "FROM shell\nCOPY flag /flag\nRUN echo begun; while [ -e /flag/on ]; do :; done\n",
         );
     }
     here.write("kapok.yaml", "images:\n  one: {context: ., dockerfile: one/Dockerfile}\n  two: {context: ., dockerfile: two/Dockerfile}\n  on-one: {inline: 'FROM one'}\n");
@@ -364,6 +364,10 @@ fn an_interrupt_stops_cleanly_and_a_second_one_at_once() {
                 || line.contains(r#""event":"started","step":2"#)
         });
         assert!(runs, "a step runs");
+        let said = told.by_ref().find(|line| line.contains(r#""event":"output""#)).expect("output");
+        let said: Value = serde_json::from_str(&said).expect("JSON");
+        let logs = here.kapok(&format!("logs {}", said["image"].as_str().expect("a name"))).ok().stdout;
+        assert!(logs.contains("begun"), "{logs}");
         for _ in 0..interrupts {
             let killed = Command::new("kill").args(["-INT", &storm.id().to_string()]).status();
             assert!(killed.expect("kill starts").success() || interrupts == 2);
