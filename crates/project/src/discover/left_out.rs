@@ -59,7 +59,7 @@ fn is_above_others(object: &Object, raw: &[Object]) -> bool {
     let paths = sources(object).into_iter().filter_map(|source| join("", source.text_at("path")?));
     let mut paths = paths.filter(|_| object.is_application());
     paths.any(|path| {
-        let prefix = format!("{path}/");
+        let prefix = if path.is_empty() { path } else { format!("{path}/") };
         raw.iter().any(|other| other.is_application() && other.text.file.starts_with(&prefix))
     })
 }

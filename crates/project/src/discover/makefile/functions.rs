@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use super::text::{Line, Variables, closing, filled};
 
-/// Of one template so many lines are made.
+/// Of all templates so many lines are made.
 const MAX_LINES: usize = 4096;
+/// A `foreach` goes over so many words, and so deep one stands in another.
+const MAX_ROUNDS: usize = 64;
+const MAX_NESTED: usize = 3;
 
 /// The value of a function's call, `addprefix build-,$(IMAGES)`; nothing where it is none that is known here.
 pub fn value(call: &str, variables: &Variables, depth: usize) -> Option<String> {
@@ -23,9 +26,12 @@ pub fn value(call: &str, variables: &Variables, depth: usize) -> Option<String> 
     let arguments: Vec<&str> = arguments(rest);
     if name == "foreach" {
         let [variable, words, body] = arguments.as_slice() else { return None };
+        if depth > MAX_NESTED {
+            return None;
+        }
         let words = known(filled(words, variables, depth))?;
         let mut within = variables.clone();
-        let rounds = words.split_whitespace().take(MAX_LINES).map(|word| {
+        let rounds = words.split_whitespace().take(MAX_ROUNDS).map(|word| {
             within.insert(variable.trim().to_owned(), word.to_owned());
             filled(body, &within, depth)
         });
@@ -134,7 +140,7 @@ fn evaluate(
         let end = closing(&text)?;
         Some(text[1..end].trim().to_owned())
     };
-    let Some(call) = inner(text).filter(|_| depth < 8 && made.len() < MAX_LINES) else { return };
+    let Some(call) = inner(text).filter(|_| depth < 2 * MAX_NESTED && made.len() < MAX_LINES) else { return };
     let Some((name, rest)) = call.split_once([' ', '\t']) else { return };
     match name {
         "eval" => evaluate(rest, variables, templates, made, depth + 1),
@@ -143,7 +149,7 @@ fn evaluate(
             let [variable, words, body] = parts.as_slice() else { return };
             let words = filled(words, variables, 0);
             let mut within = variables.clone();
-            for word in words.split_whitespace().filter(|word| !word.contains('$')).take(MAX_LINES) {
+            for word in words.split_whitespace().filter(|word| !word.contains('$')).take(MAX_ROUNDS) {
                 within.insert(variable.trim().to_owned(), word.to_owned());
                 evaluate(body, &within, templates, made, depth + 1);
             }
@@ -181,6 +187,11 @@ mod tests {
         check("$(patsubst a%,z%,a1 $(I))", "z1 z b/c");
         check("$(foreach i,$(I),$(i).$(notdir $(i)))", "a.a b/c.c");
         check("$(subst /,-,$(I)) $(sort b a b) $(dir $(I))", "a b-c a b ./ b/");
+        let mut deep = "x".to_owned();
+        for _ in 0..40 {
+            deep = format!("$(foreach i,1 2 3 4 5 6 7 8 9,{deep})");
+        }
+        check(&deep, &deep);
         check("$(addprefix x,$(shell ls)) $(wildcard *)", "$(addprefix x,$(shell ls)) $(wildcard *)");
     }
 }
