@@ -1,5 +1,7 @@
 //! The repository as a whole: names and versions that drift, paths that lead nowhere, what is committed and should not be.
 
+mod committed;
+
 use project::Code;
 
 use super::manifests::{image_parts, images};
@@ -8,6 +10,7 @@ use crate::facts::{Facts, ProjectFinding};
 use crate::finding::Place;
 use crate::level::{Level, Levels};
 use crate::rule::{Example, Family, Need, Rule, Sink};
+use committed::{BINARY, DOCKERIGNORE};
 
 /// What the project's graph says of these codes.
 pub(super) fn of_project(facts: &Facts, codes: &[Code], sink: &mut Sink<'_>) {
@@ -88,14 +91,20 @@ pub static PATH: Rule = Rule {
         "  source: {contextDir: «images/b»}\n  strategy: {dockerStrategy: {}}\n//- Makefile\na:\n\tcd images/a && podman build --squash -t a:$(V) \\\n\t  -f «Containerfile» .\nb:\n\t$(PODMAN) build -t b «images/bb»\n"
     ),
     good: build_example!(
-        "  source: {contextDir: images/a}\n  strategy: {dockerStrategy: {}}\n//- Makefile\na:\n\tcd images/a && podman build -t a:$(V) -f Dockerfile .\n\tpodman build --build-arg X=1 -t a images/a\n\tpodman build -f $* images/$* && go build ./cmd && $(MAKE) build images\n"
+        "  source: {contextDir: images/a}\n  strategy: {dockerStrategy: {}}\n//- Makefile\na:\n\tcd images/a && podman build -t a:$(V) -f Dockerfile .\n\tpodman build --build-arg X=1 -t a images/a\n\tpodman build -f $(F) images/$(N) && go build ./cmd && $(MAKE) build images\n"
     ),
     also: &[],
     needs: &[Need::Files, Need::Edges],
     judge: |facts, sink| {
         of_project(facts, &[Code::MissingContext, Code::MissingDockerfile, Code::MissingTarget], sink);
         near_context(facts, sink);
-        for (place, message) in super::makefiles::missing_paths(facts) {
+        let missing = super::makefiles::missing_paths(facts);
+        // Of a line of a recipe the word is blamed, where it is known.
+        let is_line = |own: &Place, word: &Place| {
+            own.source == word.source && own.span.start <= word.span.start && word.span.start <= own.span.end
+        };
+        sink.found.retain(|found| !missing.iter().any(|(word, _)| is_line(&found.place, word)));
+        for (place, message) in missing {
             sink.find(place, message).at_most(Level::Warning);
         }
     },
@@ -351,65 +360,6 @@ pub static DEPLOYED: Rule = Rule {
                 }
             }
         });
-    },
-};
-
-/// Binaries among the files.
-pub static BINARY: Rule = Rule {
-    id: "binary-committed",
-    family: Family::Source,
-    levels: Levels::WARNING,
-    title: "no binary is committed",
-    why: "Nobody reviews it, nobody knows its source, and no update reaches it.",
-    fix: "build it from source, or fetch it by digest from the central repository",
-    bad: Example("//- lib/tool.jar\n«»PK\n"),
-    good: Example("//- lib/tool.java\nclass Tool {}\n"),
-    also: &[],
-    needs: &[Need::Files],
-    judge: |facts, sink| {
-        for binary in &facts.binaries {
-            let path = &facts.source(binary.place.source).name;
-            let wrapper = path.ends_with("gradle-wrapper.jar") || path.ends_with("maven-wrapper.jar");
-            let test = path.split('/').any(|part| matches!(part, "test" | "tests" | "testdata" | "fixtures"));
-            sink.find(binary.place, format!("{} is committed", binary.what));
-            if binary.archive || wrapper || test {
-                sink.at_most(Level::Info);
-            }
-        }
-    },
-};
-
-/// Whole contexts.
-pub static DOCKERIGNORE: Rule = Rule {
-    id: "dockerignore-missing",
-    family: Family::Repository,
-    levels: Levels::INFO,
-    title: "who copies the whole context says what not to copy",
-    why: "`COPY .` takes the repository's history, local settings and whatever lies around, and each of them makes the layer another one.",
-    fix: "add a `.dockerignore` with at least `.git`, or copy what is needed by name",
-    bad: Example("//- Dockerfile\nFROM registry.example.com/base:1\nCOPY «.» /app\n"),
-    good: Example("//- Dockerfile\nFROM registry.example.com/base:1\nCOPY . /app\n//- .dockerignore\n.git\n"),
-    also: &[],
-    needs: &[Need::Instructions, Need::Files],
-    judge: |facts, sink| {
-        for file in facts.dockerfiles.iter().filter(|file| file.ignored.is_none()) {
-            for (_, _, instruction) in file.each() {
-                let sources = match &instruction.kind {
-                    dockerfile::InstructionKind::Copy(copy) if copy.from.is_none() => &copy.sources,
-                    dockerfile::InstructionKind::Add(add) => &add.sources,
-                    _ => continue,
-                };
-                for source in sources {
-                    let text = facts.text(file.place(source.span));
-                    if matches!(text, "." | "./" | "*" | "/" | "./*") {
-                        sink.find(
-                            file.place(source.span),
-                            "the whole context is copied, and nothing says what not to",
-                        );
-                    }
-                }
-            }
-        }
     },
 };
 
