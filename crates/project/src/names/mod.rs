@@ -1,5 +1,6 @@
 //! What a name means: which of the project's images, or one from outside.
 
+mod likeness;
 mod official;
 mod shared;
 
@@ -10,6 +11,7 @@ use oci::Reference;
 
 use crate::model::{DeclaredBy, ImageName, Project};
 
+use likeness::{is_slip, loose};
 pub use official::is_official;
 
 /// Registries that are a cluster's own: a path in them is a namespace and an image stream.
@@ -379,21 +381,6 @@ pub fn last_part(reference: &str) -> &str {
     let name = reference.split('@').next().unwrap_or_default();
     let last = name.rsplit('/').next().unwrap_or_default();
     last.split(':').next().unwrap_or_default()
-}
-
-/// A name without what people write in different ways.
-fn loose(name: &str) -> String {
-    name.chars()
-        .filter(|character| !matches!(character, '-' | '_' | '.'))
-        .flat_map(char::to_lowercase)
-        .collect()
-}
-
-/// Whether two names differ as a slip of the keyboard does, and not as versions do (`python`, `python3`).
-fn is_slip(one: &str, other: &str) -> bool {
-    let letters =
-        |name: &str| name.chars().filter(|character| !character.is_ascii_digit()).collect::<String>();
-    one.len() >= 6 && other.len() >= 6 && letters(one) != letters(other)
 }
 
 fn unique(mut images: Vec<usize>) -> Vec<usize> {
