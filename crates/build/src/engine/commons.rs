@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use oci::record::Key;
 use oci::store::CachedStep;
@@ -21,15 +22,43 @@ pub struct Commons {
 
 struct State {
     scheduler: Scheduler,
+    opening: Opening,
     granted: HashSet<Ticket>,
     in_flight: HashSet<Key>,
     made: HashMap<Key, CachedStep>,
 }
 
+/// When the first permits are given.
+#[derive(Clone, Copy)]
+enum Opening {
+    /// So long after the first one asks.
+    After(Duration),
+    At(Instant),
+}
+
+impl Opening {
+    /// How long that still is, once somebody has asked.
+    fn left(self) -> Option<Duration> {
+        match self {
+            Opening::After(_) => None,
+            Opening::At(at) => {
+                Some(at.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+            }
+        }
+    }
+}
+
 impl Commons {
     /// Nobody waits yet.
     pub fn new(budget: Budget) -> Commons {
+        Commons::opening_after(Duration::ZERO, budget)
+    }
+
+    /// The first permits are given so long after the first one asks: of those that come at about the same time the most
+    /// urgent goes first, not the one that was planned first.
+    pub fn opening_after(pause: Duration, budget: Budget) -> Commons {
         let state = State {
+            opening: Opening::After(pause),
             scheduler: Scheduler::new(budget),
             granted: HashSet::new(),
             in_flight: HashSet::new(),
@@ -42,8 +71,11 @@ impl Commons {
     pub fn permit(&self, rank: Rank, need: Need, stop: &AtomicBool) -> Result<Permit<'_>, Stopped> {
         let mut state = self.lock();
         let ticket = state.scheduler.ask(rank, need);
-        self.serve(&mut state);
+        if let Opening::After(pause) = state.opening {
+            state.opening = Opening::At(Instant::now() + pause);
+        }
         loop {
+            self.serve(&mut state);
             if stop.load(Ordering::Relaxed) {
                 state.granted.remove(&ticket);
                 state.scheduler.release(ticket);
@@ -53,7 +85,12 @@ impl Commons {
             if state.granted.remove(&ticket) {
                 return Ok(Permit { commons: self, ticket });
             }
-            state = self.wait(state);
+            state = match state.opening.left() {
+                Some(left) => {
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.wait(state),
+            };
         }
     }
 
@@ -89,6 +126,9 @@ impl Commons {
     }
 
     fn serve(&self, state: &mut State) {
+        if state.opening.left().is_some() {
+            return;
+        }
         let mut any = false;
         while let Some(ticket) = state.scheduler.grant() {
             state.granted.insert(ticket);
@@ -133,5 +173,28 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         self.commons.lock().in_flight.remove(&self.key);
         self.commons.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_urgent_of_the_first_ones_goes_first() {
+        let commons = Commons::opening_after(Duration::from_millis(40), Budget::jobs(1));
+        let order = Mutex::new(Vec::new());
+        let stop = AtomicBool::new(false);
+        let run = &|rank: Rank| {
+            let permit = commons.permit(rank, Need::default(), &stop);
+            order.lock().unwrap().push(rank);
+            drop(permit);
+        };
+        std::thread::scope(|scope| {
+            for rank in [1, 3, 2] {
+                scope.spawn(move || run(rank));
+            }
+        });
+        assert_eq!(order.into_inner().unwrap(), [3, 2, 1]);
     }
 }

@@ -29,6 +29,10 @@ pub use state::{Reason, State, Verdict, is_disk_full};
 /// Images that are on their way at once. Most of them wait; how many steps run, permits decide.
 const MOST_OPEN: usize = 128;
 
+/// Images that wait for no other are planned in about this time. Where there are more of them than can run at once, nobody
+/// runs before.
+const PLANNING: Duration = Duration::from_millis(25);
+
 /// No pause before another try is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -127,6 +131,12 @@ impl Storm<'_> {
         forecast(&works, self.budget)
     }
 
+    fn commons(&self) -> Commons {
+        let free = self.images.iter().filter(|image| image.work.needs.is_empty()).count();
+        let pause = if free > self.budget.jobs { PLANNING } else { Duration::ZERO };
+        Commons::opening_after(pause, self.budget)
+    }
+
     /// Builds all images; answers how each ended. A failure stops only what needs the image.
     pub fn run<W: Workshop>(&self, workshop: &W, ahead: &Forecast) -> Vec<OutcomeOf<W>> {
         let floor = Floor {
@@ -134,7 +144,7 @@ impl Storm<'_> {
             workshop,
             ahead,
             desk: Arc::new(Desk::new(self.images.iter().map(|image| image.name.clone()).collect())),
-            commons: Arc::new(Commons::new(self.budget)),
+            commons: Arc::new(self.commons()),
             outcomes: Mutex::new(self.images.iter().map(|_| None).collect()),
             cancels: Mutex::new(self.images.iter().map(|_| None).collect()),
             late: self.images.iter().map(|_| AtomicBool::new(false)).collect(),
