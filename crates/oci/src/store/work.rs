@@ -53,7 +53,8 @@ impl Store {
 /// minutes: where a step's files went, thousands of them at once, every new file beside them has to look past all of those.
 /// Other file systems do without.
 fn spread(path: &Path) {
-    let Ok(directory) = open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) else {
+    let Ok(directory) = open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    else {
         return;
     };
     if let Ok(flags) = ioctl_getflags(&directory) {
