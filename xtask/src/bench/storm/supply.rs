@@ -32,6 +32,9 @@ pub const IMAGES: [&str; 14] = [
     "bucket",
 ];
 
+/// Those on the vendor's base as the example makes it: nothing in it reads certificates.
+pub const WITHOUT_BUNDLE: [&str; 2] = ["ubi-base", "bucket"];
+
 /// What the project calls the images from outside.
 pub const DEBIAN: &str = "debian:bookworm";
 pub const VENDOR: &str = "registry.access.redhat.com/ubi9/ubi:9.5";
