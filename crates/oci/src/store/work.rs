@@ -22,7 +22,9 @@ impl Store {
     /// set on it by whoever mounts it, for the uppermost layer's root is the one that is seen.
     pub fn work_dir(&self) -> Result<WorkDir, StoreError> {
         let number = self.next_work.fetch_add(1, Ordering::Relaxed);
-        let work = WorkDir { path: self.process_work()?.join(number.to_string()) };
+        // ext4 chooses by the name: one that another process had would lead to where that one's files were freed.
+        let own = self.process.name.rsplit('-').next().unwrap_or_default();
+        let work = WorkDir { path: self.process_work()?.join(format!("{number}-{own}")) };
         for (path, mode) in [(work.path.clone(), 0o700), (work.upper(), 0o755), (work.work(), 0o700)] {
             mkdirat(CWD, &path, Mode::from_raw_mode(mode)).map_err(failed("make", &path))?;
         }
